@@ -7,9 +7,10 @@ operand says itself how an op is recorded on it (`Symbolic.trace`), so this fold
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 

@@ -1,0 +1,47 @@
+"""Element-wise programs: the body of fused loops, the prologue of reductions, the epilogue of convolution and matmul.
+
+An Expression is a frozen list of instructions on values. Values are numbered: first the inputs, then one per instruction.
+`relu(a + b)` is
+
+    Expression(("float32", "float32"), (Instruction("add", (0, 1), "float32"), Instruction("relu", (2,), "float32")), (3,))
+
+Function names are those of `ops.elementwise` (Unary, Binary), `select`, `cast`, `constant`, and a few that fusion makes of
+common patterns (`relu` is maximum with zero).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One operation on earlier values; `dtype` is the result's. A `constant` has a `number` and no operands."""
+
+    function: str
+    operands: tuple[int, ...]
+    dtype: str
+    number: float | int | bool | None = None
+
+    def __str__(self) -> str:
+        return f"{self.function}({','.join(map(str, self.operands))})" if self.number is None else f"{self.number}:{self.dtype}"
+
+
+@dataclass(frozen=True)
+class Expression:
+    """`inputs` are dtypes; `outputs` are value numbers (several are allowed)."""
+
+    inputs: tuple[str, ...]
+    instructions: tuple[Instruction, ...]
+    outputs: tuple[int, ...]
+
+    def dtype(self, value: int) -> str:
+        """The dtype of a value by number."""
+        return self.inputs[value] if value < len(self.inputs) else self.instructions[value - len(self.inputs)].dtype
+
+    @staticmethod
+    def identity(dtype: str = "float32") -> Expression:
+        return Expression((dtype,), (), (0,))
+
+    def __str__(self) -> str:
+        return f"({','.join(self.inputs)}) {' '.join(map(str, self.instructions))} -> {','.join(map(str, self.outputs))}"

@@ -1,0 +1,29 @@
+"""A kernel: a frozen description that emits one LLVM function. Equal descriptions share one piece of machine code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from simplecell.engine.emit import Emitter
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Base of all kernels. Fields are what is compiled in; everything in `arguments` is given at run time.
+
+    The function computes this thread's share of the outputs; outputs are divided, sums are not, so the bits do not depend on
+    the number of threads. A kernel that needs scratch memory names the argument `scratch`: the address of `scratch_bytes`
+    per thread (the kernel adds `thread × scratch_stride`, also an argument, in bytes).
+    """
+
+    arguments: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def name(self) -> str:
+        """What it does, on what, how: `conv2d_forward_f32_14x2`. Two kernels of one name must be equal."""
+        raise NotImplementedError
+
+    def emit(self, e: Emitter) -> None:
+        """Write the body; `e.done()` is called by the caller."""
+        raise NotImplementedError

@@ -1,0 +1,89 @@
+"""Which machine code: the instruction set, its vector width and its registers. A setting forces a lower one."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass, replace
+from functools import cache
+
+SETTING = "SIMPLECELL_TARGET"
+"""Environment variable: `avx512`, `avx2`, `x86-64` or `neon`; unset means the best that this CPU has."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """An instruction set as the emitters see it."""
+
+    name: str
+    lanes: int
+    """float32 values in one vector register"""
+    registers: int
+    """vector registers, which bound the accumulators of a microkernel"""
+    fma: bool
+    cpu: str
+    features: str
+    triple: str
+    l1: int = 32 * 1024
+    """bytes of first-level data cache that blocking may count on"""
+    l2: int = 1024 * 1024
+
+    @property
+    def vector_bytes(self) -> int:
+        return 4 * self.lanes
+
+
+_LEVELS = ("avx512", "avx2", "x86-64")
+
+
+@cache
+def host() -> Target:
+    """The target that this process compiles for: the CPU's best, or what the setting SIMPLECELL_TARGET asks for."""
+    return target(os.environ.get(SETTING) or None)
+
+
+@cache
+def target(name: str | None = None) -> Target:
+    """A target by name, for this machine. Raises ValueError for a name that is unknown or that this CPU cannot run."""
+    import llvmlite.binding as llvm
+
+    triple = llvm.get_process_triple()
+    cpu, flags = llvm.get_host_cpu_name(), llvm.get_host_cpu_features()
+    machine = platform.machine().lower()
+    if machine in ("aarch64", "arm64"):
+        best = Target("neon", 4, 32, True, cpu, flags.flatten(), triple)
+        return _chosen(name, {"neon": best}, "neon")
+    if machine not in ("x86_64", "amd64"):
+        return _chosen(name, {"generic": Target("generic", 4, 16, False, cpu, flags.flatten(), triple)}, "generic")
+    found: dict[str, Target] = {"x86-64": Target("x86-64", 4, 16, False, "x86-64", "", triple)}
+    if flags.get("avx2") and flags.get("fma"):
+        found["avx2"] = replace(found["x86-64"], name="avx2", lanes=8, fma=True, cpu="x86-64-v3")
+    if all(flags.get(f) for f in ("avx512f", "avx512vl", "avx512bw", "avx512dq")):
+        # LLVM halves the vectors on some CPUs to keep their clock up; a kernel made of multiplications wants them whole.
+        found["avx512"] = Target("avx512", 16, 32, True, cpu, flags.flatten() + ",-prefer-256-bit", triple)
+    caches = _cache_sizes()
+    found = {k: replace(t, **caches) for k, t in found.items()}
+    return _chosen(name, found, next(level for level in _LEVELS if level in found))
+
+
+def _chosen(name: str | None, found: dict[str, Target], best: str) -> Target:
+    if name is None:
+        return found[best]
+    if name not in found:
+        raise ValueError(f"{SETTING}: `{name}` is not among the instruction sets of this CPU ({', '.join(found)}). Unset it, or set one of these.")
+    return found[name]
+
+
+def _cache_sizes() -> dict[str, int]:
+    """L1 and L2 data cache of one core, from Linux's sysfs; the defaults of Target elsewhere."""
+    sizes: dict[str, int] = {}
+    for index in range(8):
+        folder = f"/sys/devices/system/cpu/cpu0/cache/index{index}/"
+        try:
+            with open(folder + "level") as f, open(folder + "type") as g, open(folder + "size") as h:
+                level, kind, size = f.read().strip(), g.read().strip(), h.read().strip()
+        except OSError:
+            break
+        if kind != "Instruction" and level in "12" and size.endswith("K"):
+            sizes[f"l{level}"] = int(size[:-1]) * 1024
+    return sizes
