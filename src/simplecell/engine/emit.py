@@ -25,7 +25,19 @@ VOID = ir.VoidType()
 Value = Any
 """An llvmlite value; llvmlite has no types of its own to check against."""
 
-ELEMENT = {"float32": F32, "float64": F64, "int8": I8, "uint8": I8, "bool": I8, "int16": I16, "uint16": I16, "int32": I32, "uint32": I32, "int64": I64, "uint64": I64}
+ELEMENT = {
+    "float32": F32,
+    "float64": F64,
+    "int8": I8,
+    "uint8": I8,
+    "bool": I8,
+    "int16": I16,
+    "uint16": I16,
+    "int32": I32,
+    "uint32": I32,
+    "int64": I64,
+    "uint64": I64,
+}
 """In memory; a bool is a byte."""
 
 
@@ -155,7 +167,13 @@ class Emitter:
 
     @contextmanager
     def loop(
-        self, stop: Index | int, start: Index | int = 0, step: Index | int = 1, carry: Sequence[Value] = (), name: str = "i", at_least_once: bool = False
+        self,
+        stop: Index | int,
+        start: Index | int = 0,
+        step: Index | int = 1,
+        carry: Sequence[Value] = (),
+        name: str = "i",
+        at_least_once: bool = False,
     ) -> Iterator[Loop]:
         """for index in range(start, stop, step): values = next(values)."""
         b = self.b
