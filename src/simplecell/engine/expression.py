@@ -11,6 +11,7 @@ common patterns (`relu` is maximum with zero).
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 
@@ -45,3 +46,33 @@ class Expression:
 
     def __str__(self) -> str:
         return f"({','.join(self.inputs)}) {' '.join(map(str, self.instructions))} -> {','.join(map(str, self.outputs))}"
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """What happens to an accumulator before it is stored. The expression's input 0 is the accumulator (one value per output
+    channel lane); input i + 1 is read according to `kinds[i]` from the address in run-time argument `e{i}`:
+
+    - `channel`: a vector indexed by output channel;
+    - `full`: a dense tensor of the output's own shape;
+    - `scalar`: one value.
+    """
+
+    expression: Expression
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        return tuple(f"e{i}" for i in range(len(self.kinds)))
+
+    @property
+    def name(self) -> str:
+        """For kernel names: the operations if they are few, else a digest."""
+        if not self.expression.instructions:
+            return ""
+        words = [i.function for i in self.expression.instructions if i.function != "constant"]
+        digest = hashlib.sha256(repr(self).encode()).hexdigest()[:8]
+        return "_".join(words[:4]) + "_" + digest
+
+
+NO_EPILOGUE = Epilogue(Expression.identity())

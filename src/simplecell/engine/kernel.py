@@ -18,6 +18,8 @@ class Kernel:
     """
 
     arguments: ClassVar[tuple[str, ...]] = ()
+    outputs: ClassVar[tuple[str, ...]] = ("dst",)
+    """which of the arguments are addresses that the kernel writes; every other address is only read"""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,260 @@
+"""What a lowering works with: it is given a group of nodes and appends the steps that compute them.
+
+Lowerings register themselves by op class:
+
+    @lowers(Convolution)
+    def convolution(ctx: Lowering, group: Group) -> bool | str: ...
+
+A lowering returns None when it has appended its steps, or the reason (a string) why it cannot; then the op runs as its reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from simplecell.engine import memory
+from simplecell.engine.expression import NO_EPILOGUE, Epilogue
+from simplecell.engine.fuse import Group
+from simplecell.engine.kernel import Kernel
+from simplecell.engine.program import Address, Buffer, Program, Step
+from simplecell.engine.target import Target
+from simplecell.graph.graph import Graph
+from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor
+from simplecell.ops.base import Op, Spec
+
+LoweringFunction = Callable[["Lowering", Group], "str | None"]
+_registered: dict[type[Op], LoweringFunction] = {}
+
+SMALL_WORK_NS = 4000.0
+"""A step predicted to take less runs on one thread: meeting the others would cost more."""
+
+
+def lowers(*ops: type[Op]) -> Callable[[LoweringFunction], LoweringFunction]:
+    """Register a lowering for op classes."""
+
+    def register(function: LoweringFunction) -> LoweringFunction:
+        for op in ops:
+            _registered[op] = function
+        return function
+
+    return register
+
+
+class Lowering:
+    """Collects buffers and steps. `precision` is `fast` or `exact`."""
+
+    def __init__(self, graph: Graph, target: Target, threads: int, precision: str) -> None:
+        self.graph, self.target, self.threads, self.precision = graph, target, threads, precision
+        self._buffers: list[Buffer] = []
+        self._steps: list[Step] = []
+        self._addresses: dict[Tensor, Address] = {}
+        self._once: dict[Hashable, Address] = {}
+        self._scratch = self._buffer(Buffer("scratch", 0)).buffer
+        self._label = ""
+        self._inputs: list[Spec] = []
+        self._parameters: list[Spec] = []
+        for tensor in graph.inputs:
+            op = tensor.node.op
+            assert isinstance(op, Placeholder)
+            kind, specs = ("parameter", self._parameters) if op.role == "parameter" else ("input", self._inputs)
+            self._addresses[tensor] = self._buffer(Buffer(kind, tensor.spec.nbytes, len(specs)))
+            specs.append(tensor.spec)
+
+    # --- for lowerings -----------------------------------------------------------------------------------------------
+
+    def address(self, tensor: Tensor) -> Address:
+        """Where the tensor lies: dense, in C order. The first call for a group's output makes its buffer."""
+        found = self._addresses.get(tensor)
+        if found is None:
+            op = tensor.node.op
+            if isinstance(op, Constant):
+                found = self.constant(op.value)
+            else:
+                found = self._buffer(Buffer("arena", tensor.spec.nbytes))
+            self._addresses[tensor] = found
+        return found
+
+    def view(self, tensor: Tensor, of: Address) -> None:
+        """`tensor` lies at an address that exists already (a reshape, a contiguous slice)."""
+        self._addresses[tensor] = of
+
+    def constant(self, value: np.ndarray) -> Address:
+        """Data known now, e.g. an index table."""
+        value = np.ascontiguousarray(value)
+        return self._buffer(Buffer("constant", value.nbytes, value=value))
+
+    def temporary(self, nbytes: int) -> Address:
+        """Memory that only the steps that mention it use. If all its writers depend on parameters alone (packed weights), it is
+        computed once and kept; otherwise it lives in the arena between its first and its last mention."""
+        return self._buffer(Buffer("arena", nbytes))
+
+    def once(self, key: Hashable, make: Callable[[], Address]) -> Address:
+        """`make()` the first time that `key` is met: e.g. packed weights that several steps share. Name tensors in the key."""
+        if key not in self._once:
+            self._once[key] = make()
+        return self._once[key]
+
+    def scratch(self, nbytes: int) -> dict[str, Address | int]:
+        """`nbytes` of scratch per thread: pass `**ctx.scratch(n)` for the kernel's arguments `scratch` and `scratch_stride`."""
+        current = self._buffers[self._scratch]
+        need = memory.rounded(nbytes) + 2 * memory.ALIGNMENT  # neighbours do not share a line
+        if need > current.nbytes:
+            self._buffers[self._scratch] = replace(current, nbytes=need)
+        return {"scratch": Address(self._scratch), "scratch_stride": _SCRATCH_STRIDE}
+
+    def epilogue(self, group: Group) -> tuple[Epilogue, dict[str, Address | int | float]]:
+        """The group's epilogue and the kernel arguments `e0, e1, …` for it."""
+        if group.epilogue is None:
+            return NO_EPILOGUE, {}
+        return group.epilogue, {f"e{i}": self.address(t) for i, t in enumerate(group.operands)}
+
+    def step(
+        self,
+        kernel: Kernel,
+        *,
+        algorithm: str = "",
+        reason: str = "",
+        shapes: str = "",
+        flops: int = 0,
+        nbytes: int = 0,
+        parallel: bool = True,
+        label: str | None = None,
+        **arguments: Any,
+    ) -> None:
+        """Append a step. Addresses in `kernel.outputs` are written, all others read; give every other argument as int or float."""
+        if set(arguments) != set(kernel.arguments):
+            raise AssertionError(f"{kernel.name} takes {kernel.arguments}, got {tuple(arguments)}")
+        ordered = tuple((a, arguments[a]) for a in kernel.arguments)
+        buffers = [(a, v.buffer) for a, v in ordered if isinstance(v, Address) and v.buffer != self._scratch]
+        self._steps.append(
+            Step(
+                kernel,
+                ordered,
+                reads=tuple(b for a, b in buffers if a not in kernel.outputs),
+                writes=tuple(b for a, b in buffers if a in kernel.outputs),
+                label=self._label if label is None else label,
+                algorithm=algorithm or kernel.name,
+                reason=reason,
+                shapes=shapes,
+                flops=flops,
+                nbytes=nbytes,
+                parallel=parallel and predicted_ns(flops, nbytes) > SMALL_WORK_NS,
+            )
+        )
+
+    def call_out(self, node: Node, reason: str) -> None:
+        """Append a step that runs the node's reference."""
+        inputs = tuple((self.address(t), t.spec) for t in node.inputs)
+        outputs = tuple((self.address(t), t.spec) for t in node.outputs)
+        self._steps.append(
+            Step(
+                None,
+                (),
+                reads=tuple(a.buffer for a, _ in inputs),
+                writes=tuple(a.buffer for a, _ in outputs),
+                label=self._label,
+                algorithm="call-out",
+                reason=reason,
+                shapes=" ".join(str(s) for _, s in inputs) + " → " + " ".join(str(s) for _, s in outputs),
+                nbytes=sum(s.nbytes for _, s in (*inputs, *outputs)),
+                parallel=False,
+                op=node.op,
+                inputs=inputs,
+                outputs=outputs,
+            )
+        )
+
+    # --- for the planner ---------------------------------------------------------------------------------------------
+
+    def lower(self, group: Group) -> None:
+        self._label = group.label
+        function = _registered.get(type(group.anchor.op))
+        reason: str | None = "no machine code for it"
+        if function is not None:
+            before = len(self._steps)
+            reason = function(self, group)
+            if reason is not None and len(self._steps) != before:
+                raise AssertionError(f"{group.anchor.op.name}: the lowering refused after it had appended steps")
+        if reason is not None:
+            if len(group.nodes) != 1:
+                raise Refused(group, reason)
+            self.call_out(group.anchor, reason)
+
+    def finish(self, copy: Callable[[Lowering, Tensor, Address], None]) -> Program:
+        """Bind the outputs, divide the steps into prepare and run, and place the arena. `copy` appends a copying step."""
+        self._bind_outputs(copy)
+        run_buffers = self._run_buffers()
+        prepare = tuple(s for s in self._steps if not self._is_run(s, run_buffers))
+        run = tuple(s for s in self._steps if self._is_run(s, run_buffers))
+        for i, b in enumerate(self._buffers):
+            if b.kind == "arena" and i not in run_buffers:
+                self._buffers[i] = replace(b, kind="prepared")
+        sizes = {i: b.nbytes for i, b in enumerate(self._buffers) if b.kind == "arena"}
+        offsets, arena = memory.place(sizes, [s.writes for s in run], [s.reads for s in run])
+        for i, offset in offsets.items():
+            self._buffers[i] = replace(self._buffers[i], offset=offset)
+        scratch = self._buffers[self._scratch].nbytes
+        return Program(
+            tuple(self._buffers),
+            prepare,
+            run,
+            tuple(self._inputs),
+            tuple(self._parameters),
+            tuple(t.spec for t in self.graph.outputs),
+            arena,
+            scratch,
+        )
+
+    def _bind_outputs(self, copy: Callable[[Lowering, Tensor, Address], None]) -> None:
+        self._label = ""
+        taken: set[int] = set()
+        read_by_all = {b for s in self._steps for b in s.writes}
+        for position, tensor in enumerate(self.graph.outputs):
+            address = self.address(tensor)
+            buffer = self._buffers[address.buffer]
+            whole = buffer.kind == "arena" and address.offset == 0 and buffer.nbytes == tensor.spec.nbytes
+            if whole and address.buffer not in taken and address.buffer in read_by_all:
+                self._buffers[address.buffer] = replace(buffer, kind="output", position=position)
+                taken.add(address.buffer)
+            else:
+                copy(self, tensor, self._buffer(Buffer("output", tensor.spec.nbytes, position)))
+
+    def _run_buffers(self) -> set[int]:
+        """Buffers whose content may change from run to run though no parameter does."""
+        changing = {i for i, b in enumerate(self._buffers) if b.kind in ("input", "output")}
+        while True:
+            before = len(changing)
+            for s in self._steps:
+                if self._is_run(s, changing):
+                    changing.update(s.writes)
+            if len(changing) == before:
+                return changing
+
+    @staticmethod
+    def _is_run(step: Step, changing: set[int]) -> bool:
+        return any(b in changing for b in (*step.reads, *step.writes))
+
+    def _buffer(self, buffer: Buffer) -> Address:
+        self._buffers.append(buffer)
+        return Address(len(self._buffers) - 1)
+
+
+class Refused(Exception):
+    """A lowering refuses a group of several nodes: the planner takes it apart and tries again."""
+
+    def __init__(self, group: Group, reason: str) -> None:
+        super().__init__(reason)
+        self.group, self.reason = group, reason
+
+
+_SCRATCH_STRIDE = -1
+"""Stands for the size of one thread's scratch, which is known when all steps are (see `runtime`)."""
+
+
+def predicted_ns(flops: int, nbytes: int) -> float:
+    """A first guess of one thread's time: 60 GFLOP/s or 8 GB/s, whichever is slower."""
+    return max(flops / 60.0, nbytes / 8.0)
