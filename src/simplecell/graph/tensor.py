@@ -102,6 +102,10 @@ class Tensor(Symbolic):
     def size(self) -> int:
         return self.spec.size
 
+    @property
+    def constant(self) -> np.ndarray | None:
+        return self.node.op.value if isinstance(self.node.op, Constant) else None
+
     def trace(self, op: Op, inputs: Sequence[Any]) -> Any:
         return Node.make(op, [as_tensor(x) for x in inputs]).result
 

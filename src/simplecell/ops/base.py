@@ -73,9 +73,20 @@ class Symbolic(ABC):
 
     spec: Spec
 
+    @property
+    def constant(self) -> np.ndarray | None:
+        """The value, where it is known already."""
+        return None
+
     @abstractmethod
     def trace(self, op: Op, inputs: Sequence[Any]) -> Any:
         """Record `op` on `inputs` (symbolic or concrete) and return its symbolic output(s)."""
+
+
+def constant_value(x: Any) -> np.ndarray | None:
+    """The value of a symbolic operand that is known when the graph is made, else None (None for arrays, too: when gradients
+    are taken eagerly, any array may be a variable)."""
+    return x.constant if isinstance(x, Symbolic) else None
 
 
 def apply(op: Op, *inputs: Any) -> Any:

@@ -15,4 +15,28 @@ def to_dtype(name: str) -> np.dtype[Any]:
     except TypeError:
         import ml_dtypes  # Keras depends on it
 
-        return np.dtype(getattr(ml_dtypes, name))
+        dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return dtype
+
+
+@cache
+def is_floating(name: str) -> bool:
+    """Real floating types, bfloat16 and float8 included: those that gradients flow through."""
+    return name.startswith(("float", "bfloat"))
+
+
+@cache
+def is_inexact(name: str) -> bool:
+    """Floating or complex."""
+    return is_floating(name) or name.startswith("complex")
+
+
+@cache
+def is_integer(name: str) -> bool:
+    return name.startswith(("int", "uint"))
+
+
+@cache
+def accumulator(name: str) -> str:
+    """The dtype in which sums of `name` are formed: float16 and its like lose digits after a few terms."""
+    return "float32" if is_floating(name) and to_dtype(name).itemsize < 4 else name
