@@ -1,0 +1,209 @@
+"""From a Python function on Keras variables to one program.
+
+`TraceScope` lets the function run once on tensors: every variable that it reads becomes an input of the graph, every assignment an
+output. `StepProgram` is the graph built, with the variables that go in and come out; running it changes the variables only
+at the end, so that an error leaves them as they were.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Sequence
+
+import numpy as np
+from keras.src import tree
+from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope
+from keras.src.backend.common.variables import KerasVariable
+
+from simplecell.engine.build import build
+from simplecell.graph.graph import Graph, topological
+from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor, as_tensor, placeholder
+from simplecell.keras_backend.variable import Counters, Variable
+from simplecell.ops import reduction
+from simplecell.ops.base import Spec, spec_of
+
+
+class TraceScope(StatelessScope):
+    """Inside, a variable's value is a tensor. Variables need not be named before: reading one makes it an input."""
+
+    def __init__(self) -> None:
+        super().__init__(collect_losses=True)
+        self.read: dict[int, tuple[Variable, Any]] = {}
+        self.updated: dict[int, Variable] = {}
+
+    def leaf(self, variable: Variable) -> Any:
+        """What stands for the variable's value at the start."""
+        # Whether a run changes it shows at the end of the trace; `trace_step` then sets the role.
+        return placeholder(Spec(variable._shape, variable._dtype), variable.path, "parameter")
+
+    def initial(self, variable: Variable) -> Any:
+        if id(variable) not in self.read:
+            self.read[id(variable)] = (variable, self.leaf(variable))
+        return self.read[id(variable)][1]
+
+    def get_current_value(self, variable: Variable) -> Any:
+        value = self.state_mapping.get(id(variable))
+        return self.initial(variable) if value is None else value
+
+    def add_update(self, update: tuple[Variable, Any]) -> None:
+        variable, value = update
+        self.updated[id(variable)] = variable
+        self.state_mapping[id(variable)] = value
+
+
+def current_trace() -> TraceScope | None:
+    scope = get_stateless_scope()
+    while scope is not None and not isinstance(scope, TraceScope):
+        scope = scope.original_scope
+    return scope
+
+
+def gradients(loss: Any, variables: Sequence[Any]) -> list[Any]:
+    """Gradients of `loss` for each of `variables`, inside of `train_step` (or whatever a step calls).
+
+    Args:
+        loss: a tensor; if it is not a scalar, its sum is differentiated.
+        variables: Keras variables (their values at the start of the step), or tensors.
+
+    Returns:
+        One tensor per variable, None where the loss does not depend on it.
+
+    Example:
+        >>> def train_step(self, data):
+        ...     x, y = data
+        ...     loss = self.compute_loss(x, y, self(x, training=True))
+        ...     self.optimizer.apply(simplecell.gradients(loss, self.trainable_weights), self.trainable_weights)
+        ...     return {"loss": loss}
+    """
+    from simplecell.graph.gradients import gradients as graph_gradients
+    from simplecell.keras_backend.eager_tensor import EagerTensor, value_of
+
+    scope = current_trace()
+    if scope is None and any(isinstance(v, KerasVariable) for v in variables):
+        raise RuntimeError(
+            "`gradients` with respect to variables works inside of a traced step only (`train_step` and what it calls). "
+            "Elsewhere NumPy arrays carry no history: write a `train_step` and call `fit` or `train_on_batch`."
+        )
+    wrt = [scope.initial(v) if isinstance(v, KerasVariable) else v for v in variables]
+    tensors = [t for t in wrt if isinstance(t, Tensor)]
+    if not isinstance(loss, Tensor) or not tensors:
+        return [None] * len(wrt)
+    if loss.shape != ():
+        loss = reduction.sum(loss)
+    found = dict(zip(map(id, tensors), graph_gradients(loss, tensors), strict=True))
+    result = [found.get(id(t)) for t in wrt]
+    if isinstance(loss, EagerTensor):
+        return [None if g is None else value_of(g) for g in result]
+    return result
+
+
+# --- programs ---------------------------------------------------------------------------------------------------------
+
+
+class StepProgram:
+    """One traced step, built: called with the data's leaves it returns the step's outputs and updates the variables."""
+
+    def __init__(self, graph: Graph, scope: TraceScope, outputs: Any, slots: list[int | None], threads: int | None, precision: str) -> None:
+        self.graph = graph
+        self.executable = build(graph, threads=threads, precision=precision)
+        self._outputs, self._slots = outputs, slots
+        self._updated = list(scope.updated.values())
+        read = [variable for variable, _ in scope.read.values()]
+        self._inputs = [v for v in read if id(v) in scope.updated]
+        self._parameters = [v for v in read if id(v) not in scope.updated]
+        self._seen = -1
+        self._versions: tuple[int, ...] = ()
+
+    def __call__(self, data: Sequence[np.ndarray]) -> Any:
+        if self._seen != Counters.values:  # some variable of the process has a new value: perhaps one of ours
+            versions = tuple(v.version for v in self._parameters)
+            if versions != self._versions:
+                self.executable.set_parameters([current_array(v) for v in self._parameters])
+                self._versions = versions
+            self._seen = Counters.values
+        given = [*(current_array(v) for v in self._inputs), *data]
+        results = self.executable(given)
+        first = len(results) - len(self._updated)
+        borrowed = {id(a) for a in data}
+        for variable, array in zip(self._updated, results[first:], strict=True):
+            fresh = array.flags.owndata and id(array) not in borrowed
+            variable._value = array if fresh else np.array(array)
+        leaves = iter(tree.flatten(self._outputs))
+        flat = [leaf if slot is None else results[slot] for leaf, slot in zip(leaves, self._slots, strict=True)]
+        return tree.pack_sequence_as(self._outputs, flat)
+
+
+def current_array(variable: Variable) -> np.ndarray:
+    if variable._array is None:
+        raise ValueError(f"Variable {variable.path} has no value yet. Build the model first, for instance by calling it on a batch.")
+    return variable._array
+
+
+def trace_step(function: Callable[[Any], Any], data: Any, *, threads: int | None = None, precision: str = "fast") -> StepProgram:
+    """Trace `function(data)`, where the arrays in `data` give shapes and dtypes only, and build the program."""
+    leaves = tree.flatten(data)
+    inputs = {i: placeholder(spec_of(x), f"data {i}") for i, x in enumerate(leaves) if isinstance(x, np.ndarray)}
+    scope = TraceScope()
+    with scope:
+        outputs = function(tree.pack_sequence_as(data, [inputs.get(i, x) for i, x in enumerate(leaves)]))
+        outputs = tree.map_structure(lambda x: x.value if isinstance(x, KerasVariable) else x, outputs)
+    flat = tree.flatten(outputs)
+    results: list[Tensor] = []
+    slots: list[int | None] = []
+    for leaf in flat:
+        slots.append(len(results) if isinstance(leaf, Tensor) else None)
+        if isinstance(leaf, Tensor):
+            results.append(leaf)
+    results += [as_tensor(scope.state_mapping[key]) for key in scope.updated]
+    kept = tree.map_structure(lambda x: None if isinstance(x, Tensor) else x, outputs)
+    for variable, tensor in scope.read.values():
+        if id(variable) in scope.updated:
+            # The one place where a node changes after it was made: nobody else holds it, and only now it is known.
+            object.__setattr__(tensor.node.op, "role", "input")
+    graph = Graph.of([*(t for _, t in scope.read.values()), *inputs.values()], results)
+    return StepProgram(graph, scope, kept, slots, threads, precision)
+
+
+def ready(x: Any) -> np.ndarray:
+    """`x` as a program takes it: C-contiguous, aligned, in the machine's byte order."""
+    array = np.asarray(x)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if not (array.flags.c_contiguous and array.flags.aligned):
+        array = np.array(array, order="C")
+    return array
+
+
+# --- graphs inside of graphs ------------------------------------------------------------------------------------------
+
+
+def close_over(inside: Sequence[Tensor], outputs: Sequence[Tensor]) -> tuple[Graph, list[Tensor]]:
+    """The part of the graph that depends on `inside`, as a graph of its own; what it uses from around it comes as further inputs.
+
+    Returns the graph (inputs: `inside`, then one per capture) and the captured tensors of the outer graph.
+    """
+    own = {t.node for t in inside}
+    dependent = set(own)
+    nodes = topological(outputs)
+    for node in nodes:
+        if any(t.node in dependent for t in node.inputs):
+            dependent.add(node)
+    moved: dict[Tensor, Tensor] = {t: t for t in inside}
+    captures: list[Tensor] = []
+    stand_ins: list[Tensor] = []
+
+    def move(t: Tensor) -> Tensor:
+        if t not in moved:
+            if isinstance(t.node.op, Constant):
+                moved[t] = t
+            else:
+                moved[t] = placeholder(t.spec, "captured")
+                captures.append(t)
+                stand_ins.append(moved[t])
+        return moved[t]
+
+    for node in nodes:
+        if node in dependent and not isinstance(node.op, Placeholder):
+            copy = Node.make(node.op, [move(t) for t in node.inputs], node.scope)
+            moved.update(zip(node.outputs, copy.outputs, strict=True))
+    results = [move(t) for t in outputs]
+    return Graph.of([*inside, *stand_ins], results), captures

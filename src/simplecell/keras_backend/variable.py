@@ -1,0 +1,102 @@
+"""Keras's Variable on NumPy arrays that cannot be written to, so that what is derived from a value (packed weights) can trust its version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras.src.backend.common.stateless_scope import get_stateless_scope
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
+from keras.src.backend.common.variables import KerasVariable
+
+from simplecell.graph.tensor import placeholder
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.ops.base import Spec
+
+
+class Counters:
+    """What has happened to all variables of the process; two equal readings mean that nothing has."""
+
+    values = 0  # how often any variable got a value
+    structure = 0  # how often a variable was made, or a `trainable` flag set
+
+
+class Variable(KerasVariable):
+    """`version` grows with each new value. `value` is a read-only array; inside a trace it is the tensor that stands for it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.version = 0
+        Counters.structure += 1
+        super().__init__(*args, **kwargs)
+
+    @property
+    def _value(self) -> np.ndarray | None:
+        return self._array
+
+    @_value.setter
+    def _value(self, value: np.ndarray | None) -> None:
+        if value is not None:
+            value.flags.writeable = False
+        self._array = value
+        self.version += 1
+        Counters.values += 1
+
+    @property
+    def value(self) -> Any:
+        scope = get_stateless_scope()
+        while scope is not None:  # an inner scope knows some variables, the trace around it all of them
+            found = scope.get_current_value(self)
+            if found is not None:
+                return self._maybe_autocast(found)
+            scope = scope.original_scope
+        if in_symbolic_scope() and (self._array is None or self._shape):
+            # Only shapes are wanted: neither initialize nor compute.
+            return self._maybe_autocast(placeholder(Spec(self._shape, self._dtype), self._path, "parameter"))
+        if self._array is None:
+            return self._maybe_autocast(self._initializer(self._shape, dtype=self._dtype))
+        return self._maybe_autocast(self._array)
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: Any) -> None:
+        Counters.structure += 1
+        self._trainable = bool(value)
+
+    def _initialize(self, value: Any) -> None:
+        self._value = owned(value)
+
+    def _direct_assign(self, value: Any) -> None:
+        self._value = owned(value)
+
+    def _convert_to_tensor(self, value: Any, dtype: Any = None) -> Any:
+        return convert_to_tensor(value, dtype=dtype)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = np.asarray(self.value, dtype=dtype)
+        return array.copy() if copy else array
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        copy = type(self).__new__(type(self))
+        memo[id(self)] = copy
+        copy.__dict__.update(self.__dict__)  # arrays are read-only: sharing them is safe
+        Counters.structure += 1
+        return copy
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._array is not None:
+            self._array.flags.writeable = False
+        Counters.structure += 1
+
+
+def owned(value: Any) -> np.ndarray:
+    """`value` as an array that nobody else can write to: shared if it is read-only and owns its memory, else copied."""
+    array = np.asarray(value)
+    if not array.flags.writeable and array.flags.owndata and array.flags.c_contiguous:
+        return array
+    return np.array(array, order="C")
+
+
