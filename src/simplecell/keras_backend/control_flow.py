@@ -4,7 +4,8 @@ a loop whose end depends on a value becomes one step that runs its two graphs (c
 from __future__ import annotations
 
 import builtins
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from keras.src import tree

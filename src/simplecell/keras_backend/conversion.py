@@ -106,3 +106,13 @@ def constant(x: Any) -> np.ndarray | None:
         value = getattr(x, "value", None)  # an EagerTensor's
         return x.constant if value is None else value
     return np.asarray(x)
+
+
+def ready(x: Any) -> np.ndarray:
+    """`x` as a program takes it: C-contiguous, aligned, in the machine's byte order."""
+    array = np.asarray(x)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if not (array.flags.c_contiguous and array.flags.aligned):
+        array = np.array(array, order="C")
+    return array

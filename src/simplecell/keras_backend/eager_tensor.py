@@ -3,7 +3,8 @@ values (`if loss > 1:`, `print`, `np.asarray`) and gradients still flow. Slow, a
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 

@@ -13,8 +13,9 @@ import importlib.abc
 import importlib.machinery
 import os
 import sys
+from collections.abc import Sequence
 from types import ModuleType
-from typing import Any, Sequence
+from typing import Any
 
 SLOT = "keras.src.backend.numpy"
 PACKAGE = "simplecell.keras_backend"

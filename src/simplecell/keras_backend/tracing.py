@@ -7,7 +7,8 @@ at the end, so that an error leaves them as they were.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from keras.src import tree
@@ -161,16 +162,6 @@ def trace_step(function: Callable[[Any], Any], data: Any, *, threads: int | None
             object.__setattr__(tensor.node.op, "role", "input")
     graph = Graph.of([*(t for _, t in scope.read.values()), *inputs.values()], results)
     return StepProgram(graph, scope, kept, slots, threads, precision)
-
-
-def ready(x: Any) -> np.ndarray:
-    """`x` as a program takes it: C-contiguous, aligned, in the machine's byte order."""
-    array = np.asarray(x)
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    if not (array.flags.c_contiguous and array.flags.aligned):
-        array = np.array(array, order="C")
-    return array
 
 
 # --- graphs inside of graphs ------------------------------------------------------------------------------------------

@@ -1,0 +1,76 @@
+"""Ops on arrays, at once. Those with much arithmetic run as compiled programs of a single op, kept by op and specs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simplecell.graph.graph import Graph
+from simplecell.graph.tensor import Node, placeholder
+from simplecell.keras_backend.conversion import ready
+from simplecell.ops.base import Op, Spec, Symbolic, apply, spec_of
+from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights
+from simplecell.ops.linear import MatMul
+from simplecell.ops.pooling import AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient
+from simplecell.ops.random import RandomNormal, RandomUniform
+
+if TYPE_CHECKING:
+    from simplecell.engine.build import Executable
+
+_CONVOLUTIONS = (Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights)
+_POOLS = (MaxPool, MaxPoolGradient, AveragePool, AveragePoolGradient)
+_RANDOM = (RandomUniform, RandomNormal)
+
+# Below this many multiplications (or elements) the reference is done sooner than a program could be looked up, let alone built.
+_WORTH_COMPILING = 1 << 15
+_KEPT = 256
+
+_programs: OrderedDict[tuple[Op, tuple[Spec, ...]], Executable] = OrderedDict()
+
+
+def execute(op: Op, *inputs: Any) -> Any:
+    """`op` of `inputs`: recorded if one is a tensor, else computed, by machine code where that pays.
+
+    Returns what `op.reference` does: one array, or a tuple of them.
+    """
+    if any(isinstance(x, Symbolic) for x in inputs):
+        return apply(op, *inputs)
+    arrays = [np.asarray(x) for x in inputs]
+    if not _heavy(op, arrays):
+        with np.errstate(all="ignore"):
+            return op.reference(*arrays)
+    specs = tuple(spec_of(a) for a in arrays)
+    key = (op, specs)
+    program = _programs.get(key)
+    if program is None:
+        program = _programs[key] = _build(op, specs)
+        if len(_programs) > _KEPT:
+            _programs.popitem(last=False)
+    else:
+        _programs.move_to_end(key)
+    results = program([ready(a) for a in arrays])
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+def _heavy(op: Op, arrays: list[np.ndarray]) -> bool:
+    if isinstance(op, _RANDOM):
+        return prod(op.shape) >= _WORTH_COMPILING
+    if not all(a.dtype == np.float32 for a in arrays) or not all(a.size for a in arrays):
+        return False
+    if isinstance(op, _CONVOLUTIONS):
+        return True
+    if isinstance(op, _POOLS):
+        return arrays[0].size >= _WORTH_COMPILING
+    # NumPy's own matrix product is BLAS; stacked small ones are not.
+    return isinstance(op, MatMul) and max(a.ndim for a in arrays) > 2 and arrays[0].size * arrays[1].shape[-1] >= _WORTH_COMPILING
+
+
+def _build(op: Op, specs: tuple[Spec, ...]) -> Executable:
+    from simplecell.engine.build import build
+
+    inputs = [placeholder(spec) for spec in specs]
+    return build(Graph.of(inputs, Node.make(op, inputs).outputs))
+
