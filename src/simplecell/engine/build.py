@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
+from simplecell.engine.program import Program
 from simplecell.graph.graph import Graph, evaluate
+from simplecell.graph.simplify import simplify
 from simplecell.graph.tensor import Placeholder
+from simplecell.ops.dtypes import to_dtype
 
 
 class Executable:
     """A graph ready to run. Parameters (placeholders of role `parameter`) are set seldom; inputs come with each call."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, threads: int | None, precision: str) -> None:
         self.graph = graph
+        self.program: Program | None = None
+        self._specs = [t.spec for t in graph.outputs]
+        self._dtypes = [to_dtype(s.dtype) for s in self._specs]
         self._is_parameter = [isinstance(t.node.op, Placeholder) and t.node.op.role == "parameter" for t in graph.inputs]
         self._parameters: list[np.ndarray] = []
+        self._prepared = False
+        if machine_code():
+            from simplecell.engine.plan import plan
+            from simplecell.engine.runtime import Bound
+            from simplecell.engine.target import host
+            from simplecell.engine.threads import default_threads
+
+            target, threads = host(), threads or default_threads()
+            self.program = plan(graph, target, threads, precision)
+            self._bound = Bound(self.program, target, threads)
 
     def set_parameters(self, arrays: Sequence[np.ndarray]) -> None:
         """Give the parameters, in the order in which they stand among the graph's inputs; derived data is recomputed."""
         self._parameters = list(arrays)
+        self._prepared = False
 
     def __call__(self, inputs: Sequence[np.ndarray], out: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
         """Run on arrays of exactly the placeholders' shapes and dtypes (C-contiguous, aligned, native endian)."""
+        if self.program is None:
+            return self._by_reference(inputs, out)
+        if not self._prepared:
+            self._bound.prepare(self._parameters)
+            self._prepared = True
+        outputs = [np.empty(s.shape, d) for s, d in zip(self._specs, self._dtypes)] if out is None else list(out)
+        self._bound.run(inputs, outputs)
+        return outputs
+
+    def _by_reference(self, inputs: Sequence[np.ndarray], out: Sequence[np.ndarray] | None) -> list[np.ndarray]:
         given, parameters = iter(inputs), iter(self._parameters)
         results = evaluate(self.graph, [next(parameters) if p else next(given) for p in self._is_parameter])
         if out is None:
@@ -34,4 +63,33 @@ class Executable:
 
 
 def build(graph: Graph, *, threads: int | None = None, precision: str = "fast") -> Executable:
-    return Executable(graph)
+    """Compile a graph.
+
+    Args:
+        graph: what to compute; dtypes and shapes are fixed.
+        threads: how many threads it may use (None: the setting SIMPLECELL_THREADS, or the cores of this process).
+        precision: `fast` may use algorithms with fewer multiplications and a stated error bound; `exact` sums directly.
+
+    Raises:
+        ValueError: for an unknown precision, or threads below 1.
+    """
+    if precision not in ("fast", "exact"):
+        raise ValueError(f"precision must be 'fast' or 'exact', got {precision!r}.")
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}.")
+    return Executable(simplify(graph), threads, precision)
+
+
+@cache
+def machine_code() -> bool:
+    """Can machine code be made here? Warns once if not."""
+    try:
+        import llvmlite.binding  # noqa: F401
+    except Exception as error:  # an ImportError, or the loader's OSError
+        warnings.warn(
+            f"llvmlite cannot be loaded ({error}); programs run on their NumPy reference, which is slow. Reinstall llvmlite.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return False
+    return True

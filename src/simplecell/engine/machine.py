@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -80,9 +80,25 @@ class Machine:
             cache.write(key, code)
         return code
 
+    def functions(self, make: Callable[[Target], ir.Module], *names: str) -> list[int]:
+        """Addresses of the functions of a module that is no kernel (the runner)."""
+        with _lock:
+            module = make(self.target)
+            key = hashlib.sha256(f"{llvm.llvm_version_info}|{self.target}|{cache.sources_digest()}|{module.name}".encode()).hexdigest()[:40]
+            code = cache.read(key)
+            if code is None:
+                code = self._machine.emit_object(self._passes(module))
+                cache.write(key, code)
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+            self._engine.finalize_object()
+            return [self._engine.get_function_address(n) for n in names]
+
     def optimized(self, kernel: Kernel) -> Any:
-        """The kernel's module after LLVM's passes. Emitters vectorise and unroll themselves, so LLVM's own vectorisers stay off."""
-        module = module_of(kernel, self.target)
+        """The kernel's module after LLVM's passes."""
+        return self._passes(module_of(kernel, self.target))
+
+    def _passes(self, module: ir.Module) -> Any:
+        """Emitters vectorise and unroll themselves, so LLVM's own vectorisers stay off."""
         module.triple = self.target.triple
         module.data_layout = str(self._machine.target_data)
         parsed = llvm.parse_assembly(str(module))

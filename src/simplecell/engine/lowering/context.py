@@ -27,18 +27,19 @@ from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor
 from simplecell.ops.base import Op, Spec
 
 LoweringFunction = Callable[["Lowering", Group], "str | None"]
-_registered: dict[type[Op], LoweringFunction] = {}
+_registered: dict[type[Op], list[tuple[int, LoweringFunction]]] = {}
 
 SMALL_WORK_NS = 4000.0
 """A step predicted to take less runs on one thread: meeting the others would cost more."""
 
 
-def lowers(*ops: type[Op]) -> Callable[[LoweringFunction], LoweringFunction]:
-    """Register a lowering for op classes."""
+def lowers(*ops: type[Op], order: int = 0) -> Callable[[LoweringFunction], LoweringFunction]:
+    """Register a lowering for op classes. Where several are registered for one, the lowest `order` is asked first."""
 
     def register(function: LoweringFunction) -> LoweringFunction:
         for op in ops:
-            _registered[op] = function
+            _registered.setdefault(op, []).append((order, function))
+            _registered[op].sort(key=lambda entry: entry[0])
         return function
 
     return register
@@ -172,17 +173,19 @@ class Lowering:
 
     def lower(self, group: Group) -> None:
         self._label = group.label
-        function = _registered.get(type(group.anchor.op))
-        reason: str | None = "no machine code for it"
-        if function is not None:
+        reasons = []
+        for _, function in _registered.get(type(group.anchor.op), []):
             before = len(self._steps)
             reason = function(self, group)
-            if reason is not None and len(self._steps) != before:
+            if reason is None:
+                return
+            if len(self._steps) != before:
                 raise AssertionError(f"{group.anchor.op.name}: the lowering refused after it had appended steps")
-        if reason is not None:
-            if len(group.nodes) != 1:
-                raise Refused(group, reason)
-            self.call_out(group.anchor, reason)
+            reasons.append(reason)
+        reason = "; ".join(reasons) or "no machine code for it"
+        if len(group.nodes) != 1:
+            raise Refused(group, reason)
+        self.call_out(group.anchor, reason)
 
     def finish(self, copy: Callable[[Lowering, Tensor, Address], None]) -> Program:
         """Bind the outputs, divide the steps into prepare and run, and place the arena. `copy` appends a copying step."""

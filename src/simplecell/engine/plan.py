@@ -1,0 +1,47 @@
+"""graph → program: fuse, lower, place."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from simplecell.engine.fuse import apart, fuse
+from simplecell.engine.lowering.context import Lowering, Refused
+from simplecell.engine.program import Program
+from simplecell.engine.target import Target
+from simplecell.graph.graph import Graph
+
+LOWERINGS = (
+    "elementwise",
+    "reduction",
+    "shaping",
+    "activation",
+    "random",
+    "linear",
+    "convolution",
+    "depthwise",
+    "convolution_gradients",
+    "pooling",
+    "resampling",
+)
+
+
+@cache
+def _load_lowerings() -> None:
+    for name in LOWERINGS:
+        import_module(f"simplecell.engine.lowering.{name}")
+
+
+def plan(graph: Graph, target: Target, threads: int, precision: str) -> Program:
+    """The program for a graph. Nothing is compiled here: that is `machine`'s, when the program is bound."""
+    _load_lowerings()
+    from simplecell.engine.lowering.shaping import copy
+
+    ctx = Lowering(graph, target, threads, precision)
+    for group in fuse(graph):
+        try:
+            ctx.lower(group)
+        except Refused as refused:
+            for single in apart(refused.group):
+                ctx.lower(single)
+    return ctx.finish(copy)

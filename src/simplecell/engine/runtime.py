@@ -1,0 +1,199 @@
+"""A program bound to memory: addresses are filled in once, inputs and outputs at each call."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from simplecell.engine import runner
+from simplecell.engine.machine import machine
+from simplecell.engine.memory import ALIGNMENT, rounded
+from simplecell.engine.program import Address, Buffer, Program, Step
+from simplecell.engine.target import Target
+from simplecell.engine.threads import pool
+from simplecell.ops.base import Spec
+from simplecell.ops.dtypes import to_dtype
+
+
+def aligned(nbytes: int) -> np.ndarray:
+    """Bytes that begin on a cache line."""
+    memory = np.empty(nbytes + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + nbytes]
+
+
+class Bound:
+    """A program with its memory and its table of steps for the runner."""
+
+    def __init__(self, program: Program, target: Target, threads: int) -> None:
+        self.program = program
+        self.threads = threads
+        self._lock = threading.Lock()
+        kernels = [s.kernel for s in (*program.prepare, *program.run) if s.kernel is not None]
+        self._functions = machine(target).addresses(kernels)
+        self._pool = pool(target, threads if any(s.parallel for s in program.run) else 1)
+        self._memory: list[np.ndarray] = []
+        self._bases = self._place(program, threads)
+        self._failure: BaseException | None = None
+        self._callbacks: list[Any] = []
+        # where a caller's array's address goes: (table's word, offset) by (kind, position)
+        self._patches: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        self._words: list[int] = []
+        self._current: dict[tuple[str, int], int] = {}
+        prepare, run = self._table(program.prepare), self._table(program.run)
+        self._table_memory = np.array(self._words, np.int64)
+        base = int(self._table_memory.ctypes.data)
+        for table in (prepare, run):
+            for at in table.argument_slots:
+                self._table_memory[at] = base + 8 * int(self._table_memory[at])
+        self._prepare = (base + 8 * prepare.start, len(program.prepare))
+        self._run = (base + 8 * run.start, len(program.run))
+        self._slots = {key: [(w, o) for w, o in places] for key, places in self._patches.items()}
+
+    # --- running -----------------------------------------------------------------------------------------------------
+
+    def prepare(self, parameters: Sequence[np.ndarray]) -> None:
+        """Take the parameters (kept alive by this object) and compute what depends on them alone."""
+        with self._lock:
+            self._parameters = list(parameters)
+            for position, array in enumerate(parameters):
+                self._give("parameter", position, array)
+            self._go(self._prepare)
+
+    def run(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+        """One run. Arrays are C-contiguous and of exactly the program's specs; the caller has seen to that."""
+        with self._lock:
+            for position, array in enumerate(inputs):
+                self._give("input", position, array)
+            for position, array in enumerate(outputs):
+                self._give("output", position, array)
+            self._go(self._run)
+
+    def _give(self, kind: str, position: int, array: np.ndarray) -> None:
+        key = (kind, position)
+        places = self._slots.get(key)
+        if not places:
+            return
+        address = array.__array_interface__["data"][0]
+        if self._current.get(key) == address:
+            return
+        self._current[key] = address
+        words = self._table_memory
+        for word, offset in places:
+            words[word] = address + offset
+
+    def _go(self, part: tuple[int, int]) -> None:
+        table, count = part
+        if count == 0:
+            return
+        self._failure = None
+        self._pool.run(table, count)
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    # --- binding -----------------------------------------------------------------------------------------------------
+
+    def _place(self, program: Program, threads: int) -> dict[int, int]:
+        """The base address of every buffer that the caller does not bring."""
+        arena = aligned(program.arena_bytes)
+        stride = rounded(program.scratch_bytes)
+        scratch = aligned(stride * threads)
+        self._scratch_stride = stride
+        self._memory += [arena, scratch]
+        bases: dict[int, int] = {}
+        for i, b in enumerate(program.buffers):
+            if b.kind == "arena":
+                bases[i] = arena.ctypes.data + b.offset
+            elif b.kind == "scratch":
+                bases[i] = scratch.ctypes.data
+            elif b.kind in ("constant", "prepared"):
+                memory = aligned(b.nbytes)
+                if b.value is not None:
+                    memory[:] = np.ascontiguousarray(b.value).reshape(-1).view(np.uint8)
+                self._memory.append(memory)
+                bases[i] = memory.ctypes.data
+        return bases
+
+    def _table(self, steps: Sequence[Step]) -> _Table:
+        """Append the steps and their arguments to the words; addresses within the words are fixed up later."""
+        start = len(self._words)
+        self._words += [0] * (runner.STEP_WORDS * len(steps))
+        slots = []
+        for i, step in enumerate(steps):
+            at = start + runner.STEP_WORDS * i
+            following = steps[i + 1] if i + 1 < len(steps) else None
+            meet = following is None or step.parallel or following.parallel
+            self._words[at] = self._functions[step.kernel] if step.kernel is not None else self._call_out(step)
+            self._words[at + 1] = len(self._words)
+            self._words[at + 2] = (0 if step.parallel else runner.SOLO) | (runner.BARRIER if meet else 0)
+            slots.append(at + 1)
+            for name, value in step.arguments:
+                self._words.append(self._scratch_stride if name == "scratch_stride" else self._word(value))
+        return _Table(start, slots)
+
+    def _word(self, value: Address | int | float) -> int:
+        if isinstance(value, Address):
+            buffer = self.program.buffers[value.buffer]
+            if buffer.kind in ("input", "parameter", "output"):
+                self._patches.setdefault((buffer.kind, buffer.position), []).append((len(self._words), value.offset))
+                return 0
+            return self._bases[value.buffer] + value.offset
+        if isinstance(value, float):
+            return int(struct.unpack("<I", struct.pack("<f", value))[0])
+        return int(value)
+
+    def _call_out(self, step: Step) -> int:
+        """The address of a function that runs the step's reference."""
+        op, position = step.op, len(self._words)
+        assert op is not None
+        # the arguments' words hold the addresses: the caller's arrays come and go
+        words = [a for a, _ in (*step.inputs, *step.outputs)]
+        for address in words:
+            self._words.append(self._word(address))
+        specs = [s for _, s in (*step.inputs, *step.outputs)]
+        count = len(step.inputs)
+
+        def call(_arguments: int, _thread: int, _threads: int) -> None:
+            if self._failure is not None:
+                return
+            try:
+                arrays = [view(int(self._table_memory[position + k]), spec) for k, spec in enumerate(specs)]
+                for array in arrays[:count]:
+                    array.flags.writeable = False
+                result = op.reference(*arrays[:count])
+                several = result if isinstance(result, tuple) else (result,)
+                for target, value in zip(arrays[count:], several, strict=True):
+                    value = np.asarray(value)
+                    if value.shape != target.shape:
+                        raise ValueError(f"`{op.name}` promised shape {target.shape} when it was traced and gave {value.shape} when it ran.")
+                    target[...] = value
+            except BaseException as failure:  # it must not unwind through machine code; `_go` raises it
+                self._failure = failure
+                self._pool.stop()
+
+        callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(call)
+        self._callbacks.append(callback)
+        return ctypes.cast(callback, ctypes.c_void_p).value or 0
+
+
+class _Table:
+    def __init__(self, start: int, argument_slots: list[int]) -> None:
+        self.start, self.argument_slots = start, argument_slots
+
+
+def view(address: int, spec: Spec) -> np.ndarray:
+    """The array at an address."""
+    nbytes = spec.nbytes
+    if nbytes == 0:
+        return np.empty(spec.shape, to_dtype(spec.dtype))
+    memory = (ctypes.c_uint8 * nbytes).from_address(address)
+    return np.frombuffer(memory, np.uint8).view(to_dtype(spec.dtype)).reshape(spec.shape)
+
+
+__all__ = ["Bound", "Buffer", "aligned", "view"]
