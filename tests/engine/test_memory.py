@@ -1,0 +1,32 @@
+"""The arena: no two live buffers overlap, and dead ones are used again."""
+
+import numpy as np
+
+from simplecell.engine.memory import ALIGNMENT, place
+
+
+def test_live_buffers_never_overlap():
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        steps = int(rng.integers(1, 30))
+        sizes = {b: int(rng.integers(0, 5000)) for b in range(steps)}
+        writes = [[i] for i in range(steps)]
+        reads = [[int(b) for b in rng.integers(0, i, size=min(i, 2))] if i else [] for i in range(steps)]
+        offsets, total = place(sizes, writes, reads)
+        last = {b: max([b, *(i for i in range(steps) if b in reads[i])]) for b in sizes}
+        for i in range(steps):
+            live = sorted((offsets[b], sizes[b]) for b in sizes if b <= i <= last[b])
+            assert all(a + max(n, 1) <= b for (a, n), (b, _) in zip(live, live[1:]))
+            assert all(a % ALIGNMENT == 0 and a + n <= total for a, n in live)
+
+
+def test_a_chain_needs_two_buffers():
+    offsets, total = place({i: 64 for i in range(10)}, [[i] for i in range(10)], [[i - 1] if i else [] for i in range(10)])
+    assert total == 128
+    assert set(offsets.values()) == {0, 64}
+
+
+def test_a_large_buffer_takes_merged_holes():
+    sizes = {0: 64, 1: 64, 2: 64, 3: 128}
+    _, total = place(sizes, [[0], [1], [2], [3]], [[], [], [0, 1], [2]])
+    assert total == 192 + 0 or total == 64 * 3
