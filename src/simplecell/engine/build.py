@@ -10,7 +10,6 @@ import numpy as np
 
 from simplecell.engine.program import Program
 from simplecell.graph.graph import Graph, evaluate
-from simplecell.graph.simplify import simplify
 from simplecell.graph.tensor import Placeholder
 from simplecell.ops.dtypes import to_dtype
 
@@ -77,7 +76,7 @@ def build(graph: Graph, *, threads: int | None = None, precision: str = "fast") 
         raise ValueError(f"precision must be 'fast' or 'exact', got {precision!r}.")
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}.")
-    return Executable(simplify(graph), threads, precision)
+    return Executable(graph, threads, precision)
 
 
 @cache

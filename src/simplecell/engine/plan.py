@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 
 from simplecell.engine.fuse import apart, fuse
 from simplecell.engine.lowering.context import Lowering, Refused
@@ -29,14 +30,13 @@ LOWERINGS = (
 @cache
 def _load_lowerings() -> None:
     for name in LOWERINGS:
-        import_module(f"simplecell.engine.lowering.{name}")
+        if find_spec(f"simplecell.engine.lowering.{name}"):
+            import_module(f"simplecell.engine.lowering.{name}")
 
 
 def plan(graph: Graph, target: Target, threads: int, precision: str) -> Program:
     """The program for a graph. Nothing is compiled here: that is `machine`'s, when the program is bound."""
     _load_lowerings()
-    from simplecell.engine.lowering.shaping import copy
-
     ctx = Lowering(graph, target, threads, precision)
     for group in fuse(graph):
         try:
@@ -44,4 +44,4 @@ def plan(graph: Graph, target: Target, threads: int, precision: str) -> Program:
         except Refused as refused:
             for single in apart(refused.group):
                 ctx.lower(single)
-    return ctx.finish(copy)
+    return ctx.finish()

@@ -79,7 +79,6 @@ class Node:
 class Tensor(Symbolic):
     """The `index`-th output of `node`: a value that a graph will have. Python's operators on it record ops (see `operators`)."""
 
-    __slots__ = ("spec", "node", "index", "__weakref__", "__dict__")
     __array_priority__ = 1000
     __array_ufunc__ = None
 

@@ -82,8 +82,8 @@ def clip(x: Any, low: float, high: float) -> Any:
 
 
 def relu(x: Any) -> Any:
-    """max(x, 0); gradient 0 at 0."""
-    return ew.maximum(x, 0)
+    """max(x, 0); the gradient at 0 is 0 (Nair and Hinton, 2010)."""
+    return ew.unary("relu", x)
 
 
 def relu6(x: Any) -> Any:

@@ -28,7 +28,7 @@ _INEXACT: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 _ANY: dict[str, Callable[[Any], Any]] = {
     "negative": np.negative, "absolute": np.abs, "sign": np.sign, "square": np.square,
-    "floor": np.floor, "ceil": np.ceil, "round": np.rint, "trunc": np.trunc, "bitwise_not": np.invert,
+    "relu": lambda x: np.maximum(x, 0), "floor": np.floor, "ceil": np.ceil, "round": np.rint, "trunc": np.trunc, "bitwise_not": np.invert,
 }  # fmt: skip
 _PREDICATES: dict[str, Callable[[Any], Any]] = {
     "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite, "logical_not": np.logical_not,
@@ -40,6 +40,7 @@ _ROUNDING = ("floor", "ceil", "round", "trunc")
 _UNARY_GRADIENTS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "negative": lambda x, y, d: negative(d),
     "absolute": lambda x, y, d: multiply(d, sign(x)),
+    "relu": lambda x, y, d: select(greater(y, 0), d, 0),  # of y, so that x need not be kept
     "exp": lambda x, y, d: multiply(d, y),
     "expm1": lambda x, y, d: multiply(d, add(y, 1)),
     "exp2": lambda x, y, d: multiply(d, multiply(y, math.log(2))),

@@ -25,6 +25,9 @@ from simplecell.engine.target import Target
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor
 from simplecell.ops.base import Op, Spec
+from simplecell.ops.callout import CallOut
+from simplecell.ops.elementwise import StopGradient
+from simplecell.ops.shaping import Reshape
 
 LoweringFunction = Callable[["Lowering", Group], "str | None"]
 _registered: dict[type[Op], list[tuple[int, LoweringFunction]]] = {}
@@ -173,6 +176,9 @@ class Lowering:
 
     def lower(self, group: Group) -> None:
         self._label = group.label
+        if isinstance(group.anchor.op, (Reshape, StopGradient)) and len(group.nodes) == 1:
+            self.view(group.output, self.address(group.anchor.inputs[0]))
+            return
         reasons = []
         for _, function in _registered.get(type(group.anchor.op), []):
             before = len(self._steps)
@@ -187,9 +193,9 @@ class Lowering:
             raise Refused(group, reason)
         self.call_out(group.anchor, reason)
 
-    def finish(self, copy: Callable[[Lowering, Tensor, Address], None]) -> Program:
-        """Bind the outputs, divide the steps into prepare and run, and place the arena. `copy` appends a copying step."""
-        self._bind_outputs(copy)
+    def finish(self) -> Program:
+        """Bind the outputs, divide the steps into prepare and run, and place the arena."""
+        self._bind_outputs()
         run_buffers = self._run_buffers()
         prepare = tuple(s for s in self._steps if not self._is_run(s, run_buffers))
         run = tuple(s for s in self._steps if self._is_run(s, run_buffers))
@@ -212,19 +218,23 @@ class Lowering:
             scratch,
         )
 
-    def _bind_outputs(self, copy: Callable[[Lowering, Tensor, Address], None]) -> None:
+    def _bind_outputs(self) -> None:
+        """An output's buffer becomes the caller's array; one that lies elsewhere already (an input handed through, a constant, a part
+        of another buffer, the same tensor twice) is copied there."""
         self._label = ""
         taken: set[int] = set()
-        read_by_all = {b for s in self._steps for b in s.writes}
+        written = {b for s in self._steps for b in s.writes}
         for position, tensor in enumerate(self.graph.outputs):
             address = self.address(tensor)
             buffer = self._buffers[address.buffer]
             whole = buffer.kind == "arena" and address.offset == 0 and buffer.nbytes == tensor.spec.nbytes
-            if whole and address.buffer not in taken and address.buffer in read_by_all:
+            if whole and address.buffer in written and address.buffer not in taken:
                 self._buffers[address.buffer] = replace(buffer, kind="output", position=position)
                 taken.add(address.buffer)
             else:
-                copy(self, tensor, self._buffer(Buffer("output", tensor.spec.nbytes, position)))
+                node = Node.make(CallOut(lambda x: x, tensor.spec, "copy"), (tensor,))
+                self._addresses[node.outputs[0]] = self._buffer(Buffer("output", tensor.spec.nbytes, position))
+                self.call_out(node, "an output that has its value elsewhere")
 
     def _run_buffers(self) -> set[int]:
         """Buffers whose content may change from run to run though no parameter does."""
