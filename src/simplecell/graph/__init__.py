@@ -1,0 +1,1 @@
+"""Graphs: symbolic tensors, the nodes that make them, their gradients, and rewrites."""

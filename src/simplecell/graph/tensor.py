@@ -10,10 +10,21 @@ from typing import Any
 
 import numpy as np
 
+from simplecell.graph.operators import Operators
 from simplecell.ops.base import Op, Spec, Symbolic, spec_of
 from simplecell.ops.dtypes import to_dtype
 
 _scope: contextvars.ContextVar[str] = contextvars.ContextVar("simplecell_scope", default="")
+
+
+@contextlib.contextmanager
+def absolute_scope(name: str) -> Iterator[None]:
+    """Nodes recorded inside carry `name`, whatever the scope outside."""
+    token = _scope.set(name)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
 
 
 @contextlib.contextmanager
@@ -76,11 +87,12 @@ class Node:
         return self.outputs if self._several else self.outputs[0]  # type: ignore[attr-defined]
 
 
-class Tensor(Symbolic):
-    """The `index`-th output of `node`: a value that a graph will have. Python's operators on it record ops (see `operators`)."""
+class Tensor(Operators, Symbolic):
+    """The `index`-th output of `node`: a value that a graph will have. Python's operators on it record ops (see `operators`):
+    also `==`, so that tensors are told apart by `is`, or as members of sets and keys of dicts, but not by `in` a tuple."""
 
     __array_priority__ = 1000
-    __array_ufunc__ = None
+    __array_ufunc__ = None  # NumPy's operators leave the work to ours
 
     def __init__(self, spec: Spec, node: Node, index: int = 0) -> None:
         self.spec, self.node, self.index = spec, node, index

@@ -47,6 +47,7 @@ from simplecell.ops.convolution import (
     convolution,
     transposed_convolution,
 )
+from simplecell.ops.custom import CustomGradient, custom_gradient
 from simplecell.ops.elementwise import (
     Binary,
     Cast,
@@ -223,6 +224,7 @@ __all__ = [
     "ConvolutionGradientSrc",
     "ConvolutionGradientWeights",
     "Cumulative",
+    "CustomGradient",
     "Gather",
     "LogSoftmax",
     "MatMul",
@@ -283,6 +285,7 @@ __all__ = [
     "cumprod",
     "cumsum",
     "divide",
+    "custom_gradient",
     "dropout",
     "elu",
     "equal",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,15 @@ from simplecell.ops.base import Op, Spec
 
 @dataclass(frozen=True, eq=False)
 class CallOut(Op):
-    """`function(*arrays)` gives one array per entry of `specs` (a single array when `specs` is one Spec)."""
+    """`function(*arrays)` gives one array per entry of `specs` (a single array when `specs` is one Spec).
+
+    `derivative(inputs, outputs, diff_outputs)`, if given, is the op's `gradient`.
+    """
 
     function: Callable[..., Any]
     specs: Spec | tuple[Spec, ...]
     label: str = "callout"
+    derivative: Callable[[Sequence[Any], Sequence[Any], Sequence[Any]], Sequence[Any]] | None = None
 
     @property
     def name(self) -> str:
@@ -28,3 +32,8 @@ class CallOut(Op):
 
     def reference(self, *arrays: np.ndarray) -> Any:
         return self.function(*arrays)
+
+    def gradient(self, inputs: Sequence[Any], outputs: Sequence[Any], diff_outputs: Sequence[Any]) -> Sequence[Any]:
+        if self.derivative is None:
+            return super().gradient(inputs, outputs, diff_outputs)
+        return self.derivative(inputs, outputs, diff_outputs)

@@ -50,8 +50,7 @@ def resolve_padding(
         if padding == "causal":
             return tuple((dilated(k, d) - 1, 0) for k, d in zip(kernel, dilation, strict=True))
         raise ValueError(
-            '`padding` must be "valid", "same", "causal", an integer, or one integer or (low, high) pair per spatial axis; '
-            f"came {padding!r}."
+            f'`padding` must be "valid", "same", "causal", an integer, or one integer or (low, high) pair per spatial axis; came {padding!r}.'
         )
     several: Sequence[int | Sequence[int]] = (padding,) * rank if isinstance(padding, int) else tuple(padding)
     pairs = tuple((int(p), int(p)) if isinstance(p, int) else tuple(int(e) for e in p) for p in several)

@@ -25,9 +25,7 @@ def _along(vector: Any, axis: int, rank: int) -> Any:
     return shaping.reshape(vector, (*shape, *(1,) * (rank - 1 - axis))) if len(shape) == 1 else vector
 
 
-def batch_normalization(
-    x: Any, mean: Any, variance: Any, axis: int = -1, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
-) -> Any:
+def batch_normalization(x: Any, mean: Any, variance: Any, axis: int = -1, offset: Any = None, scale: Any = None, epsilon: float = 1e-3) -> Any:
     """`(x - mean) / sqrt(variance + epsilon) · scale + offset`, vectors along `axis`, as x · factor + shift.
 
     Factor and shift do not depend on x: they can be computed once, and folded into the layer before.

@@ -28,17 +28,14 @@ def _pooled(what: str, src: Spec, size: tuple[int, ...], strides: tuple[int, ...
         raise ValueError(f"`{what}` needs size and strides of at least 1, and padding below the size; came {size}, {strides}, {padding}.")
     spatial = tuple(map(output_size, src.shape[1:-1], size, strides, padding))
     if min(spatial) < 1:
-        raise ValueError(
-            f'The window {size} of `{what}` does not fit into {src} with padding {padding}. Make it smaller, or padding "same".'
-        )
+        raise ValueError(f'The window {size} of `{what}` does not fit into {src} with padding {padding}. Make it smaller, or padding "same".')
     return Spec((src.shape[0], *spatial, src.shape[-1]), src.dtype)
 
 
 def _windows(size: Sequence[int], out: Sequence[int], strides: Sequence[int]) -> list[tuple[slice, ...]]:
     """For each place in the window, the slices of padded src that stand there: one element per output."""
     return [
-        (slice(None), *(slice(t, t + (o - 1) * s + 1, s) for t, o, s in zip(tap, out, strides, strict=True)))
-        for tap in product(*map(range, size))
+        (slice(None), *(slice(t, t + (o - 1) * s + 1, s) for t, o, s in zip(tap, out, strides, strict=True))) for tap in product(*map(range, size))
     ]
 
 

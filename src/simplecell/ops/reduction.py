@@ -14,7 +14,7 @@ from simplecell.ops import elementwise as ew
 from simplecell.ops import shaping
 from simplecell.ops.arguments import normalize_axes, normalize_axis
 from simplecell.ops.base import Op, Spec, apply, spec_of
-from simplecell.ops.dtypes import accumulator, is_floating, is_inexact, is_integer, to_dtype
+from simplecell.ops.dtypes import accumulator, is_inexact, is_integer, to_dtype
 
 REDUCE_FUNCTIONS = ("sum", "max", "min", "prod", "any", "all")
 
@@ -248,10 +248,8 @@ def logsumexp(x: Any, axes: int | Sequence[int] | None = None, keepdims: bool = 
 def sum_to(x: Any, shape: tuple[int, ...]) -> Any:
     """The adjoint of broadcasting from `shape`: sums over the axes that were added or stretched."""
     have = spec_of(x).shape
-    if have == tuple(shape):
-        return x
     added = len(have) - len(shape)
     if added < 0 or builtins.any(n not in (m, 1) for m, n in zip(have[added:], shape, strict=True)):
-        return shaping.broadcast_to(x, shape)  # a gradient that is constant along axes that x has
-    axes = tuple(a for a, n in enumerate(have) if a < added or (shape[a - added] == 1 and n != 1))
-    return shaping.reshape(sum(x, axes), shape) if is_floating(spec_of(x).dtype) or axes else shaping.reshape(x, shape)
+        raise ValueError(f"`shape` must broadcast to the shape of the array; came {shape} for {spec_of(x)}.")
+    axes = tuple(a for a, n in enumerate(have) if a < added or n != shape[a - added])
+    return shaping.reshape(sum(x, axes) if axes else x, shape)
