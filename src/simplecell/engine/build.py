@@ -25,15 +25,16 @@ class Executable:
         self._is_parameter = [isinstance(t.node.op, Placeholder) and t.node.op.role == "parameter" for t in graph.inputs]
         self._parameters: list[np.ndarray] = []
         self._prepared = False
+        self.threads = threads or 1
         if machine_code():
             from simplecell.engine.plan import plan
             from simplecell.engine.runtime import Bound
             from simplecell.engine.target import host
             from simplecell.engine.threads import default_threads
 
-            target, threads = host(), threads or default_threads()
-            self.program = plan(graph, target, threads, precision)
-            self._bound = Bound(self.program, target, threads)
+            target, self.threads = host(), threads or default_threads()
+            self.program = plan(graph, target, self.threads, precision)
+            self._bound = Bound(self.program, target, self.threads)
 
     def set_parameters(self, arrays: Sequence[np.ndarray]) -> None:
         """Give the parameters, in the order in which they stand among the graph's inputs; derived data is recomputed."""
@@ -50,6 +51,10 @@ class Executable:
         outputs = [np.empty(s.shape, d) for s, d in zip(self._specs, self._dtypes)] if out is None else list(out)
         self._bound.run(inputs, outputs)
         return outputs
+
+    def measure(self, inputs: Sequence[np.ndarray], repeats: int = 10) -> list[float]:
+        """Median seconds of each step of the program (empty without machine code)."""
+        return [] if self.program is None else self._bound.measure(inputs, self(inputs), repeats)
 
     def _by_reference(self, inputs: Sequence[np.ndarray], out: Sequence[np.ndarray] | None) -> list[np.ndarray]:
         given, parameters = iter(inputs), iter(self._parameters)

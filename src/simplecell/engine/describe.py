@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from simplecell.engine.kernel import Kernel
 from simplecell.engine.lowering.context import predicted_ns
+from simplecell.engine.machine import machine
 from simplecell.engine.program import Program, Step
 from simplecell.engine.target import Target
 
@@ -34,6 +36,21 @@ def describe(program: Program, target: Target, threads: int, measured: Sequence[
         text += ["", f"{len(program.call_outs)} step(s) left the fast path and run their NumPy reference: "
                  + ", ".join(dict.fromkeys(s.op.name for s in program.call_outs if s.op))]  # fmt: skip
     return "\n".join(text)
+
+
+def assembly(program: Program, target: Target) -> str:
+    """The assembly of every kernel of the program."""
+    return "\n".join(machine(target).assembly(k) for k in kernels(program))
+
+
+def intermediate(program: Program, target: Target) -> str:
+    """The LLVM IR of every kernel of the program, after LLVM's passes."""
+    return "\n".join(str(machine(target).optimized(k)) for k in kernels(program))
+
+
+def kernels(program: Program) -> list[Kernel]:
+    """Each kernel once, in the order of first use."""
+    return list(dict.fromkeys(s.kernel for s in (*program.prepare, *program.run) if s.kernel is not None))
 
 
 def _row(step: Step, seconds: float | None) -> tuple[str, ...]:

@@ -114,13 +114,18 @@ class StepProgram:
         self._seen = -1
         self._versions: tuple[int, ...] = ()
 
+    def refresh(self) -> None:
+        """Hand new values of the parameters to the program, if there are any."""
+        if self._seen == Counters.values:
+            return  # no variable of the process has got a new value
+        versions = tuple(v.version for v in self._parameters)
+        if versions != self._versions:
+            self.executable.set_parameters([current_array(v) for v in self._parameters])
+            self._versions = versions
+        self._seen = Counters.values
+
     def __call__(self, data: Sequence[np.ndarray]) -> Any:
-        if self._seen != Counters.values:  # some variable of the process has a new value: perhaps one of ours
-            versions = tuple(v.version for v in self._parameters)
-            if versions != self._versions:
-                self.executable.set_parameters([current_array(v) for v in self._parameters])
-                self._versions = versions
-            self._seen = Counters.values
+        self.refresh()
         given = [*(current_array(v) for v in self._inputs), *data]
         results = self.executable(given)
         first = len(results) - len(self._updated)

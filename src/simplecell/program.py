@@ -1,0 +1,169 @@
+"""`simplecell.compile`: a Keras model as a function of arrays, with as little around the machine code as can be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from simplecell.engine.build import Executable
+    from simplecell.keras_backend.tracing import StepProgram
+
+DEBUG = "SIMPLECELL_DEBUG"
+"""Environment variable: 1 prints each program when it is built, 2 its graph too, 3 LLVM IR and assembly of its kernels."""
+
+
+class CompiledModel:
+    """The inference program(s) of a model; made by `compile`. One program per batch size, all over the same machine code."""
+
+    def __init__(self, model: Any, batch_size: int | None, threads: int | None, precision: str) -> None:
+        self.model, self.threads, self.precision = model, threads, precision
+        self.batch_size = batch_size
+        self._programs: dict[Any, StepProgram] = {}
+        self._specs = _input_specs(model)
+        if batch_size is not None:
+            self._program([np.empty((batch_size, *shape), dtype) for shape, dtype in self._specs])
+
+    def __call__(self, x: Any, out: Any = None) -> Any:
+        """The model's output for `x`, as `model(x, training=False)` gives it.
+
+        Args:
+            x: one array `(batch, …)`, or a list of them for several inputs. Float arrays of another width, integers, foreign-endian and
+                non-contiguous arrays are converted.
+            out: the array (or list of arrays) to write the output to; None makes a new one.
+
+        Raises:
+            ValueError: for a wrong number of inputs, rank, size or an `out` that does not fit.
+        """
+        several = isinstance(x, (list, tuple))
+        arrays = [self._checked(i, a) for i, a in enumerate(x if several else (x,))]
+        if len(arrays) != len(self._specs):
+            raise ValueError(f"x: the model has {len(self._specs)} input(s), got {len(arrays)} array(s). Pass a list with one for each.")
+        program = self._program(arrays)
+        if out is None:
+            return program(arrays)
+        results = list(out) if isinstance(out, (list, tuple)) else [out]
+        specs = [t.spec for t in program.graph.outputs]
+        if [(a.shape, a.dtype.name) for a in results] != [(s.shape, s.dtype) for s in specs] or not all(
+            a.flags.c_contiguous and a.flags.writeable for a in results
+        ):
+            raise ValueError(
+                f"out: must be writeable, C-contiguous and of shape and dtype {', '.join(map(str, specs))}; got "
+                f"{', '.join(f'{a.dtype.name}{list(a.shape)}' for a in results)}. Make it with np.empty."
+            )
+        program.refresh()
+        program.executable(arrays, results)
+        return out
+
+    def describe(self, batch_size: int | None = None, measure: bool = True) -> str:
+        """Per step of the program: layer, algorithm and why, shapes, MFLOP, bytes, predicted and (if `measure`) measured time."""
+        from simplecell.engine.describe import describe
+        from simplecell.engine.target import host
+
+        n = batch_size or self.batch_size or 1
+        arrays = [np.zeros((n, *shape), dtype) for shape, dtype in self._specs]
+        executable = self._executable(arrays)
+        if executable.program is None:
+            return "llvmlite is not there: every op runs as its NumPy reference"
+        self(arrays)
+        return describe(executable.program, host(), executable.threads, executable.measure(arrays) if measure else None)
+
+    def assembly(self, batch_size: int | None = None) -> str:
+        """The machine code of the program's kernels, as assembly."""
+        from simplecell.engine.describe import assembly
+        from simplecell.engine.target import host
+
+        n = batch_size or self.batch_size or 1
+        executable = self._executable([np.zeros((n, *shape), dtype) for shape, dtype in self._specs])
+        return "" if executable.program is None else assembly(executable.program, host())
+
+    def _executable(self, arrays: Sequence[np.ndarray]) -> Executable:
+        return self._program(arrays).executable
+
+    def _checked(self, position: int, x: Any) -> np.ndarray:
+        shape, dtype = self._specs[position] if position < len(self._specs) else ((), np.dtype("float32"))
+        if type(x) is np.ndarray and x.dtype == dtype and x.flags.c_contiguous and x.shape[1:] == shape:
+            return x
+        array = np.ascontiguousarray(x, dtype)
+        if array.ndim != len(shape) + 1 or any(known is not None and known != n for n, known in zip(array.shape[1:], shape)):
+            raise ValueError(
+                f"x: input {position} must have shape (batch, {', '.join(map(str, shape))}), got {np.shape(x)}."
+                + (" Add the batch axis with x[None]." if array.shape == shape else "")
+            )
+        return array
+
+    def _program(self, arrays: Sequence[np.ndarray]) -> StepProgram:
+        key = arrays[0].shape if len(arrays) == 1 else tuple(a.shape for a in arrays)
+        program = self._programs.get(key)
+        if program is None:
+            from simplecell.keras_backend.tracing import trace_step
+
+            if any(0 in a.shape for a in arrays):
+                raise ValueError(f"x: an empty batch ({arrays[0].shape}) has no output to compute. Pass at least one sample.")
+            data: Any = list(arrays) if len(arrays) > 1 else arrays[0]
+            program = trace_step(lambda d: self.model(d, training=False), data, threads=self.threads, precision=self.precision)
+            self._programs[key] = program
+            _debug(program.executable)
+        return program
+
+
+def compile(model: Any, batch_size: int | None = None, threads: int | None = None, precision: str = "fast") -> CompiledModel:
+    """A Keras model as a function of arrays.
+
+    Args:
+        model: a built Keras model (Sequential, functional or subclassed).
+        batch_size: build the program for this batch size now; None builds one for each batch size when it first comes.
+        threads: how many threads it may use (None: the setting SIMPLECELL_THREADS, or the cores of this process).
+        precision: `fast` may use Winograd (error within 3e-5 of the largest output); `exact` sums directly.
+
+    Returns:
+        A CompiledModel: `program(x, out=None)`, `program.describe()`. New weights (`set_weights`, `fit`) are seen at the next call.
+
+    Raises:
+        ValueError: for a model that is not built, or an unknown precision.
+
+    Example:
+        >>> program = simplecell.compile(model)
+        >>> program(x)            # as model(x, training=False)
+        >>> print(program.describe())
+    """
+    if precision not in ("fast", "exact"):
+        raise ValueError(f"precision must be 'fast' or 'exact', got {precision!r}.")
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, or None for any; got {batch_size}.")
+    return CompiledModel(model, batch_size, threads, precision)
+
+
+def _input_specs(model: Any) -> list[tuple[tuple[int | None, ...], np.dtype[Any]]]:
+    """Shapes without the batch axis, and dtypes, of the model's inputs."""
+    if not getattr(model, "built", False):
+        raise ValueError("model: must be built, so that its input shapes are known. Call it once on data, or `model.build(input_shape)`.")
+    try:
+        inputs = model.inputs
+    except AttributeError:
+        inputs = None
+    if inputs:
+        return [(tuple(t.shape[1:]), np.dtype(t.dtype)) for t in inputs]
+    shapes = getattr(model, "_build_shapes_dict", None)
+    if not shapes:
+        raise ValueError("model: its input shapes are not known. Call it once on data, or `model.build(input_shape)`.")
+    first = [s for s in shapes.values() if s is not None]
+    return [(tuple(s[1:]), np.dtype("float32")) for s in (first if isinstance(first[0], tuple) else [tuple(first)])]
+
+
+def _debug(executable: Executable) -> None:
+    level = os.environ.get(DEBUG, "")
+    if level in ("", "0") or executable.program is None:
+        return
+    from simplecell.engine.describe import assembly, describe, intermediate
+    from simplecell.engine.target import host
+
+    if level >= "2":
+        print(executable.graph)
+    print(describe(executable.program, host(), executable.threads))
+    if level >= "3":
+        print(intermediate(executable.program, host()))
+        print(assembly(executable.program, host()))
