@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from simplecell.engine.elementwise import supports
 from simplecell.engine.expression import Epilogue, Expression, Instruction
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor
@@ -24,14 +25,6 @@ from simplecell.ops.elementwise import Binary, Cast, Select, StopGradient, Unary
 from simplecell.ops.linear import MatMul
 from simplecell.ops.reduction import Reduce
 from simplecell.ops.shaping import BroadcastTo
-
-try:
-    from simplecell.engine.elementwise import supports
-except ImportError:  # until its author lands it
-
-    def supports(function, dtypes):  # type: ignore
-        return False
-
 
 WITH_EPILOGUE = (Convolution, ConvolutionGradientSrc, MatMul)
 MAX_INSTRUCTIONS = 48
