@@ -65,7 +65,8 @@ class Group:
 
 def fuse(graph: Graph, loops_only: frozenset[Node] = frozenset()) -> list[Group]:
     """Groups in an order in which they can run. Anchors in `loops_only` get no epilogue (their lowering refused it)."""
-    cones = {n: c for n in graph.nodes if isinstance(n.op, Reduce) and (c := _cone(n, graph)) is not None}
+    all_users = _users(graph, graph.nodes, {})
+    cones = {n: c for n in graph.nodes if isinstance(n.op, Reduce) and (c := _cone(n, graph, all_users)) is not None}
     nodes = _needed(graph, cones)
     users = _users(graph, nodes, cones)
     position = {n: i for i, n in enumerate(nodes)}
@@ -169,8 +170,12 @@ def _expression(nodes: Sequence[Node], outputs: Sequence[Tensor], first: Sequenc
 # --- 1. reductions ---------------------------------------------------------------------------------------------------
 
 
-def _cone(reduce: Node, graph: Graph) -> Group | None:
-    """The reduction with the element-wise nodes before it, or None where there are none."""
+def _cone(reduce: Node, graph: Graph, users: dict[Tensor, set[Node | None]]) -> Group | None:
+    """The reduction with the element-wise nodes before it, or None where there are none.
+
+    What others need too stays outside, but for a difference or a cast: the deviation from a mean, which variance and
+    normalization share, is cheaper to compute twice than to write and read.
+    """
     shape = reduce.inputs[0].shape
     chosen: list[Node] = []
     frontier = [reduce.inputs[0].node]
@@ -181,7 +186,9 @@ def _cone(reduce: Node, graph: Graph) -> Group | None:
         trial = [*chosen, node]
         inside = {t for n in trial for t in n.outputs}
         leaves = {t for n in trial for t in n.inputs if t not in inside}
-        if len(trial) > MAX_CONE or sum(t.shape == shape for t in leaves) > 2 or _expensive(node):
+        shared = len(users[node.outputs[0]]) > 1
+        cheap = isinstance(node.op, (Cast, BroadcastTo)) or isinstance(node.op, Binary) and node.op.function == "subtract"
+        if len(trial) > MAX_CONE or sum(t.shape == shape for t in leaves) > 2 or (shared and not cheap):
             continue
         chosen = trial
         frontier.extend(t.node for t in node.inputs)
@@ -193,10 +200,6 @@ def _cone(reduce: Node, graph: Graph) -> Group | None:
     if not inputs:
         return None
     return Group((*chosen, reduce), reduce, inputs, reduce.outputs, expression, shape)
-
-
-def _expensive(node: Node) -> bool:
-    return isinstance(node.op, Unary) and node.op.function not in ("negative", "absolute", "square", "relu", "sign")
 
 
 def _needed(graph: Graph, cones: dict[Node, Group]) -> list[Node]:
