@@ -4,49 +4,26 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from keras.src import tree
-from keras.src.backend.common.variables import KerasVariable
+from keras.src.backend.common import KerasVariable
 
+from simplecell import ops
 from simplecell.keras_backend.conversion import cast, convert_to_tensor, is_tensor
-from simplecell.ops import elementwise, shaping
-from simplecell.ops.base import Op, Spec, Symbolic, apply
+from simplecell.ops.base import Symbolic
 
 
 def stop_gradient(variable: Any) -> Any:
     """The value, as a constant for differentiation."""
     x = convert_to_tensor(variable)
-    return elementwise.stop_gradient(x) if isinstance(x, Symbolic) else x
+    return ops.stop_gradient(x) if isinstance(x, Symbolic) else x
 
 
 def remat(f: Callable[..., Any]) -> Callable[..., Any]:
     """`f` itself: what the backward pass keeps and what it computes again is the engine's plan, not the caller's."""
     return f
-
-
-@dataclass(frozen=True, eq=False)
-class CustomGradient(Op):
-    """(arguments…, results…) → results, with `rule(diff_results)` as the gradients of the arguments."""
-
-    arguments: int
-    rule: Callable[..., Sequence[Any]]
-
-    @property
-    def name(self) -> str:
-        return "custom_gradient"
-
-    def output_spec(self, *inputs: Spec) -> tuple[Spec, ...]:
-        return inputs[self.arguments :]
-
-    def reference(self, *arrays: Any) -> Any:
-        return arrays[self.arguments :]
-
-    def gradient(self, inputs: Sequence[Any], outputs: Sequence[Any], diff_outputs: Sequence[Any]) -> Sequence[Any]:
-        upstream = [shaping.full(o.shape, 0, o.dtype.name) if d is None else d for o, d in zip(outputs, diff_outputs, strict=True)]
-        return [*self.rule(upstream), *[None] * len(outputs)]
 
 
 def custom_gradient(fun: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,20 +36,19 @@ def custom_gradient(fun: Callable[..., Any]) -> Callable[..., Any]:
     def with_gradient(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = tree.map_structure(lambda x: x.value if isinstance(x, KerasVariable) else x, (args, kwargs))
         results, gradient = fun(*args, **kwargs)
-        arguments = [x for x in tree.flatten((args, kwargs)) if is_tensor(x)]
-        flat = [convert_to_tensor(x) for x in tree.flatten(results)]
-        if not any(isinstance(x, Symbolic) for x in flat):
+        values = [convert_to_tensor(x) for x in tree.flatten(results)]
+        if not any(isinstance(x, Symbolic) for x in values):
             return results
+        arguments = [x for x in tree.flatten((args, kwargs)) if is_tensor(x)]
 
-        def rule(upstream: list[Any]) -> list[Any]:
-            parameters = inspect.signature(gradient).parameters
-            given = gradient(upstream=upstream[0]) if "upstream" in parameters and len(upstream) == 1 else gradient(*upstream)
-            given = list(given) if isinstance(given, (list, tuple)) else [given]
-            if len(given) < len(arguments):
-                given += [None] * (len(arguments) - len(given))
-            return [None if g is None else cast(g, x.dtype) for g, x in zip(given, arguments, strict=False)]
+        def rule(*upstream: Any) -> list[Any]:
+            by_name = "upstream" in inspect.signature(gradient).parameters
+            given = gradient(upstream=upstream[0] if len(upstream) == 1 else upstream) if by_name else gradient(*upstream)
+            stated = list(given) if isinstance(given, (list, tuple)) else [given]
+            stated += [None] * (len(arguments) - len(stated))  # keyword arguments and flags come last, and need no gradient
+            return [None if g is None else cast(g, x.dtype) for g, x in zip(stated, arguments, strict=False)]
 
-        outputs = apply(CustomGradient(len(arguments), rule), *arguments, *flat)
-        return tree.pack_sequence_as(results, list(outputs))
+        outputs = ops.custom_gradient(values, arguments, rule)
+        return tree.pack_sequence_as(results, list(outputs) if len(values) > 1 else [outputs])
 
     return with_gradient

@@ -1,0 +1,86 @@
+"""Running a trainer's steps: each kind of step (train, test, predict) on each kind of batch is one program, made when first needed."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from keras.src import tree
+
+from simplecell.keras_backend.conversion import ready
+from simplecell.keras_backend.eager_tensor import EagerScope, value_of
+from simplecell.keras_backend.tracing import StepProgram, trace_step
+from simplecell.keras_backend.variable import Counters
+from simplecell.ops.base import Symbolic
+
+_KEPT = 64  # programs per kind of step: batches of ever new shapes must not fill the memory
+
+
+class Step:
+    """`function(data)` of `trainer`, as programs. Called with a list of batches (one per step of an execution); returns the last
+    step's outputs, or all of them joined along the batch if `concatenate`."""
+
+    def __init__(self, trainer: Any, function: Callable[[Any], Any], *, record: bool = False, concatenate: bool = False) -> None:
+        self.trainer, self.function, self.record, self.concatenate = trainer, function, record, concatenate
+        self._programs: OrderedDict[Any, StepProgram] = OrderedDict()
+        self._structure = -1
+        self._fingerprint: tuple[Any, ...] = ()
+        self._owners: list[Any] = []
+
+    def __call__(self, batches: Sequence[Any]) -> Any:
+        results = [self.run(batch) for batch in batches]
+        if self.concatenate and len(results) > 1:
+            return tree.map_structure(lambda *parts: np.concatenate(parts), *results)
+        return results[-1]
+
+    def run(self, batch: Any) -> Any:
+        data = tree.map_structure(lambda x: None if x is None else ready(x), batch)
+        leaves = [x for x in tree.flatten(data) if x is not None]
+        if self.trainer.run_eagerly or any(x.dtype.kind in "OSUMm" for x in leaves):
+            return self._run_eagerly(data)
+        return self.program(data)(leaves)
+
+    def program(self, data: Any) -> StepProgram:
+        """The program for batches like `data`."""
+        key = (describe(data), self._state())
+        program = self._programs.get(key)
+        if program is None:
+            program = self._programs[key] = trace_step(self.function, data)
+            if len(self._programs) > _KEPT:
+                self._programs.popitem(last=False)
+        else:
+            self._programs.move_to_end(key)
+        return program
+
+    def _state(self) -> tuple[Any, ...]:
+        """What the trace depends on besides the data: which variables there are, which are trainable, and the optimizer."""
+        if self._structure != Counters.structure:
+            optimizer = getattr(self.trainer, "optimizer", None)
+            variables = self.trainer.variables
+            self._fingerprint = (id(optimizer), tuple((id(v), v.trainable) for v in variables))
+            self._owners.append((optimizer, variables))  # an id stays taken as long as a program may be found by it
+            del self._owners[: -2 * _KEPT]
+            self._structure = Counters.structure
+        return self._fingerprint
+
+    def _run_eagerly(self, data: Any) -> Any:
+        scope = EagerScope(self.record)
+        with np.errstate(all="ignore"):
+            with scope:
+                outputs = self.function(data)
+            outputs = tree.map_structure(lambda x: value_of(x) if isinstance(x, Symbolic) else x, outputs)
+            scope.commit()
+        return outputs
+
+
+def describe(data: Any) -> Any:
+    """Structure, shapes and dtypes of a batch, as something to look programs up by."""
+    if isinstance(data, np.ndarray):
+        return (data.shape, data.dtype.name)
+    if isinstance(data, dict):
+        return ("dict", *((key, describe(data[key])) for key in data))
+    if isinstance(data, (list, tuple)):
+        return (type(data).__name__, *map(describe, data))
+    return None
