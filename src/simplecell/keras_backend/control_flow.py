@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from keras.src import tree
-from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope, in_stateless_scope
 from keras.src.backend.common import KerasVariable
+from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope, in_stateless_scope
 
 from simplecell.graph.tensor import Tensor, as_tensor, placeholder
 from simplecell.keras_backend.conversion import cast, constant, convert_to_tensor, is_tensor

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from keras.src import tree
-from keras.src.backend.common.dtypes import result_type
 from keras.src.backend.common import KerasVariable
+from keras.src.backend.common.dtypes import result_type
 from keras.src.backend.common.variables import standardize_dtype
 
 from simplecell.ops.base import Symbolic, apply

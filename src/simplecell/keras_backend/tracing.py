@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 from keras.src import tree
-from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope
 from keras.src.backend.common import KerasVariable
+from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope
 
 from simplecell.engine.build import build
 from simplecell.graph.graph import Graph, topological
