@@ -16,7 +16,20 @@ import llvmlite.ir as ir
 from simplecell.engine.emit import F32, I32, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
-from simplecell.engine.kernels.window import EXTENTS, STRIDES, WINDOW, Columns, Finish, Row, Slide, Tile, over_channels, over_tiles
+from simplecell.engine.kernels.window import (
+    EXTENTS,
+    STRIDES,
+    WINDOW,
+    Columns,
+    Finish,
+    Row,
+    Slide,
+    Tile,
+    inside_taps,
+    kernel_name,
+    over_channels,
+    over_tiles,
+)
 
 WEIGHTS = ("weights_plane", "weights_row", "weights_column")
 """Strides of the weights in elements; negative for a window that is turned round."""
@@ -126,10 +139,7 @@ class DepthwiseAny(Kernel):
             with e.loop(2, name="side") as side:
                 left = side.index.equals(0)
                 with e.loop(e.select(left, low, s.ow), e.select(left, 0, tiles), name="pixel") as pixel:
-                    x0 = pixel.index * sw - s.pw
-                    first = ((0 - x0).maximum(0) + dw - 1) // dw
-                    end = (((iw - x0).maximum(0) + dw - 1) // dw).minimum(kw)
-                    pixels(row, pixel.index, 1, first, end)
+                    pixels(row, pixel.index, 1, *inside_taps(pixel.index * sw - s.pw, dw, kw, iw))
 
 
 @dataclass(frozen=True)
@@ -264,6 +274,4 @@ def _total(e: Emitter, values: Sequence[Value]) -> Value:
 
 
 def _name(what: str, planes: bool, parts: list[str], multiplier: int, ragged: bool, epilogue: Epilogue) -> str:
-    words = [f"depthwise{3 if planes else 2}d_{what}_f32", *parts]
-    words += [f"m{multiplier}"] * (multiplier > 1) + ["ragged"] * ragged + [epilogue.name] * bool(epilogue.name)
-    return "_".join(words)
+    return kernel_name("depthwise", what, planes, [*parts, *([f"m{multiplier}"] if multiplier > 1 else [])], ragged, epilogue)

@@ -163,8 +163,8 @@ class Slide:
             else:
                 image, mine = rest, channels
             y0, z0 = y * self.sh - self.ph, z * self.sd - self.pd
-            rows = tap_range(y0, self.dh, self.kh, self.ih)
-            planes = tap_range(z0, self.dd, self.kd, self.id) if self.planes else (e.const(0), e.const(1))
+            rows = inside_taps(y0, self.dh, self.kh, self.ih)
+            planes = inside_taps(z0, self.dd, self.kd, self.id) if self.planes else (e.const(0), e.const(1))
             src = e.at(self.src, image * self.src_image + y0 * self.src_row - self.pw * self.src_pixel)
             if self.planes:
                 src = e.at(src, z0 * self.src_plane)
@@ -200,10 +200,22 @@ class Finish:
     def __init__(self, e: Emitter, epilogue: Epilogue, dst: Value) -> None:
         self.e, self.epilogue, self.dst = e, epilogue, dst
         self.operands = [e.load(e.pointer(a), lanes=1) if k == "scalar" else e.pointer(a) for a, k in zip(epilogue.arguments, epilogue.kinds)]
+        self.long = sum(_LENGTHS.get(i.function, 1) for i in epilogue.expression.instructions) > INLINE
 
     def __call__(self, values: Sequence[Value], offsets: Sequence[Index], c: Index, lanes: int, mask: Value | None) -> None:
-        """Store `values` (pixels) at `offsets` (of channel 0, in elements of dst) for the vector of channels at `c`."""
+        """Store `values` (neighbouring pixels) at `offsets` (of channel 0, in elements of dst) for the vector of channels at `c`."""
         e = self.e
+        if self.long and len(values) > 1:
+            with e.b.goto_entry_block():
+                buffer = e.b.alloca(values[0].type, len(values))
+                buffer.align = 4 * lanes
+            for i, v in enumerate(values):
+                e.store(v, buffer, i * lanes)
+            pixel = offsets[1] - offsets[0]
+            with e.loop(len(values), name="finish", at_least_once=True) as p:
+                offset = offsets[0] + p.index * pixel
+                e.store(self._apply(e.load(buffer, p.index * lanes, lanes), offset + c, c, lanes, mask), self.dst, offset + c, mask)
+            return
         finished = [self._apply(v, offset + c, c, lanes, mask) for v, offset in zip(values, offsets)]
         for v, offset in zip(finished, offsets):
             e.store(v, self.dst, offset + c, mask)
@@ -219,7 +231,15 @@ class Finish:
         return emit_expression(e, self.epilogue.expression, inputs)[0]
 
 
-def tap_range(start: Index, dilation: Index, taps: Index, size: Index) -> tuple[Index, Index]:
+INLINE = 8
+"""Epilogues of up to so many operations are written out for every pixel of a tile while it is in its register; longer ones go
+through memory to one copy in a loop, or the code (and the time to compile it) would grow with the pixels."""
+_LENGTHS = dict.fromkeys(
+    ("exp", "exp2", "expm1", "sigmoid", "tanh", "sinh", "cosh", "log", "log1p", "log2", "log10", "softplus", "erf", "erfc", "power", "sin", "cos"), 20
+)
+
+
+def inside_taps(start: Index, dilation: Index, taps: Index, size: Index) -> tuple[Index, Index]:
     """First and end of the taps k for which 0 ≤ start + k·dilation < size."""
     first = ((0 - start).maximum(0) + dilation - 1) // dilation
     end = ((size - start).maximum(0) + dilation - 1) // dilation
@@ -239,3 +259,8 @@ def over_channels(e: Emitter, first: Index, last: Index, ragged: bool, body: Cal
     else:
         with e.loop(last, whole, name="c1") as loop:
             body(loop.index, 1, None)
+
+
+def kernel_name(family: str, what: str, planes: bool, parts: Sequence[str], ragged: bool, epilogue: Epilogue) -> str:
+    words = [f"{family}{3 if planes else 2}d_{what}_f32", *parts, *(["ragged"] if ragged else []), *([epilogue.name] if epilogue.name else [])]
+    return "_".join(words)
