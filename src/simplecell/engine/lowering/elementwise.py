@@ -1,0 +1,149 @@
+"""Fused element-wise loops: simplify the loop nest (drop, order and merge axes), then one `Loop` step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from simplecell.engine.expression import Expression
+from simplecell.engine.fuse import Group
+from simplecell.engine.kernels.loop import BROADCAST, CONTIGUOUS, STRIDED, Loop, cost
+from simplecell.engine.lowering.context import Lowering, lowers
+from simplecell.engine.program import Address
+from simplecell.ops.dtypes import to_dtype
+from simplecell.ops.elementwise import Binary, Cast, Select, StopGradient, Unary
+from simplecell.ops.shaping import BroadcastTo
+
+CHUNK = 4096
+"""Elements of the innermost axis in a unit of work, where there are too few rows to divide among threads."""
+MAX_RANK = 7
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An array as a loop sees it: address of its first element, a stride in elements for each axis of the loop (0: broadcast)."""
+
+    address: Address
+    strides: tuple[int, ...]
+    dtype: str = "float32"
+
+
+def dense_strides(shape: Sequence[int]) -> tuple[int, ...]:
+    """Strides in elements of a C-contiguous array."""
+    strides, step = [], 1
+    for extent in reversed(shape):
+        strides.insert(0, step)
+        step *= extent
+    return tuple(strides)
+
+
+def broadcast_strides(shape: Sequence[int], to: Sequence[int]) -> tuple[int, ...]:
+    """Strides with which a dense array of `shape` is read in a loop over `to` (NumPy's broadcasting)."""
+    padded = (1,) * (len(to) - len(shape)) + tuple(shape)
+    return tuple(0 if extent == 1 else stride for extent, stride in zip(padded, dense_strides(padded)))
+
+
+def simplified(shape: Sequence[int], strides: Sequence[Sequence[int]], leading: int = 0) -> tuple[list[int], list[list[int]]]:
+    """The same loop nest with as few axes as can be: those of extent 1 dropped, ordered for the operand number `leading` (its
+    smallest stride innermost), neighbours merged where every operand moves through both at one pace."""
+    axes = [d for d, extent in enumerate(shape) if extent != 1]
+    axes.sort(key=lambda d: (-abs(strides[leading][d]) if strides[leading][d] else -(1 << 62), d))
+    extents, moves = [], []
+    for d in axes:
+        move = [s[d] for s in strides]
+        if extents and all(outer == inner * shape[d] for outer, inner in zip(moves[-1], move)):
+            extents[-1] *= shape[d]
+            moves[-1] = move
+        else:
+            extents.append(shape[d])
+            moves.append(move)
+    return extents, moves
+
+
+def emit_loop(
+    ctx: Lowering,
+    shape: Sequence[int],
+    expression: Expression,
+    inputs: Sequence[Operand],
+    outputs: Sequence[Operand],
+    label: str | None = None,
+    algorithm: str = "",
+) -> None:
+    """Append the step(s) that compute `outputs = expression(inputs)` over `shape`. Offsets are part of the operands' addresses."""
+    if prod(shape) == 0:
+        return
+    operands = [*inputs, *outputs]
+    extents, moves = simplified(shape, [o.strides for o in operands], leading=len(inputs))
+    while len(extents) > MAX_RANK + 1:
+        raise AssertionError(f"a loop over {len(extents)} axes")
+    if not extents:
+        extents, moves = [1], [[1] * len(operands)]
+    n, inner = extents.pop(), moves.pop()
+    rank, rows = len(extents), prod(extents)
+    how = [_how(step) for step in inner]
+    kernel = Loop(expression, tuple(how[: len(inputs)]), tuple(how[len(inputs) :]), rank)
+    arguments: dict[str, Address | int] = {"n": n, "chunk": CHUNK if rows < 64 else -(-n // 64) * 64}
+    arguments |= {f"d{k}": extent for k, extent in enumerate(extents)}
+    names = [f"i{k}" for k in range(len(inputs))] + [f"o{k}" for k in range(len(outputs))]
+    for position, (name, operand) in enumerate(zip(names, operands)):
+        arguments[name] = operand.address
+        arguments |= {f"{name}_s{k}": move[position] for k, move in enumerate(moves)}
+        if how[position] == STRIDED:
+            arguments[f"{name}_step"] = inner[position]
+    elements = rows * n
+    touched = sum(_touched(o, shape) * to_dtype(o.dtype).itemsize for o in operands)
+    ctx.step(
+        kernel,
+        algorithm=algorithm or "element-wise loop",
+        shapes="×".join(map(str, shape)),
+        flops=elements * cost(expression),
+        nbytes=touched,
+        label=label,
+        **arguments,
+    )
+
+
+def _how(step: int) -> str:
+    return BROADCAST if step == 0 else CONTIGUOUS if step == 1 else STRIDED
+
+
+def _touched(operand: Operand, shape: Sequence[int]) -> int:
+    return prod(extent for extent, stride in zip(shape, operand.strides) if stride)
+
+
+def operand(ctx: Lowering, tensor: object, shape: Sequence[int]) -> Operand:
+    """A dense tensor as an operand of a loop over `shape`, to which it broadcasts."""
+    return Operand(ctx.address(tensor), broadcast_strides(tensor.shape, shape), tensor.spec.dtype)  # type: ignore[arg-type, attr-defined]
+
+
+@lowers(Unary, Binary, Select, Cast, BroadcastTo, StopGradient)
+def elementwise(ctx: Lowering, group: Group) -> str | None:
+    if group.expression is None:
+        if isinstance(group.anchor.op, (BroadcastTo, StopGradient)):
+            return _copy(ctx, group)
+        dtypes = ", ".join(sorted({t.spec.dtype for t in (*group.inputs, *group.outputs)}))
+        return f"`{group.anchor.op.name}` of {dtypes} has no machine code"
+    inputs = [operand(ctx, t, group.shape) for t in group.inputs]
+    outputs = [operand(ctx, t, group.shape) for t in group.outputs]
+    emit_loop(ctx, group.shape, group.expression, inputs, outputs)
+    return None
+
+
+def _copy(ctx: Lowering, group: Group) -> str | None:
+    """Types that no instruction knows are moved as integers of their width."""
+    source, target = group.inputs[0], group.outputs[0]
+    if target.spec.size == 0:
+        return None if ctx.address(target) else None
+    moved = as_moved(target.spec.dtype)
+    if moved is None:
+        return f"{target.spec.dtype} has no machine code"
+    read = Operand(ctx.address(source), broadcast_strides(source.shape, target.shape), moved)
+    write = Operand(ctx.address(target), dense_strides(target.shape), moved)
+    emit_loop(ctx, target.shape, Expression.identity(moved), [read], [write], algorithm="copy")
+    return None
+
+
+def as_moved(dtype: str) -> str | None:
+    """The dtype as which values of `dtype` are moved about unread: one kernel for every type of a width."""
+    return {1: "uint8", 2: "uint16", 4: "float32", 8: "float64"}.get(to_dtype(dtype).itemsize)
