@@ -6,14 +6,14 @@ Each step of d loads `vectors` vectors of weights, broadcasts one value per pixe
 times. The accumulators never leave the registers: they are carried through the caller's loops as SSA values.
 
     tile = best_tile(e.target, channel_vectors=oc // 16, pixels=56)
-    acc = zeros(e, tile)
-    with e.loop(taps, carry=acc) as tap:
-        tap.carry(accumulate(e, tile, tap.values, [address_of_first_pixel], pixel_stride, weights, depth))
+    with e.loop(taps, carry=zeros(e, tile)) as tap:
+        tap.carry(accumulate(e, tile, tap.values, address_of_first_pixel, pixel_stride, weights, depth))
+    acc = tap.results
 
 Why it is fast with strides that are known only at run time: the compiler reaches pixel p with one address addition, and a
 step has issue slots to spare for them (28 multiplications, 2 + 14 loads and 13 additions are 57 micro-operations in 14 cycles at
-2 multiplications a cycle). Measured on one core with a peak of 192 GFLOP/s (AVX-512) and 112 (AVX2): 14×2 184, 8×3 192, 9×3 182,
-7×3 180, 6×4 181, 5×5 178, 28×1 154; AVX2 6×2 112, 4×3 111; SSE (multiply, then add) 4×3 35, 4×2 33.
+2 multiplications a cycle). Measured on one core with a peak of 192 GFLOP/s (AVX-512) and 112 (AVX2): 14×2 182, 9×3 180, 7×3 178;
+AVX2 6×2 110, 4×3 106; SSE (multiply, then add) 4×3 36.
 """
 
 from __future__ import annotations
@@ -27,16 +27,10 @@ from simplecell.engine.target import Target
 
 @dataclass(frozen=True)
 class Tile:
-    """`pixels` × `vectors` accumulators. The pixels come in `groups` runs of equal length, each with an address of its own
-    (two rows of a 7-wide map make 14 pixels)."""
+    """`pixels` × `vectors` accumulators."""
 
     pixels: int
     vectors: int
-    groups: int = 1
-
-    def __post_init__(self) -> None:
-        if self.pixels % self.groups:
-            raise ValueError(f"Tile: groups must divide pixels, got {self.groups} groups of {self.pixels} pixels.")
 
     @property
     def accumulators(self) -> int:
@@ -47,34 +41,37 @@ class Tile:
         the register file pay for with spills (AVX-512 9×3: 182 GFLOP/s with one step, 169 with two)."""
         return 2 if self.accumulators + 2 * self.vectors <= target.registers else 1
 
-    def efficiency(self) -> float:
-        """Share of the multipliers' peak that the inner loop can keep: bounded by loads (two a cycle, as are multiplications)
-        and, below eight accumulators, by the latency of a multiplication (four cycles)."""
-        loads = self.pixels + self.vectors if self.vectors > 1 else self.accumulators + 1
-        return min(1.0, self.accumulators / 8) * min(1.0, 0.97 if loads <= self.accumulators * 0.75 else 0.84)
-
     def __str__(self) -> str:
-        return f"{self.pixels}x{self.vectors}" + (f"g{self.groups}" if self.groups > 1 else "")
+        return f"{self.pixels}x{self.vectors}"
 
 
-def tiles(target: Target) -> tuple[Tile, ...]:
-    """The shapes worth using: as many accumulators as the registers allow besides one step's weights and one broadcast value."""
-    if target.registers >= 32:
-        shapes = [(14, 2), (9, 3), (8, 3), (7, 3), (6, 4), (5, 5), (28, 1), (10, 2), (7, 2), (14, 1), (4, 6), (3, 6), (2, 8), (1, 8), (4, 2), (1, 1)]
-    else:
-        shapes = [(6, 2), (4, 3), (12, 1), (5, 2), (4, 2), (3, 3), (7, 1), (2, 4), (1, 8), (1, 1)]
-    return tuple(Tile(*s) for s in shapes)
+_SHARES = {
+    32: {(14, 2): 0.95, (12, 2): 0.94, (10, 2): 0.94, (9, 3): 0.94, (8, 3): 0.94, (7, 3): 0.93, (6, 4): 0.93, (11, 2): 0.91, (4, 5): 0.91, (5, 4): 0.88,
+         (5, 3): 0.87, (8, 2): 0.86, (7, 2): 0.85, (4, 4): 0.85, (4, 6): 0.84, (6, 2): 0.84, (4, 3): 0.82, (28, 1): 0.82, (4, 2): 0.79, (3, 6): 0.79,
+         (3, 4): 0.77, (8, 1): 0.77, (14, 1): 0.76, (3, 2): 0.6, (2, 8): 0.66, (2, 4): 0.6, (1, 8): 0.4, (2, 1): 0.2, (1, 4): 0.3, (1, 1): 0.1},
+    16: {(6, 2): 0.98, (4, 3): 0.94, (5, 2): 0.91, (3, 3): 0.87, (4, 2): 0.84, (2, 4): 0.81, (12, 1): 0.75, (7, 1): 0.7, (1, 8): 0.56, (3, 2): 0.6,
+         (2, 2): 0.4, (4, 1): 0.5, (2, 1): 0.25, (1, 4): 0.4, (1, 1): 0.13},
+}  # fmt: skip
+"""By vector registers: (pixels, vectors) → share of the multipliers' peak that the inner loop alone keeps, measured as above. What bounds
+the narrow ones are loads (one vector), latency (fewer than eight accumulators) and loop overhead. More accumulators spill."""
+
+
+def tiles(target: Target) -> dict[Tile, float]:
+    """The shapes in use on a target, each with its share of peak."""
+    return {Tile(*shape): share for shape, share in _SHARES[32 if target.registers >= 32 else 16].items()}
 
 
 def best_tile(target: Target, channel_vectors: int, pixels: int) -> Tile:
     """The tile that wastes least on `pixels` (a row, or all of a map where rows join) by `channel_vectors`; the earlier in
-    `tiles` wins a draw, so that the layers of a network share kernels. Never more pixels than there are."""
+    `tiles` wins a near draw, so that the layers of a network share kernels. Never more pixels than there are."""
 
     def cost(tile: Tile) -> float:
-        return -(-channel_vectors // tile.vectors) * -(-pixels // tile.pixels) * tile.accumulators / tile.efficiency()
+        return -(-channel_vectors // tile.vectors) * -(-pixels // tile.pixels) * tile.accumulators / shares[tile]
 
-    fitting = [t for t in tiles(target) if t.pixels <= pixels]
-    return min(fitting, key=lambda t: (round(cost(t) / cost(fitting[-1]), 2), fitting.index(t)))
+    shares = tiles(target)
+    fitting = [t for t in shares if t.pixels <= pixels]
+    limit = 1.03 * min(map(cost, fitting))
+    return next(t for t in fitting if cost(t) <= limit)
 
 
 def zeros(e: Emitter, tile: Tile) -> list[Value]:
@@ -82,40 +79,37 @@ def zeros(e: Emitter, tile: Tile) -> list[Value]:
     return [e.zero()] * tile.accumulators
 
 
-def accumulate(
-    e: Emitter, tile: Tile, acc: Sequence[Value], sources: Sequence[Value], stride: Index, weights: Value, depth: Index, at_least_once: bool = True
-) -> list[Value]:
+def accumulate(e: Emitter, tile: Tile, acc: Sequence[Value], source: Value, stride: Index, weights: Value, depth: Index) -> list[Value]:
     """The accumulators after `depth` more steps.
 
-    sources: the address of the first pixel of each group; stride: float32 values from one pixel to the next; weights: packed
+    source: the address of the first pixel; stride: float32 values from one pixel to the next; weights: packed
     `[depth][vectors · lanes]`. Each accumulator adds its products in the order of depth, one rounding each where the target has
     fused multiplication.
     """
-    per_group, width, unroll = tile.pixels // tile.groups, tile.vectors * e.lanes, tile.unroll(e.target)
+    width, unroll = tile.vectors * e.lanes, tile.unroll(e.target)
 
-    def step(acc: Sequence[Value], sources: Sequence[Value], weights: Value, d: int) -> list[Value]:
+    def step(acc: Sequence[Value], at: Value, weights: Value, d: int) -> list[Value]:
         w = [e.load(weights, d * width + v * e.lanes) for v in range(tile.vectors)]
         out: list[Value] = []
-        for source in sources:
-            for p in range(per_group):
-                source = e.at(source, stride) if p else source
-                x = e.broadcast(source, d)
-                out += [e.fma(x, w[v], acc[len(out) + v]) for v in range(tile.vectors)]
+        for p in range(tile.pixels):
+            at = e.at(at, stride) if p else at
+            x = e.broadcast(at, d)
+            out += [e.fma(x, w[v], acc[p * tile.vectors + v]) for v in range(tile.vectors)]
         return out
 
-    def steps(count: Index, by: int, carry: Sequence[Value], at_least_once: bool) -> list[Value]:
-        with e.loop(count, step=by, carry=carry, name="depth", at_least_once=at_least_once) as loop:
-            acc, sources, w = loop.values[: tile.accumulators], loop.values[tile.accumulators : -1], loop.values[-1]
+    def steps(count: Index, by: int, carry: Sequence[Value]) -> list[Value]:
+        with e.loop(count, step=by, carry=carry, name="depth") as loop:
+            *acc, at, w = loop.values
             for d in range(by):
-                acc = step(acc, sources, w, d)
-            loop.carry([*acc, *(e.at(s, by) for s in sources), e.at(w, by * width)])
+                acc = step(acc, at, w, d)
+            loop.carry([*acc, e.at(at, by), e.at(w, by * width)])
         return loop.results
 
-    carry: Sequence[Value] = [*acc, *sources, weights]
+    carry: Sequence[Value] = [*acc, source, weights]
     if unroll > 1:
         whole = depth // unroll * unroll
-        carry = steps(whole, unroll, carry, False)
-        carry = steps(depth - whole, 1, carry, False)
+        carry = steps(whole, unroll, carry)
+        carry = steps(depth - whole, 1, carry)
     else:
-        carry = steps(depth, 1, carry, at_least_once)
+        carry = steps(depth, 1, carry)
     return list(carry[: tile.accumulators])

@@ -1,0 +1,88 @@
+"""From accumulators to memory: the epilogue on every vector of a tile, and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import llvmlite.ir as ir
+
+from simplecell.engine.elementwise import emit_expression
+from simplecell.engine.emit import F32, PTR, Emitter, Index, Value
+from simplecell.engine.expression import Epilogue
+from simplecell.engine.kernels.tile import Tile
+
+INLINE = 8
+"""Epilogues of up to so many instructions are written out for every accumulator while it is in its register; longer ones
+(a gelu is some 30) would make 28 copies of themselves, so their accumulators go through memory to one copy in a loop."""
+
+
+@dataclass(frozen=True)
+class Operands:
+    """An epilogue's operands, as a kernel's arguments `e0, e1, …` name them: addresses, or values splat over the lanes (scalars)."""
+
+    epilogue: Epilogue
+    values: tuple[Value, ...]
+
+    @staticmethod
+    def of(e: Emitter, epilogue: Epilogue) -> Operands:
+        found = []
+        for name, kind in zip(epilogue.arguments, epilogue.kinds):
+            at = e.pointer(name)
+            found.append(e.broadcast(at) if kind == "scalar" else at)
+        return Operands(epilogue, tuple(found))
+
+    def apply(self, e: Emitter, accumulator: Value, pixel: Index, channel: Index, mask: Value | None = None) -> Value:
+        """The epilogue of one vector; `pixel` is the offset of its pixel in the dense output, `channel` its first channel."""
+        if not self.epilogue.expression.instructions:
+            return accumulator
+        read = {"scalar": lambda v: v, "channel": lambda v: e.load(v, channel, mask=mask), "full": lambda v: e.load(v, pixel + channel, mask=mask)}
+        values = [read[kind](v) for kind, v in zip(self.epilogue.kinds, self.values)]
+        return emit_expression(e, self.epilogue.expression, [accumulator, *values])[0]
+
+
+def store_tile(
+    e: Emitter, tile: Tile, acc: Sequence[Value], operands: Operands, dst: Value, pixel: Index, dst_stride: Index, channel: Index, channels: Index
+) -> None:
+    """Store a tile's accumulators through the epilogue.
+
+    pixel: number of the tile's first pixel in dst (pixels are `dst_stride` values apart; `full` operands have the same layout);
+    channel: the tile's first output channel; channels: how many of the tile's are left in dst (may exceed the tile's).
+    """
+    width = tile.vectors * e.lanes
+    first = pixel * dst_stride
+
+    def from_registers() -> None:
+        for p in range(tile.pixels):
+            for v in range(tile.vectors):
+                at, c = first + dst_stride * p, channel + v * e.lanes
+                e.store(operands.apply(e, acc[p * tile.vectors + v], at, c), dst, at + c)
+
+    def from_memory() -> None:
+        """One copy of the epilogue, or two where channels may end within a vector."""
+        for i, a in enumerate(acc):
+            e.store(a, buffer, i * e.lanes)
+        with e.loop(tile.pixels, name="pixel") as p:
+            at = first + dst_stride * p.index
+            with e.loop(channels.minimum(width), step=e.lanes, name="vector") as v:
+                c = channel + v.index
+                value = e.load(buffer, p.index * width + v.index)
+                with e.otherwise_when(v.index + e.lanes <= channels) as (whole, ragged):
+                    with whole:
+                        e.store(operands.apply(e, value, at, c), dst, at + c)
+                    with ragged:
+                        mask = e.mask(channels - v.index)
+                        e.store(operands.apply(e, value, at, c, mask), dst, at + c, mask=mask)
+
+    with e.b.goto_entry_block():
+        buffer = e.b.alloca(ir.ArrayType(F32, tile.accumulators * e.lanes))
+        buffer.align = 64
+        buffer.type = PTR  # llvmlite gives it the type of a pointer to an array, which loads and stores refuse
+    if len(operands.epilogue.expression.instructions) > INLINE:
+        from_memory()
+        return
+    with e.otherwise_when(channels >= width) as (whole, ragged):
+        with whole:
+            from_registers()
+        with ragged:
+            from_memory()

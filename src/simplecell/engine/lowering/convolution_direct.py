@@ -1,0 +1,101 @@
+"""Planning direct convolution: tile, blocks, parts and the arguments of its kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simplecell.engine.expression import Epilogue
+from simplecell.engine.kernels.convolution_direct import ConvolutionDirect
+from simplecell.engine.kernels.tile import Tile, best_tile
+from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.engine.target import Target
+
+UNITS = 8
+"""Blocks of rows to aim at, so that a few threads get equal shares; it must not depend on how many threads there are."""
+
+
+@dataclass(frozen=True)
+class DirectPlan:
+    """Kernel and integer arguments; addresses are the caller's to add."""
+
+    kernel: ConvolutionDirect
+    arguments: dict[str, int]
+    packing: dict[str, int]
+    packed_bytes: int
+    scratch_bytes: int
+
+
+def merged_groups(problem: ConvolutionProblem, lanes: int) -> int:
+    """How many groups to treat as one, so that their output channels fill a vector."""
+    oc = problem.oc // problem.groups
+    if problem.groups == 1 or oc >= lanes:
+        return 1
+    return max(m for m in range(1, lanes // oc + 1) if problem.groups % m == 0)
+
+
+def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue) -> DirectPlan:
+    p, lanes = problem, target.lanes
+    (id_, ih, iw), (od, oh, ow), (kd, kh, kw) = p.src, p.dst, p.kernel
+    (sd, sh, sw), (dd, dh, dw) = p.strides, p.dilation
+    merged = merged_groups(p, lanes)
+    groups = p.groups // merged
+    group_ic, group_oc = p.ic // groups, p.oc // groups
+    tile = best_tile(target, -(-group_oc // lanes), ow)
+    width = tile.vectors * lanes
+    group_blocks = -(-group_oc // width)
+    blocks, depth = groups * group_blocks, p.taps * group_ic
+    packed_bytes = 4 * blocks * depth * width
+
+    conflict = p.strides[2] * p.ic * 4 % 4096 == 0 and tile.pixels > 4
+    copy = p.padded or conflict
+    pitch = p.ic + (lanes if copy and conflict else 0)
+    planes = kd
+
+    def block_bytes(rows: int, columns: int) -> int:
+        return 4 * planes * ((rows - 1) * sh + (kh - 1) * dh + 1) * ((columns - 1) * sw + (kw - 1) * dw + 1) * pitch
+
+    # Inputs share the L2 cache with one block of weights if all weights fit it, and get half of it if not: see the kernel.
+    budget = target.l2 // 4 if packed_bytes <= target.l2 // 2 else target.l2 // 2
+    columns = _rounded(ow, tile.pixels)
+    pieces = 1
+    while block_bytes(1, columns) > budget and columns > tile.pixels:
+        pieces += 1
+        columns = _rounded(-(-ow // pieces), tile.pixels)
+    rows = oh
+    while rows > 1 and block_bytes(rows, columns) > budget:
+        rows = -(-rows // 2)
+    parts = 1
+    units = p.n * od * -(-oh // rows) * -(-ow // columns)
+    if packed_bytes <= target.l2 // 2:
+        if units < UNITS and oh > 1:
+            rows = max(1, oh * units // UNITS)
+        elif units < UNITS:
+            columns = max(_rounded(-(-ow * units // UNITS), tile.pixels), tile.pixels * 2)
+        units = p.n * od * -(-oh // rows) * -(-ow // columns)
+    if units < UNITS:
+        parts = min(blocks, -(-UNITS // units))
+
+    row, pixel = (((columns - 1) * sw + (kw - 1) * dw + 1) * pitch, pitch) if copy else (iw * p.ic, p.ic)
+    plane = ((rows - 1) * sh + (kh - 1) * dh + 1) * row if copy else dd * ih * row
+    whole_rows = dw == 1 and groups == 1 and pixel == p.ic
+    arguments = dict(
+        n=p.n, od=od, oh=oh, ow=ow, oc=p.oc, ic=p.ic, id=id_, ih=ih, iw=iw, stride_d=sd, stride_h=sh, stride_w=sw,
+        taps0=kd, tap0=plane, taps1=kh, tap1=dh * row, taps2=1 if whole_rows else kw, tap2=dw * pixel,
+        run=kw * p.ic if whole_rows else group_ic, pixel=sw * pixel, rows=rows, columns=columns, parts=parts,
+        group_ic=group_ic, group_oc=group_oc, group_blocks=group_blocks, blocks=blocks,
+    )  # fmt: skip
+    if copy:
+        arguments |= dict(
+            pad_d=p.low[0], pad_h=p.low[1], pad_w=p.low[2], kd=kd, kh=kh, kw=kw,
+            dilation_d=dd, dilation_h=dh, dilation_w=dw, pitch=pitch, row_stride=row, plane_stride=plane,
+        )  # fmt: skip
+    packing = dict(taps=p.taps, ic=p.ic // p.groups, oc=p.oc // p.groups, groups=p.groups, merged=merged, blocks=group_blocks, width=width)
+    scratch = block_bytes(rows, columns) if copy else 0
+    return DirectPlan(ConvolutionDirect(tile, epilogue, copy), arguments, packing, packed_bytes, scratch)
+
+
+def _rounded(value: int, to: int) -> int:
+    return -(-value // to) * to
+
+
+__all__ = ["DirectPlan", "Tile", "plan_direct"]
