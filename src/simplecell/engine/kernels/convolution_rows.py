@@ -26,7 +26,9 @@ def zero_run(e: Emitter, dst: Value, count: Index) -> None:
         e.store(e.zero(), dst, whole, mask=e.mask(count - whole))
 
 
-def copy_row(e: Emitter, dst: Value, src: Value, first: Index, count: Index, width: Index, channels: Index, pitch: Index, inside: Sequence[Value]) -> None:
+def copy_row(
+    e: Emitter, dst: Value, src: Value, first: Index, count: Index, width: Index, channels: Index, pitch: Index, inside: Sequence[Value]
+) -> None:
     """Copy pixels first … first + count - 1 of a row of `width` pixels of `channels` values; pixels outside it become zeros.
 
     first may be negative. src is the row's pixel 0, and is read only where `inside` (conditions, all of them) holds; else the whole

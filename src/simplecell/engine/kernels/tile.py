@@ -27,10 +27,15 @@ from simplecell.engine.target import Target
 
 @dataclass(frozen=True)
 class Tile:
-    """`pixels` × `vectors` accumulators."""
+    """`pixels` × `vectors` accumulators. `groups`: runs of pixels with an address each, where a kernel offers that."""
 
     pixels: int
     vectors: int
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        if self.pixels % self.groups:
+            raise ValueError(f"Tile: groups must divide pixels, got {self.groups} groups of {self.pixels} pixels.")
 
     @property
     def accumulators(self) -> int:
@@ -42,7 +47,7 @@ class Tile:
         return 2 if self.accumulators + 2 * self.vectors <= target.registers else 1
 
     def __str__(self) -> str:
-        return f"{self.pixels}x{self.vectors}"
+        return f"{self.pixels}x{self.vectors}" + (f"g{self.groups}" if self.groups > 1 else "")
 
 
 _SHARES = {

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.convolution_direct import ConvolutionDirect
-from simplecell.engine.kernels.tile import Tile, best_tile
+from simplecell.engine.kernels.tile import best_tile, tiles
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
 UNITS = 8
 """Blocks of rows to aim at, so that a few threads get equal shares; it must not depend on how many threads there are."""
+
+
+BYTES_PER_NS = 10.0
+"""of one core from and to memory or a large shared cache: a guess that errs on the slow side (measured 8 to 14)"""
+
+
+def peak(target: Target) -> float:
+    """GFLOP/s of one core at 3 GHz with two multipliers. Only ratios of predicted times decide, so the clock does not matter."""
+    return 3.0 * 2 * 2 * target.lanes * (1.0 if target.fma else 0.5)
 
 
 @dataclass(frozen=True)
@@ -20,7 +30,8 @@ class DirectPlan:
 
     kernel: ConvolutionDirect
     arguments: dict[str, int]
-    packing: dict[str, int]
+    packing: dict[str, Any]
+    """arguments of the kernel that packs the weights"""
     packed_bytes: int
     scratch_bytes: int
 
@@ -94,8 +105,16 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue)
     return DirectPlan(ConvolutionDirect(tile, epilogue, copy), arguments, packing, packed_bytes, scratch)
 
 
+def direct_cost(problem: ConvolutionProblem, target: Target) -> float:
+    """Predicted nanoseconds on one thread: the multiplications that the tiles do, waste included, or the bytes that must move."""
+    oc = problem.oc // problem.groups * merged_groups(problem, target.lanes)
+    groups = problem.groups // merged_groups(problem, target.lanes)
+    vectors, row = -(-oc // target.lanes), problem.dst[2]
+    tile = best_tile(target, vectors, row)
+    done = -(-row // tile.pixels) * tile.pixels * -(-vectors // tile.vectors) * tile.vectors * target.lanes
+    flops = 2 * problem.taps * (problem.ic // groups) * done * groups * problem.n * problem.dst[0] * problem.dst[1]
+    return max(flops / (peak(target) * tiles(target)[tile]), problem.nbytes / BYTES_PER_NS)
+
+
 def _rounded(value: int, to: int) -> int:
     return -(-value // to) * to
-
-
-__all__ = ["DirectPlan", "Tile", "plan_direct"]

@@ -50,7 +50,7 @@ class ConvolutionProblem:
         axes = [(1, 1, 1, 1, 1, (0, 0))] * (3 - len(axes)) + axes
         i, o, k, s, d, p = zip(*axes)
         d = tuple(1 if kk == 1 else dd for kk, dd in zip(k, d))
-        return ConvolutionProblem(n, src[-1], weights[-1], op.groups, i, o, k, s, d, tuple(q[0] for q in p), tuple(q[1] for q in p))  # type: ignore[arg-type]
+        return ConvolutionProblem(n, src[-1], weights[-1], op.groups, i, o, k, s, d, tuple(q[0] for q in p), tuple(q[1] for q in p))
 
     @property
     def taps(self) -> int:
@@ -92,6 +92,5 @@ class ConvolutionProblem:
 
 
 def _specs(src: tuple[int, ...], weights: tuple[int, ...]) -> tuple[Spec, Spec]:
-
 
     return Spec(src, "float32"), Spec(weights, "float32")

@@ -1,0 +1,87 @@
+"""Which algorithm computes a convolution: one ordered table, and what each entry says for or against itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from simplecell.engine.fuse import Group
+from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
+from simplecell.engine.lowering.context import Lowering, lowers
+from simplecell.engine.lowering.convolution_direct import direct_cost, plan_direct
+from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.engine.program import Address
+from simplecell.ops.convolution import Convolution
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """`refuses` returns why it cannot (None: it can); `cost` predicts nanoseconds on one thread; `lower` appends the steps."""
+
+    name: str
+    refuses: Callable[[ConvolutionProblem, Lowering], str | None]
+    cost: Callable[[ConvolutionProblem, Lowering], float]
+    lower: Callable[[ConvolutionProblem, Lowering, Group, str], None]
+
+
+@lowers(Convolution)
+def convolution(ctx: Lowering, group: Group) -> str | None:
+    """Append the steps of a convolution, by the cheapest algorithm that does not refuse; the earlier in the table wins a draw."""
+    op = group.anchor.op
+    assert isinstance(op, Convolution)
+    src, weights = group.anchor.inputs
+    if src.spec.dtype != "float32":
+        return f"machine code is for float32, this is {src.spec.dtype}"
+    if 0 in src.shape or 0 in weights.shape:
+        return "an array is empty"
+    problem = ConvolutionProblem.of(op, src.shape, weights.shape)
+    if problem is None:
+        return "more than three spatial axes"
+    best: tuple[float, Algorithm] | None = None
+    notes = []
+    for algorithm in ALGORITHMS:
+        refusal = algorithm.refuses(problem, ctx)
+        if refusal is None:
+            cost = algorithm.cost(problem, ctx)
+            notes.append(f"{algorithm.name} predicted {cost / 1e3:.0f} µs")
+            if best is None or cost < best[0]:
+                best = cost, algorithm
+        else:
+            notes.append(f"not {algorithm.name}: {refusal}")
+    assert best is not None, "direct convolution refuses nothing"
+    best[1].lower(problem, ctx, group, "; ".join(notes))
+    return None
+
+
+def _lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
+    epilogue, operands = ctx.epilogue(group)
+    plan = plan_direct(problem, ctx.target, epilogue)
+    src, weights = group.anchor.inputs
+
+    def pack() -> Address:
+        packed = ctx.temporary(plan.packed_bytes)
+        ctx.step(
+            PackConvolutionWeights(), algorithm="pack weights", nbytes=2 * plan.packed_bytes, dst=packed, src=ctx.address(weights), **plan.packing
+        )
+        return packed
+
+    arguments: dict[str, Any] = {**plan.arguments, **operands, **(ctx.scratch(plan.scratch_bytes) if plan.kernel.copy else {})}
+    ctx.step(
+        plan.kernel,
+        algorithm=f"direct {plan.kernel.tile}",
+        reason=reason,
+        shapes=str(problem),
+        flops=problem.flops,
+        nbytes=problem.nbytes,
+        dst=ctx.address(group.output),
+        src=ctx.address(src),
+        weights=ctx.once((weights, "packed", *plan.packing.values()), pack),
+        **arguments,
+    )
+
+
+ALGORITHMS: tuple[Algorithm, ...] = (
+    Algorithm("direct", lambda problem, ctx: None, lambda problem, ctx: direct_cost(problem, ctx.target), _lower_direct),
+)
+"""In order of preference."""

@@ -1,0 +1,141 @@
+"""Direct convolution against NumPy's reference, on buffers that end or begin at a page that crashes when touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simplecell.engine.expression import NO_EPILOGUE, Epilogue, Expression, Instruction
+from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
+from simplecell.engine.lowering.convolution_direct import merged_groups, plan_direct
+from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.engine.target import target
+from simplecell.ops.convolution import Convolution
+from simplecell.ops.geometry import resolve_padding
+from tests.engine.harness import available_targets, guarded, run
+
+BIAS_RELU_ADD = Epilogue(
+    Expression(
+        ("float32",) * 4,
+        (
+            Instruction("add", (0, 1), "float32"),
+            Instruction("relu", (4,), "float32"),
+            Instruction("add", (5, 2), "float32"),
+            Instruction("multiply", (6, 3), "float32"),
+        ),
+        (7,),
+    ),
+    ("channel", "full", "scalar"),
+)
+SIGMOIDS = Epilogue(
+    Expression(
+        ("float32", "float32"),
+        (Instruction("add", (0, 1), "float32"), *(Instruction("negative", (i,), "float32") for i in range(2, 12))),
+        (12,),
+    ),
+    ("channel",),
+)
+"""Longer than what is written out for every accumulator; an even number of negations."""
+
+
+@dataclass(frozen=True)
+class Case:
+    src: tuple[int, ...]
+    kernel: tuple[int, ...]
+    oc: int
+    strides: int = 1
+    padding: Any = "valid"
+    dilation: int = 1
+    groups: int = 1
+
+
+CASES = [
+    Case((1, 1, 1), (1,), 1),
+    Case((2, 17, 1), (3,), 17, padding="same"),
+    Case((2, 19, 3), (5,), 33, padding="causal", dilation=2),
+    Case((1, 7, 7, 5), (3, 3), 47, padding="same"),
+    Case((3, 9, 15, 3), (3, 2), 15, 2, ((0, 2), (3, 1))),
+    Case((2, 8, 13, 4), (3, 3), 16, 2, "same", 2),
+    Case((1, 11, 14, 7), (1, 1), 31),
+    Case((2, 11, 13, 7), (1, 1), 34, 2),
+    Case((1, 5, 6, 7, 3), (3, 2, 3), 17, 2, "same"),
+    Case((2, 3, 4, 6, 2), (2, 2, 2), 18, padding=((1, 0), (0, 1), (2, 2))),
+    Case((1, 6, 8, 12), (3, 3), 18, padding="same", groups=2),
+    Case((1, 6, 9, 24), (3, 3), 24, padding="same", groups=8),
+    Case((2, 6, 30, 40), (3, 1), 36, groups=2, dilation=2),
+    Case((1, 3, 15, 1024), (1, 1), 17),
+]
+
+
+def problem_of(case: Case) -> tuple[Convolution, tuple[int, ...], ConvolutionProblem]:
+    rank = len(case.kernel)
+    strides, dilation = (case.strides,) * rank, (case.dilation,) * rank
+    op = Convolution(strides, resolve_padding(case.padding, case.src[1:-1], case.kernel, strides, dilation), dilation, case.groups)
+    weights = (*case.kernel, case.src[-1] // case.groups, case.oc)
+    problem = ConvolutionProblem.of(op, case.src, weights)
+    assert problem is not None
+    return op, weights, problem
+
+
+@pytest.mark.parametrize("name", available_targets())
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_equals_reference(case: Case, name: str) -> None:
+    rng = np.random.default_rng(1)
+    op, shape, problem = problem_of(case)
+    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    expected = op.reference(src, weights)
+    # Each output sums so many products of standard normal numbers, each rounded to 24 bits.
+    tolerance = 2.0**-23 * (problem.taps * problem.ic // problem.groups) ** 0.5 * 8
+    for epilogue in (NO_EPILOGUE,) if name != "avx512" else (NO_EPILOGUE, BIAS_RELU_ADD, SIGMOIDS):
+        plan = plan_direct(problem, target(name), epilogue)
+        operands, wanted = [], expected
+        if epilogue is BIAS_RELU_ADD:
+            operands = [rng.standard_normal(case.oc), rng.standard_normal(expected.shape), np.array([0.5])]
+            wanted = (np.maximum(expected + operands[0], 0) + operands[1]) * 0.5
+        elif epilogue is SIGMOIDS:
+            operands = [rng.standard_normal(case.oc)]
+            wanted = expected + operands[0]
+        results = []
+        for end, threads in ((True, 1), (False, 2), (True, 3)):
+            at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
+            packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
+            run(PackConvolutionWeights(), threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+            dst = guarded(np.full(expected.shape, np.nan, np.float32), end)
+            if plan.kernel.copy:
+                stride = -(-plan.scratch_bytes // 64) * 64
+                scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
+                at_edge |= {"scratch": scratch, "scratch_stride": stride}
+            run(plan.kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, **at_edge, **plan.arguments)
+            results.append(dst.copy())
+        np.testing.assert_allclose(results[0], wanted, rtol=tolerance, atol=tolerance)
+        assert (results[0] == results[1]).all() and (results[0] == results[2]).all()
+
+
+def test_groups_are_merged_to_fill_a_vector() -> None:
+    _, _, problem = problem_of(Case((1, 8, 8, 32), (3, 3), 64, groups=16))
+    assert merged_groups(problem, 16) == 4
+
+
+def test_axes_of_extent_one_are_dropped_and_pointwise_rows_join() -> None:
+    assert problem_of(Case((2, 50, 1, 3), (5, 1), 4))[2].dst == (1, 1, 46)
+    pointwise = problem_of(Case((2, 5, 6, 3), (1, 1), 4))[2]
+    assert (pointwise.n, pointwise.dst) == (1, (1, 1, 60))
+
+
+@pytest.mark.parametrize("l2", [4096, 40 * 1024])
+def test_small_caches_make_many_blocks(l2: int) -> None:
+    """Blocks of rows, of columns and parts of the output channels, all ragged."""
+    from dataclasses import replace
+
+    op, shape, problem = problem_of(Case((2, 13, 37, 5), (3, 3), 70, padding="same"))
+    plan = plan_direct(problem, replace(target(), l2=l2), NO_EPILOGUE)
+    rng = np.random.default_rng(2)
+    src, weights = rng.standard_normal((2, 13, 37, 5)).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    packed, dst = np.empty(plan.packed_bytes // 4, np.float32), np.full((2, 13, 37, 70), np.nan, np.float32)
+    run(PackConvolutionWeights(), dst=packed, src=weights, **plan.packing)
+    scratch = guarded(np.zeros(-(-plan.scratch_bytes // 64) * 16, np.float32))
+    run(plan.kernel, 1, dst=dst, src=src, weights=packed, scratch=scratch, scratch_stride=scratch.nbytes, **plan.arguments)
+    np.testing.assert_allclose(dst, op.reference(src, weights), rtol=2e-5, atol=2e-5)
