@@ -32,7 +32,7 @@ def ecg(seconds: float | None = None, *, start: float = 0.0) -> NDArray[np.float
     """
     with open_sample("ecg.npz") as file, np.load(file, allow_pickle=False) as archive:
         # 11-bit converter counts; 1024 is 0 mV and a millivolt is 200 counts
-        signal = ((archive["ecg"].astype(np.float64) - 1024) / 200).astype(np.float32)
+        signal: NDArray[np.float32] = ((archive["ecg"].astype(np.float64) - 1024) / 200).astype(np.float32)
     first = round(start * ECG_RATE)
     last = len(signal) if seconds is None else first + round(seconds * ECG_RATE)
     if not 0 <= first < last <= len(signal):

@@ -37,4 +37,5 @@ def photograph(name: str = "coffee", *, grey: bool = False) -> NDArray[np.float3
         pixels = np.asarray(picture.convert("RGB"), np.float32) / np.float32(255)
     if not grey:
         return pixels
-    return np.dot(pixels, np.array([0.299, 0.587, 0.114], np.float32))
+    luminance: NDArray[np.float32] = np.dot(pixels, np.array([0.299, 0.587, 0.114], np.float32))
+    return luminance
