@@ -1,0 +1,160 @@
+"""How one function serves arrays and tensors: conversion and promotion of operands, and the call-out for what has no op.
+
+Most of Keras's functions are written once, in `simplecell.ops`, whose functions compute on arrays and record on tensors.
+Three things stand beside that rule: `native` (NumPy itself knows a better way on arrays), `callout` (there is no op: the
+NumPy function runs inside the program) and `families` of functions that differ in the op and in the dtype rule alone.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, Callable, Sequence
+
+import numpy as np
+from keras.src.backend import config
+from keras.src.backend.common import dtypes
+from keras.src.backend.common.variables import standardize_dtype
+
+from simplecell.graph.tensor import as_tensor
+from simplecell.keras_backend import eager
+from simplecell.keras_backend.core import cast, convert_to_tensor
+from simplecell.ops.base import Op, Spec, Symbolic, apply, spec_of
+from simplecell.ops.callout import CallOut
+
+
+def symbolic(*values: Any) -> bool:
+    """Is any of these a tensor of a graph that is being traced?"""
+    return any(isinstance(v, Symbolic) for v in values)
+
+
+def dtype_of(x: Any) -> str:
+    return standardize_dtype(x.dtype)
+
+
+def constant(value: Any, like: Any) -> np.ndarray:
+    """`value` as an array of the dtype of `like`: an operand that cannot change a result's dtype."""
+    return np.asarray(value, dtype=like.dtype)
+
+
+# --- dtype rules ------------------------------------------------------------------------------------------------------
+
+
+def same(dtype: str) -> str:
+    return dtype
+
+
+def floating(dtype: str) -> str:
+    """Integers and booleans become Keras's float type; floats and complex numbers stay."""
+    return config.floatx() if "int" in dtype or dtype == "bool" else dtype
+
+
+def wide_floating(dtype: str) -> str:
+    """As `floating`, but an int64 becomes a float64."""
+    return "float64" if dtype == "int64" else floating(dtype)
+
+
+def common_dtype(*operands: Any, also: Sequence[Any] = ()) -> str:
+    """Keras's promotion of the operands' dtypes; Python numbers are weak."""
+    return dtypes.result_type(*(getattr(x, "dtype", type(x)) for x in operands), *also)
+
+
+def convert_operand(x: Any) -> Any:
+    """Python numbers stay (they promote weakly); everything else becomes an array or a tensor."""
+    return x if isinstance(x, (bool, int, float)) else convert_to_tensor(x)
+
+
+def promote(*operands: Any, also: Sequence[Any] = (), rule: Callable[[str], str] = same) -> list[Any]:
+    """The operands as arrays or tensors of one dtype: their common one (with `also` in the vote), after `rule`."""
+    converted = [convert_operand(x) for x in operands]
+    dtype = rule(common_dtype(*converted, also=also))
+    return [convert_to_tensor(x, dtype) for x in converted]
+
+
+# --- families ---------------------------------------------------------------------------------------------------------
+
+
+def native(numpy_function: Callable[..., Any], composition: Callable[..., Any]) -> Callable[..., Any]:
+    """`numpy_function` where all operands are arrays, else `composition` (of ops): one meaning, two ways to it."""
+
+    @functools.wraps(composition)
+    def function(*operands: Any, **options: Any) -> Any:
+        return (composition if symbolic(*operands) else numpy_function)(*operands, **options)
+
+    return function
+
+
+def unary(name: str, compute: Callable[[Any], Any], result: Callable[[str], str] = floating) -> Callable[[Any], Any]:
+    """The function `name(x)`: x becomes an array or tensor of dtype `result(x.dtype)`, then `compute`."""
+
+    def function(x: Any) -> Any:
+        x = convert_to_tensor(x)
+        return compute(cast(x, result(dtype_of(x))))
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+def binary(
+    name: str, compute: Callable[[Any, Any], Any], also: Sequence[Any] = (), rule: Callable[[str], str] = same
+) -> Callable[[Any, Any], Any]:
+    """The function `name(x1, x2)`: both in their common dtype (see `promote`), then `compute`."""
+
+    def function(x1: Any, x2: Any) -> Any:
+        return compute(*promote(x1, x2, also=also, rule=rule))
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+# --- call-outs --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class DifferentiableCallOut(CallOut):
+    """A CallOut that knows its gradient: `gradient_rule(inputs, outputs, diff_outputs)` gives one entry per input."""
+
+    gradient_rule: Callable[..., Sequence[Any]] | None = None
+
+    def gradient(self, inputs: Sequence[Any], outputs: Sequence[Any], diff_outputs: Sequence[Any]) -> Sequence[Any]:
+        if self.gradient_rule is None:
+            return super().gradient(inputs, outputs, diff_outputs)
+        return self.gradient_rule(inputs, outputs, diff_outputs)
+
+
+def no_gradient(inputs: Sequence[Any], outputs: Sequence[Any], diff_outputs: Sequence[Any]) -> Sequence[Any]:
+    """The gradient of what is constant almost everywhere (indices, counts, signs)."""
+    return [None] * len(inputs)
+
+
+def callout(
+    function: Callable[..., Any],
+    *inputs: Any,
+    label: str,
+    specs: Spec | tuple[Spec, ...] | None = None,
+    gradient: Callable[..., Sequence[Any]] | None = None,
+) -> Any:
+    """`function(*inputs)` on arrays; with a tensor among the inputs, the op that calls `function` inside the program.
+
+    The outputs' specs are found by running `function` on ones of the inputs' shapes, unless they are given. Without a
+    `gradient` rule, differentiating through it is an error that names `label`.
+    """
+    if not symbolic(*inputs):
+        return function(*inputs)
+    tensors = [as_tensor(x) for x in inputs]
+    if specs is None:
+        with np.errstate(all="ignore"):
+            outcome = function(*(np.ones(t.shape, t.dtype) for t in tensors))
+        specs = tuple(map(_spec, outcome)) if isinstance(outcome, tuple) else _spec(outcome)
+    return apply(DifferentiableCallOut(function, specs, label, gradient), *tensors)
+
+
+def _spec(value: Any) -> Spec:
+    return spec_of(np.asarray(value))
+
+
+def run(op: Op, *operands: Any) -> Any:
+    """A heavy op: recorded on tensors; on arrays run by a compiled program of this one op."""
+    if symbolic(*operands):
+        return apply(op, *operands)
+    return eager.execute(op, *operands)

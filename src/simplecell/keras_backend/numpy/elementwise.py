@@ -1,0 +1,165 @@
+"""Functions of one array, value by value: arithmetic, roundings, exponentials, trigonometry, tests of a value."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import numpy as np
+
+from simplecell import ops
+from simplecell.keras_backend.core import cast, convert_to_tensor
+from simplecell.keras_backend.dispatch import callout, constant, dtype_of, floating, native, no_gradient, same, symbolic, unary
+
+# --- arithmetic -------------------------------------------------------------------------------------------------------
+
+absolute = unary("absolute", ops.absolute, same)
+abs = absolute
+negative = unary("negative", ops.negative, same)
+square = unary("square", ops.square, lambda dtype: "int32" if dtype == "bool" else dtype)
+sqrt = unary("sqrt", ops.sqrt)
+reciprocal = unary("reciprocal", ops.reciprocal)
+sign = unary("sign", ops.sign, same)
+
+
+def _cbrt(x: Any) -> Any:
+    return ops.sign(x) * ops.power(ops.absolute(x), constant(1 / 3, x))
+
+
+cbrt = unary("cbrt", native(np.cbrt, _cbrt))
+
+
+def fabs(x: Any) -> Any:
+    x = convert_to_tensor(x)
+    if "complex" in dtype_of(x):
+        raise ValueError(f"fabs does not support complex inputs. Received: dtype={dtype_of(x)}. Use `absolute` for the modulus.")
+    return ops.absolute(cast(x, floating(dtype_of(x))))
+
+
+# --- roundings --------------------------------------------------------------------------------------------------------
+
+floor = unary("floor", ops.floor)
+ceil = unary("ceil", ops.ceil)
+trunc = unary("trunc", lambda x: x if "int" in dtype_of(x) or dtype_of(x) == "bool" else ops.trunc(x), same)
+
+
+def round(x: Any, decimals: int = 0) -> Any:
+    x = convert_to_tensor(x)
+    if dtype_of(x) == "bool":
+        x = cast(x, "int32")
+    if not symbolic(x):
+        return np.asarray(np.round(x, decimals))
+    if "int" in dtype_of(x):
+        if decimals >= 0:
+            return x
+        return cast(round(cast(x, "float64"), decimals), dtype_of(x))
+    if decimals == 0:
+        return ops.round(x)
+    scale = constant(10.0 ** builtins.abs(decimals), x)
+    return ops.round(x * scale) / scale if decimals > 0 else ops.round(x / scale) * scale
+
+
+# --- exponentials and logarithms --------------------------------------------------------------------------------------
+
+exp = unary("exp", ops.exp)
+exp2 = unary("exp2", ops.exp2)
+expm1 = unary("expm1", ops.expm1)
+log = unary("log", ops.log)
+log2 = unary("log2", ops.log2)
+log10 = unary("log10", ops.log10)
+log1p = unary("log1p", ops.log1p)
+i0 = unary("i0", lambda x: callout(lambda a: np.i0(a).astype(a.dtype), x, label="i0", specs=getattr(x, "spec", None)))
+
+# --- trigonometry -----------------------------------------------------------------------------------------------------
+
+sin = unary("sin", ops.sin)
+cos = unary("cos", ops.cos)
+tan = unary("tan", ops.tan)
+arcsin = unary("arcsin", ops.arcsin)
+arccos = unary("arccos", ops.arccos)
+arctan = unary("arctan", ops.arctan)
+sinh = unary("sinh", ops.sinh)
+cosh = unary("cosh", ops.cosh)
+tanh = unary("tanh", ops.tanh)
+arcsinh = unary("arcsinh", ops.arcsinh)
+arccosh = unary("arccosh", ops.arccosh)
+arctanh = unary("arctanh", ops.arctanh)
+deg2rad = unary("deg2rad", native(np.deg2rad, lambda x: x * constant(np.pi / 180, x)), lambda dtype: _radians(dtype))
+rad2deg = unary("rad2deg", native(np.rad2deg, lambda x: x * constant(180 / np.pi, x)), lambda dtype: _radians(dtype))
+
+
+def _radians(dtype: str) -> str:
+    return "float64" if dtype == "int64" else floating(dtype)
+
+
+def _sinc(x: Any) -> Any:
+    """sin(πx)/(πx), and 1 at 0: the quotient is taken at 1 there, so that its gradient is no NaN."""
+    zero = ops.equal(x, constant(0, x))
+    angle = ops.select(zero, constant(1, x), x * constant(np.pi, x))
+    return ops.select(zero, constant(1, x), ops.sin(angle) / angle)
+
+
+sinc = unary("sinc", native(np.sinc, _sinc))
+
+# --- tests of a value -------------------------------------------------------------------------------------------------
+
+isnan = unary("isnan", ops.isnan, floating)
+isinf = unary("isinf", ops.isinf, floating)
+isfinite = unary("isfinite", ops.isfinite, floating)
+isposinf = unary("isposinf", lambda x: ops.equal(x, constant(np.inf, x)), floating)
+isneginf = unary("isneginf", lambda x: ops.equal(x, constant(-np.inf, x)), floating)
+logical_not = unary("logical_not", ops.logical_not, lambda dtype: "bool")
+
+
+def signbit(x: Any) -> Any:
+    x = convert_to_tensor(x)
+    if dtype_of(x) == "bool":
+        x = cast(x, "int32")
+    return callout(np.signbit, x, label="signbit", gradient=no_gradient)
+
+
+def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
+    x = convert_to_tensor(x)
+    dtype = dtype_of(x)
+    if "float" not in dtype:
+        return x
+    if dtype == "bfloat16":
+        return cast(nan_to_num(cast(x, "float32"), nan, posinf, neginf), dtype)
+    limits = np.finfo(dtype)
+    for value, replacement in (
+        (np.inf, limits.max if posinf is None else posinf),
+        (-np.inf, limits.min if neginf is None else neginf),
+    ):
+        x = ops.select(ops.equal(x, constant(value, x)), constant(replacement, x), x)
+    return ops.select(ops.isnan(x), constant(nan, x), x)
+
+
+# --- bits -------------------------------------------------------------------------------------------------------------
+
+bitwise_not = unary("bitwise_not", ops.bitwise_not, same)
+bitwise_invert = bitwise_not
+
+# --- complex numbers: tensors of a graph are real ---------------------------------------------------------------------
+
+conjugate = unary("conjugate", native(np.conjugate, lambda x: x), same)
+conj = conjugate
+real = unary("real", native(np.real, lambda x: x), same)
+imag = unary("imag", native(np.imag, lambda x: np.zeros(x.shape, x.dtype)), same)
+isreal = unary("isreal", native(np.isreal, lambda x: np.ones(x.shape, bool)), same)
+angle = unary(
+    "angle",
+    native(
+        lambda x: np.asarray(np.angle(x), real_dtype(x)),
+        lambda x: ops.select(ops.less(x, constant(0, x)), constant(np.pi, x), constant(0, x)),
+    ),
+    lambda dtype: "float64" if dtype == "int64" else floating(dtype),
+)
+
+
+def real_dtype(x: np.ndarray) -> Any:
+    return x.real.dtype
+
+
+def copy(x: Any) -> Any:
+    x = convert_to_tensor(x)
+    return x if symbolic(x) else np.array(x)
