@@ -8,8 +8,9 @@ NumPy function runs inside the program) and `families` of functions that differ 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Sequence
+from typing import Any
 
 import numpy as np
 from keras.src.backend import config
@@ -18,7 +19,7 @@ from keras.src.backend.common.variables import standardize_dtype
 
 from simplecell.graph.tensor import as_tensor
 from simplecell.keras_backend import eager
-from simplecell.keras_backend.core import cast, convert_to_tensor
+from simplecell.keras_backend.conversion import cast, convert_to_tensor
 from simplecell.ops.base import Op, Spec, Symbolic, apply, spec_of
 from simplecell.ops.callout import CallOut
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 from simplecell import ops
-from simplecell.keras_backend.core import cast, convert_to_tensor
+from simplecell.keras_backend.conversion import cast, convert_to_tensor
 from simplecell.keras_backend.dispatch import constant, dtype_of, floating, same, unary
 from simplecell.keras_backend.numpy.ordering import sort
 from simplecell.keras_backend.numpy.reductions import cumsum, max, reduce
-from simplecell.keras_backend.numpy.shaping import split
-from simplecell.ops import activation
+from simplecell.ops import activation, shaping
 
 
 def _float(x: Any) -> Any:
@@ -31,7 +33,9 @@ hard_sigmoid = unary("hard_sigmoid", activation.hard_sigmoid)
 hard_silu = unary("hard_silu", activation.hard_silu)
 hard_tanh = unary("hard_tanh", activation.hard_tanh)
 selu = unary("selu", activation.selu)
-tanh_shrink = unary("tanh_shrink", lambda x: x - ops.tanh(x))
+tanh_shrink = unary("tanh_shrink", activation.tanh_shrink)
+sparse_sigmoid = unary("sparse_sigmoid", activation.sparse_sigmoid)
+sparse_plus = unary("sparse_plus", activation.sparse_plus)
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
@@ -51,54 +55,23 @@ def gelu(x: Any, approximate: bool = True) -> Any:
 
 
 def squareplus(x: Any, b: float = 4) -> Any:
-    x = _float(x)
-    return (x + ops.sqrt(ops.square(x) + constant(b, x))) * constant(0.5, x)
+    return activation.squareplus(_float(x), b)
 
 
 def glu(x: Any, axis: int = -1) -> Any:
-    x = _float(x)
-    if x.shape[axis] % 2:
-        raise ValueError(f"`glu` halves an axis, whose size must be even. Received: x of shape {tuple(x.shape)}, axis={axis}")
-    values, gates = split(x, 2, axis)
-    return values * ops.sigmoid(gates)
-
-
-# --- piecewise functions ------------------------------------------------------------------------------------------------
-
-
-def _where(condition: Any, a: Any, b: Any) -> Any:
-    return ops.select(condition, a, b)
-
-
-def _sparse_sigmoid(x: Any) -> Any:
-    return ops.minimum(ops.maximum((x + constant(1, x)) * constant(0.5, x), constant(0, x)), constant(1, x))
-
-
-def _sparse_plus(x: Any) -> Any:
-    """0 up to −1, x from 1 on, and the parabola (x + 1)²/4 that joins them smoothly."""
-    one = constant(1, x)
-    parabola = ops.square(x + one) * constant(0.25, x)
-    return _where(ops.less_equal(x, ops.negative(one)), constant(0, x), _where(ops.less(x, one), parabola, x))
-
-
-sparse_sigmoid = unary("sparse_sigmoid", _sparse_sigmoid)
-sparse_plus = unary("sparse_plus", _sparse_plus)
+    return activation.glu(_float(x), axis)
 
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
-    x = _float(x)
-    t = constant(threshold, x)
-    return ops.maximum(x - t, constant(0, x)) + ops.minimum(x + t, constant(0, x))
+    return activation.soft_shrink(_float(x), threshold)
 
 
 def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
-    x = _float(x)
-    return _where(ops.greater(ops.absolute(x), constant(threshold, x)), x, constant(0, x))
+    return activation.hard_shrink(_float(x), threshold)
 
 
 def threshold(x: Any, threshold: float, default_value: float) -> Any:
-    x = _float(x)
-    return _where(ops.greater(x, constant(threshold, x)), x, constant(default_value, x))
+    return activation.threshold(_float(x), threshold, default_value)
 
 
 # --- distributions over an axis -----------------------------------------------------------------------------------------
@@ -106,8 +79,6 @@ def threshold(x: Any, threshold: float, default_value: float) -> Any:
 
 def _over_axis(function: Callable[[Any, int], Any], x: Any, axis: Any) -> Any:
     """`function` over one axis, or over all values when `axis` is None."""
-    from simplecell.ops import shaping
-
     x = _float(x)
     if axis is None:
         return shaping.reshape(function(shaping.reshape(x, (math.prod(x.shape),)), 0), x.shape)
@@ -137,8 +108,6 @@ def sparsemax(x: Any, axis: int = -1) -> Any:
 
 
 def _sparsemax(x: Any, axis: int) -> Any:
-    import numpy as np
-
     n = x.shape[axis]
     line = [1] * len(x.shape)
     line[axis] = n

@@ -8,7 +8,7 @@ from typing import Any
 from keras.src.backend.common.backend_utils import check_conv_input_channels, check_conv_transpose_input_channels
 from keras.src.backend.config import standardize_data_format
 
-from simplecell.keras_backend.core import convert_to_tensor
+from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.keras_backend.dispatch import common_dtype, floating, run
 from simplecell.keras_backend.nn.data_format import from_channels_last, to_channels_last
 from simplecell.ops import shaping

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras.src.backend import config
 
-from simplecell.keras_backend.core import cast, convert_to_tensor
+from simplecell.keras_backend.conversion import cast, convert_to_tensor
 from simplecell.keras_backend.dispatch import dtype_of
 from simplecell.keras_backend.numpy.reductions import max
 from simplecell.keras_backend.numpy.shaping import moveaxis

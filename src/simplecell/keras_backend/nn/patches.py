@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from keras.src.backend.config import standardize_data_format
 
-from simplecell.keras_backend.core import convert_to_tensor
+from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.keras_backend.nn.data_format import from_channels_last, to_channels_last
 from simplecell.keras_backend.numpy.shaping import slices
 from simplecell.ops import shaping

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from keras.src.backend.config import standardize_data_format
 
-from simplecell.keras_backend.core import cast, convert_to_tensor
+from simplecell.keras_backend.conversion import cast, convert_to_tensor
 from simplecell.keras_backend.dispatch import constant, dtype_of, floating, run
 from simplecell.keras_backend.nn.data_format import from_channels_last, to_channels_last
 from simplecell.keras_backend.numpy.linear import product

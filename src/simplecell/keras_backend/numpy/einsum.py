@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from simplecell import ops
-from simplecell.keras_backend.core import convert_to_tensor
+from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.keras_backend.dispatch import dtype_of, promote
 from simplecell.keras_backend.numpy.indexing import diagonal
 from simplecell.keras_backend.numpy.linear import product

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 from keras.src.backend.common import dtypes
 
 from simplecell import ops
-from simplecell.keras_backend.core import cast, convert_to_tensor
+from simplecell.keras_backend.conversion import cast, convert_to_tensor
 from simplecell.keras_backend.dispatch import callout, constant, dtype_of, no_gradient, promote, symbolic
 from simplecell.keras_backend.numpy.shaping import expand_dims, moveaxis, pad, ravel
 from simplecell.ops import shaping

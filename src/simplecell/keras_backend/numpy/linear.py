@@ -9,7 +9,7 @@ import numpy as np
 
 from simplecell import ops
 from simplecell.keras_backend import eager
-from simplecell.keras_backend.core import cast, convert_to_tensor
+from simplecell.keras_backend.conversion import cast, convert_to_tensor
 from simplecell.keras_backend.dispatch import common_dtype, constant, dtype_of, floating, promote, symbolic
 from simplecell.keras_backend.numpy.reductions import mean, sum
 from simplecell.keras_backend.numpy.shaping import along, concatenate, expand_dims, moveaxis, ravel

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from math import prod
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 
-from simplecell.keras_backend.core import convert_to_tensor
+from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.keras_backend.dispatch import promote, symbolic
 from simplecell.ops import shaping
 from simplecell.ops.base import apply
