@@ -93,6 +93,8 @@ class DepthwiseAny(Kernel):
     multiplier: int = 1
     ragged: bool = True
     epilogue: Epilogue = NO_EPILOGUE
+    summed: int = 1
+    """channels of src (and of the weights) that each output channel sums: the multiplier of the convolution whose gradient this is"""
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -100,7 +102,8 @@ class DepthwiseAny(Kernel):
 
     @property
     def name(self) -> str:
-        return _name("any", self.planes, [str(self.pixels)], self.multiplier, self.ragged, self.epilogue)
+        parts = [str(self.pixels), *([f"sum{self.summed}"] if self.summed > 1 else [])]
+        return _name("any", self.planes, parts, self.multiplier, self.ragged, self.epilogue)
 
     def emit(self, e: Emitter) -> None:
         s = Slide(e, self.planes)
@@ -117,17 +120,25 @@ class DepthwiseAny(Kernel):
                 carry = [e.zero(lanes)] * count
                 with s.over_taps(row, carry) as (loop, plane, tap):
                     at = e.at(src_tile, s.tap_offset(plane, tap))
-                    w = e.at(weights, (tap * w_row + plane * w_plane if self.planes else tap * w_row) + c)
+                    w = e.at(weights, tap * w_row + plane * w_plane if self.planes else tap * w_row)
                     with e.loop(end, first, carry=loop.values, name="kw") as inner:
-                        column = e.at(at, inner.index * dw * s.src_pixel)
-                        weight = e.load(w, inner.index * w_column, lanes, mask=mask)
-                        acc: list[Value] = []
-                        for p in range(count):
-                            v = load_channels(e, column, sw * s.src_pixel * p, c, s.channels, self.multiplier, lanes, mask)
-                            acc.append(e.fma(v, weight, inner.values[p]))
-                        inner.carry(acc)
+                        column, w = e.at(at, inner.index * dw * s.src_pixel), e.at(w, inner.index * w_column)
+                        inner.carry(taps(column, w, inner.values, c, lanes, mask))
                     loop.carry(inner.results)
                 finish(carry, [offset + s.dst_pixel * p for p in range(count)], c, lanes, mask)
+
+            def taps(column: Value, w: Value, acc: list[Value], c: Index, lanes: int, mask: Value | None) -> list[Value]:
+                """One tap of every pixel."""
+                steps = [sw * s.src_pixel * p for p in range(count)]
+                if self.summed == 1:
+                    weight = e.load(w, c, lanes, mask=mask)
+                    values = [load_channels(e, column, step, c, s.channels, self.multiplier, lanes, mask) for step in steps]
+                    return [e.fma(v, weight, a) for v, a in zip(values, acc)]
+                with e.loop(self.summed, carry=acc, name="sum", at_least_once=True) as part:
+                    picked = [(c + i).minimum(s.channels - 1) * self.summed + part.index for i in range(lanes)]
+                    weight = _gathered(e, w, picked)
+                    part.carry([e.fma(_gathered(e, e.at(column, step), picked), weight, a) for step, a in zip(steps, part.values)])
+                return list(part.results)
 
             over_channels(e, *row.channels, self.ragged, channels)
 
@@ -259,11 +270,17 @@ def load_channels(e: Emitter, pixel: Value, offset: Index, c: Index, channels: I
             return e.splat(few, lanes)
         order = ir.Constant(ir.VectorType(I32, lanes), [i // multiplier for i in range(lanes)])
         return e.b.shuffle_vector(few, ir.Constant(few.type, ir.Undefined), order)
-    # One by one: the last vector, or a multiplier that does not fit the vector. Lanes past the last channel repeat it.
-    value: Value = ir.Constant(ir.VectorType(F32, lanes), None)
-    for i in range(lanes):
-        one = e.load(pixel, offset + (c + i).minimum(channels - 1) // multiplier, lanes=1)
-        value = e.b.insert_element(value, one, I32(i))
+    # The last vector, or a multiplier that does not fit the vector. Lanes past the last channel repeat it.
+    return _gathered(e, pixel, [offset + (c + i).minimum(channels - 1) // multiplier for i in range(lanes)])
+
+
+def _gathered(e: Emitter, pointer: Value, offsets: Sequence[Index]) -> Value:
+    """A vector of values that lie anywhere."""
+    if len(offsets) == 1:
+        return e.load(pointer, offsets[0], lanes=1)
+    value: Value = ir.Constant(ir.VectorType(F32, len(offsets)), None)
+    for i, offset in enumerate(offsets):
+        value = e.b.insert_element(value, e.load(pointer, offset, lanes=1), I32(i))
     return value
 
 

@@ -1,0 +1,175 @@
+"""Depthwise convolution and its gradients → steps.
+
+Forward and the gradient for src are one kernel: the gradient slides the window turned round. With strides, every output of the
+gradient sees only some of the taps, the same ones for every stride-th output: so it falls into phases, one step each, which are
+windows without strides whose outputs lie `stride` pixels apart.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import gcd
+from typing import Any
+
+from simplecell.engine.expression import Epilogue
+from simplecell.engine.fuse import Group
+from simplecell.engine.kernel import Kernel
+from simplecell.engine.kernels.depthwise import DepthwiseAny, DepthwiseForward, DepthwiseGradientWeights
+from simplecell.engine.kernels.window import Columns
+from simplecell.engine.lowering.context import Lowering, lowers
+from simplecell.engine.lowering.sliding import Axis, Sliding, sliding
+from simplecell.engine.program import Address
+from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights
+
+BEFORE_CONVOLUTION = -10
+"""asked before the lowerings of convolution in general"""
+
+
+def _refusal(groups: int, ic: int, dtype: str, rank: int) -> str | None:
+    if groups != ic or groups == 1:
+        return f"not depthwise ({groups} groups, {ic} input channels)"
+    if dtype != "float32":
+        return f"depthwise: {dtype} has no machine code, float32 has"
+    return "depthwise: more than 3 spatial axes" if rank > 3 else None
+
+
+@lowers(Convolution, order=BEFORE_CONVOLUTION)
+def forward(ctx: Lowering, group: Group) -> str | None:
+    op, (src, weights) = group.anchor.op, group.anchor.inputs
+    assert isinstance(op, Convolution)
+    refusal = _refusal(op.groups, src.shape[-1], src.spec.dtype, len(src.shape) - 2)
+    if refusal is not None:
+        return refusal
+    dst = group.anchor.outputs[0]
+    window = sliding(
+        src.shape[0], src.shape[1:-1], dst.shape[1:-1], weights.shape[:-2], op.strides, op.dilation, op.padding, src.shape[-1], dst.shape[-1]
+    )
+    epilogue, operands = ctx.epilogue(group)
+    kernel, algorithm, reason = choose(ctx, window, epilogue)
+    oc, (_, h, w) = window.oc, window.axes
+    given = window.arguments(window.block(ctx)) | {"src": ctx.address(src), "weights": ctx.address(weights), "dst": ctx.address(group.output)}
+    given |= {"weights_plane": h.taps * w.taps * oc, "weights_row": w.taps * oc, "weights_column": oc, **operands}
+    ctx.step(
+        kernel,
+        algorithm=algorithm,
+        reason=reason,
+        shapes=f"{src.spec} * {_kernel(weights.shape)} → {dst.spec}",
+        flops=2 * window.taps * dst.spec.size,
+        nbytes=src.spec.nbytes + weights.spec.nbytes + dst.spec.nbytes,
+        **{a: given[a] for a in kernel.arguments},
+    )
+    return None
+
+
+def choose(ctx: Lowering, window: Sliding, epilogue: Epilogue) -> tuple[Kernel, str, str]:
+    """The table: unrolled columns, else any window. The kernel, its algorithm and the reason."""
+    lanes, multiplier, summed = ctx.target.lanes, max(window.oc // max(window.ic, 1), 1), max(window.ic // max(window.oc, 1), 1)
+    ragged = window.oc % lanes != 0
+    # Registers: an accumulator per pixel, the weights of one row of taps, one column, one product where there is no fused multiplication.
+    columns = window.columns(min(8, ctx.target.registers - window.width.taps - 3))
+    if summed > 1:
+        columns = f"every output sums {summed} channels"
+    elif isinstance(columns, Columns) and multiplier > 1 and (ragged or (lanes % multiplier and multiplier % lanes)):
+        columns = f"a channel multiplier of {multiplier} does not fit vectors of {lanes}"
+    if isinstance(columns, Columns):
+        kernel: Kernel = DepthwiseForward(columns, window.planes, multiplier, ragged, epilogue)
+        return kernel, "depthwise", "groups = input channels; columns unrolled, borders known"
+    pixels = 2 if summed > 1 else 4 if multiplier > 1 else 8
+    return DepthwiseAny(pixels, window.planes, multiplier, ragged, epilogue, summed), "depthwise any window", f"unrolled: {columns}"
+
+
+@lowers(ConvolutionGradientSrc, order=BEFORE_CONVOLUTION)
+def gradient_src(ctx: Lowering, group: Group) -> str | None:
+    op, (diff, weights) = group.anchor.op, group.anchor.inputs
+    assert isinstance(op, ConvolutionGradientSrc)
+    src = group.anchor.outputs[0]
+    ic, oc, rank = src.shape[-1], diff.shape[-1], len(src.shape) - 2
+    refusal = _refusal(op.groups, ic, src.spec.dtype, rank)
+    if refusal is not None:
+        return refusal
+    missing = 3 - rank
+    axes = [Axis()] * missing + [
+        Axis(i, o, k, s, d, p[0])
+        for i, o, k, s, d, p in zip(op.src_spatial, diff.shape[1:-1], weights.shape[:-2], op.strides, op.dilation, op.padding, strict=True)
+    ]
+    epilogue, operands = ctx.epilogue(group)
+    d, h, w = axes
+    pixel = (d.size * h.size * w.size * ic, h.size * w.size * ic, w.size * ic, ic)
+    tap = (h.taps * w.taps * oc, w.taps * oc, oc)
+    for phase in product(*(phases(a) for a in axes)):
+        strides = (pixel[0], *(p * a.stride for p, a in zip(pixel[1:], axes)))
+        window = Sliding(src.shape[0], phase[0][1], phase[1][1], phase[2][1], oc, ic, (strides[0], strides[1], strides[2], strides[3]))
+        kernel, _, reason = choose(ctx, window, epilogue)
+        offset = 4 * sum(first * p for (first, *_), p in zip(phase, pixel[1:]))
+        start = 4 * sum(tap_first * t for (_, _, tap_first, _), t in zip(phase, tap))
+        given: dict[str, Any] = window.arguments(window.block(ctx))
+        given |= {"src": ctx.address(diff), "weights": ctx.address(weights) + start, "dst": ctx.address(group.output) + offset}
+        given |= {name: -step * t for name, (*_, step), t in zip(("weights_plane", "weights_row", "weights_column"), phase, tap)}
+        given |= {name: _moved(value, kind, offset) for (name, value), kind in zip(operands.items(), epilogue.kinds)}
+        outputs = window.n * window.depth.outputs * window.height.outputs * window.width.outputs * ic
+        ctx.step(
+            kernel,
+            algorithm="depthwise gradient for src",
+            reason=f"the window turned round, by phases of the strides; {reason}",
+            shapes=f"{diff.spec} * {_kernel(weights.shape)} → {src.spec}",
+            flops=2 * window.taps * outputs,
+            nbytes=4 * outputs * 2,
+            **{a: given[a] for a in kernel.arguments},
+        )
+    return None
+
+
+def phases(a: Axis) -> list[tuple[int, Axis, int, int]]:
+    """The gradient along one axis: per phase the first output, the window over diff_dst, its first tap, and how far the next tap lies before it.
+
+    Output i gets tap k of position o where o · stride = i + pad − k · dilation.
+    """
+    found = []
+    common = gcd(a.dilation, a.stride)
+    for first in range(min(a.stride, a.size)):
+        count = -(-(a.size - first) // a.stride)
+        taps = [k for k in range(a.taps) if (first + a.pad - k * a.dilation) % a.stride == 0]
+        if not taps:
+            found.append((first, Axis(a.outputs, count, 0), 0, 0))
+            continue
+        # The last tap reads the first position.
+        position = (first + a.pad - taps[-1] * a.dilation) // a.stride
+        found.append((first, Axis(a.outputs, count, len(taps), 1, a.dilation // common, -position), taps[-1], a.stride // common))
+    return found
+
+
+@lowers(ConvolutionGradientWeights, order=BEFORE_CONVOLUTION)
+def gradient_weights(ctx: Lowering, group: Group) -> str | None:
+    op, (src, diff) = group.anchor.op, group.anchor.inputs
+    assert isinstance(op, ConvolutionGradientWeights)
+    refusal = _refusal(op.groups, src.shape[-1], src.spec.dtype, len(src.shape) - 2)
+    if refusal is not None:
+        return refusal
+    ic, oc, lanes = src.shape[-1], diff.shape[-1], ctx.target.lanes
+    window = sliding(src.shape[0], src.shape[1:-1], diff.shape[1:-1], op.kernel_size, op.strides, op.dilation, op.padding, ic, oc)
+    width = window.width
+    # Registers: taps × split sums, `split` vectors of diff_dst, one of src, one product.
+    taps = max(t for t in range(1, 9) if width.taps % t == 0 and 2 * t + 4 <= ctx.target.registers)
+    split = max(1, min(4, (ctx.target.registers - 2) // (taps + 1)))
+    kernel = DepthwiseGradientWeights(taps, split, width.stride, width.dilation, window.planes, oc // ic, oc % lanes != 0)
+    rows = 4 * (window.height.taps + 1) * window.depth.taps * width.size
+    wanted = min(-(-oc // ctx.threads), max(ctx.target.l2 // 2 // rows, 4 * lanes))
+    given = window.arguments(-(-wanted // lanes) * lanes) | {"src": ctx.address(src), "diff_dst": ctx.address(diff), "dst": ctx.address(group.output)}
+    ctx.step(
+        kernel,
+        algorithm="depthwise gradient for weights",
+        reason="groups = input channels; by blocks of channels, a row's sums in registers",
+        shapes=f"{src.spec}, {diff.spec} → {group.output.spec}",
+        flops=2 * window.taps * diff.spec.size,
+        nbytes=src.spec.nbytes + diff.spec.nbytes,
+        **{a: given[a] for a in kernel.arguments},
+    )
+    return None
+
+
+def _moved(value: Any, kind: str, offset: int) -> Any:
+    return value + offset if kind == "full" and isinstance(value, Address) else value
+
+
+def _kernel(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape[:-2]))
