@@ -115,7 +115,7 @@ def tanh(e: Emitter, x: Value) -> Value:
     small = e.fma(e.fmul(x, z), horner(e, z, _TANH), x)
     grown = exp_core(e, at_most(e, e.fadd(a, a), 40.0))
     large = e.fsub(like(x, 1.0), e.b.fdiv(like(x, 2.0), e.fadd(grown, like(x, 1.0))))
-    return e.b.select(less(e, a, like(a, 0.625)), small, with_sign_of(e, large, x))
+    return with_sign_of(e, e.b.select(less(e, a, like(a, 0.625)), small, large), x)
 
 
 def exp_wide(e: Emitter, d: Value) -> Value:

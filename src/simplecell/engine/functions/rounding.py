@@ -76,6 +76,7 @@ def floor_divide(e: Emitter, a: Value, b: Value) -> Value:
     """floor(a / b) from the exact remainder, as NumPy; float32."""
     r, wa, wb = wide(e, remainder(e, a, b)), wide(e, a), wide(e, b)
     q = round_even(e, e.b.fdiv(e.fsub(wa, r), wb))
+    q = e.b.select(equal(e, r, wb), like(q, -1.0), q)  # only where b is infinite and of the other sign
     q = e.b.select(equal(e, q, like(q, 0.0)), with_sign_of(e, like(q, 0.0), e.b.fdiv(wa, wb)), q)
     by_zero = equal(e, wb, like(wb, 0.0))
     return narrow(e, e.b.select(by_zero, e.b.fdiv(wa, wb), q))
