@@ -35,7 +35,8 @@ def prepare(graph: Any, x: np.ndarray, threads: int) -> Any:
         net.opt.use_packing_layout = True
         if net.load_param(str(path.with_suffix(".ncnn.param"))) or net.load_model(str(path.with_suffix(".ncnn.bin"))):
             raise RuntimeError("ncnn cannot load what pnnx made")
-    given = ncnn.Mat(channels_first(x)[0])
+    array = channels_first(x)[0]
+    given = ncnn.Mat(array).clone()
     keep: list[Any] = []
 
     def run() -> None:

@@ -17,9 +17,11 @@ def prepare(graph: Any, x: np.ndarray, threads: int) -> Any:
     hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
     compiled = core.compile_model(model, "CPU", hints)
     request = compiled.create_infer_request()
-    request.set_input_tensor(openvino.Tensor(channels_first(x), shared_memory=True))
+    given = channels_first(x)
+    request.set_input_tensor(openvino.Tensor(given, shared_memory=True))
 
     def result() -> np.ndarray:
+        assert given is not None  # the request reads it in place, so it must live as long
         y = request.get_output_tensor().data
         return np.moveaxis(y, 1, -1) if y.ndim > 2 else y
 

@@ -112,9 +112,9 @@ def _function(torch: Any, module: Any, name: str, node: Node, bias: Node | None)
                 layer = nn.Sequential(nn.ConstantPad2d(pads, 0.0) if rank == 4 else nn.ConstantPad1d(pads, 0.0), layer)
         inner = layer[1] if isinstance(layer, nn.Sequential) else layer
         with torch.no_grad():
-            inner.weight.copy_(torch.from_numpy(np.ascontiguousarray(value)))
+            inner.weight.copy_(torch.from_numpy(np.array(value, order="C")))
             if shift is not None:
-                inner.bias.copy_(torch.from_numpy(np.ascontiguousarray(shift)))
+                inner.bias.copy_(torch.from_numpy(np.array(shift)))
         module.parts[name] = layer
         return layer, (node.inputs[0],)
     if isinstance(op, ops.Unary):
