@@ -96,10 +96,15 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     return ew.select(ew.greater_equal(x, 0), x, ew.multiply(x, negative_slope))
 
 
+def _not_above_zero(x: Any) -> Any:
+    """min(x, 0) with gradient 1 at 0: what exp may see. Where x is large, its overflow, times the zero that `select` hands
+    back, would make the gradient NaN."""
+    return ew.select(ew.greater(x, 0), 0, x)
+
+
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """x, or alpha · (exp(x) - 1) where x is negative."""
-    # expm1 sees no large x: its overflow, times the zero that select's gradient gives it, would be NaN.
-    return ew.select(ew.greater(x, 0), x, ew.multiply(ew.expm1(ew.minimum(x, 0)), alpha))
+    return ew.select(ew.greater(x, 0), x, ew.multiply(ew.expm1(_not_above_zero(x)), alpha))
 
 
 def selu(x: Any) -> Any:
@@ -108,8 +113,8 @@ def selu(x: Any) -> Any:
 
 
 def celu(x: Any, alpha: float = 1.0) -> Any:
-    """max(x, 0) + min(0, alpha · (exp(x / alpha) - 1)) (Barron 2017)."""
-    return ew.add(ew.maximum(x, 0), ew.multiply(ew.expm1(ew.divide(ew.minimum(x, 0), alpha)), alpha))
+    """x, or alpha · (exp(x / alpha) - 1) where x is negative (Barron 2017)."""
+    return ew.select(ew.greater(x, 0), x, ew.multiply(ew.expm1(ew.divide(_not_above_zero(x), alpha)), alpha))
 
 
 def gelu(x: Any, approximate: bool = True) -> Any:
@@ -136,8 +141,8 @@ def hard_silu(x: Any) -> Any:
 
 
 def hard_tanh(x: Any) -> Any:
-    """x held between -1 and 1."""
-    return clip(x, -1, 1)
+    """x held between -1 and 1; gradient 1 at both ends."""
+    return ew.select(ew.greater(x, 1), 1, ew.select(ew.less(x, -1), -1, x))
 
 
 def softsign(x: Any) -> Any:
@@ -162,7 +167,8 @@ def tanh_shrink(x: Any) -> Any:
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
     """x moved towards 0 by `threshold`, and 0 within it."""
-    return ew.subtract(x, clip(x, -threshold, threshold))
+    below = ew.select(ew.less(x, -threshold), ew.add(x, threshold), 0)
+    return ew.select(ew.greater(x, threshold), ew.subtract(x, threshold), below)
 
 
 def hard_shrink(x: Any, threshold: float = 0.5) -> Any:

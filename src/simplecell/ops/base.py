@@ -6,6 +6,7 @@ operand says itself how an op is recorded on it (`Symbolic.trace`), so this fold
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class Op:
     @property
     def name(self) -> str:
         """Name in listings, e.g. `convolution` or `add`."""
-        return type(self).__name__.lower()
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
 
     def output_spec(self, *inputs: Spec) -> Spec | tuple[Spec, ...]:
         """Specs of the output(s). Raises ValueError that names the argument, the rule, what came and what to do."""

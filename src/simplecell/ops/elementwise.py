@@ -170,8 +170,8 @@ class Binary(Op):
 
 
 def _extremum_gradient(beats: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any, Any], tuple[Any, Any]]:
-    """The winner takes the gradient. Ties are split evenly, except that a constant takes nothing: relu, max(x, 0), has
-    gradient 0 at 0, read off its output, so that its input need not be kept."""
+    """The winner takes the gradient. Ties are split evenly, except that a constant takes nothing: clipping is flat from its
+    ends on, and its gradient is read off its output, so that its input need not be kept."""
 
     def rule(a: Any, b: Any, y: Any, d: Any) -> tuple[Any, Any]:
         if constant_value(b) is not None:
