@@ -111,7 +111,12 @@ def test_constants_select_and_powers() -> None:
     x = values("float32", 8)
     got = compute(Expression(("float32",), tuple(i), (7, 9, 11, 13)), x)
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        want = [np.where(x < 2, np.maximum(x, 0) * np.float32(3), x**2), np.sqrt(np.where(x == -np.inf, np.inf, x)), 1 / x, np.power(x, np.float32(1.7))]
+        want = [
+            np.where(x < 2, np.maximum(x, 0) * np.float32(3), x**2),
+            np.sqrt(np.where(x == -np.inf, np.inf, x)),
+            1 / x,
+            np.power(x, np.float32(1.7)),
+        ]
     for g, w in zip(got[:3], want[:3]):
         assert np.array_equal(g, w, equal_nan=True)
     np.testing.assert_allclose(got[3], want[3], rtol=3e-7)
