@@ -212,6 +212,26 @@ def _advanced(x: Any, entries: Sequence[Any]) -> Any:
     return shaping.gather(x, flat, position)
 
 
+_UFUNC_NAMES = {"fabs": "absolute", "rint": "round", "invert": "bitwise_not", "conjugate": "positive"}
+
+
+def _ufunc(function: np.ufunc, inputs: Sequence[Any]) -> Any:
+    """NumPy's element-wise function of that name, recorded; NotImplemented where there is no op for it."""
+    name = _UFUNC_NAMES.get(function.__name__, function.__name__)
+    if name == "matmul":
+        return matrix_product(*inputs)
+    if name == "positive":
+        return inputs[0]
+    if name in ew.BINARY_FUNCTIONS:
+        return (_divide if name == "divide" else getattr(ew, name))(*matched(*inputs))
+    if name not in ew.UNARY_FUNCTIONS:
+        return NotImplemented
+    (x,) = inputs
+    keeps_integers = name in ("absolute", "negative", "sign", "square", "floor", "ceil", "round", "trunc", "bitwise_not")
+    keeps_integers |= name.startswith(("is", "logical"))
+    return ew.unary(name, x if keeps_integers or is_inexact(x.spec.dtype) else ew.cast(x, "float32"))
+
+
 class Operators:
     """What Python's operators do with a symbolic value."""
 
@@ -237,6 +257,13 @@ class Operators:
     __eq__ = _two_sided(ew.equal)[0]
     __ne__ = _two_sided(ew.not_equal)[0]
     __hash__ = object.__hash__
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        """`array + tensor`, `np.exp(tensor)`, and `array += tensor`, which binds the name to a tensor instead of writing to the array."""
+        in_place = out is not None and len(out) == 1 and out[0] is inputs[0]
+        if method != "__call__" or options or not (out is None or in_place):
+            return NotImplemented
+        return _ufunc(ufunc, inputs)
 
     def __pow__(self, other: Any) -> Any:
         return _power(self, other) if _is_operand(other) else NotImplemented

@@ -92,7 +92,6 @@ class Tensor(Operators, Symbolic):
     also `==`, so that tensors are told apart by `is`, or as members of sets and keys of dicts, but not by `in` a tuple."""
 
     __array_priority__ = 1000
-    __array_ufunc__ = None  # NumPy's operators leave the work to ours
 
     def __init__(self, spec: Spec, node: Node, index: int = 0) -> None:
         self.spec, self.node, self.index = spec, node, index

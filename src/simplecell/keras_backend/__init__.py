@@ -38,7 +38,9 @@ def __getattr__(name: str) -> Any:
     if name in _CORE:
         return getattr(importlib.import_module(f"{__name__}.core"), name)
     if name in _RNN:
-        return getattr(importlib.import_module(f"{__name__}.rnn"), name)
+        module = importlib.import_module(f"{__name__}.rnn")
+        globals().update({n: getattr(module, n) for n in _RNN})  # `rnn` is the function to Keras: the import has just bound the module
+        return globals()[name]
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module '{__name__}' has no attribute {name!r}")

@@ -59,7 +59,8 @@ def rnn(
             if zero_output_for_mask or before is None:
                 before = tree.map_structure(lambda o: np.zeros(o.shape, o.dtype), new_output)
             new_output = tree.map_structure(lambda new, old, t=t: _where(present[t], new, old), new_output, before)
-            new_states = tree.map_structure(lambda new, old, t=t: _where(present[t], new, old), new_states, states)
+            kept = [_where(present[t], new, old) for new, old in zip(tree.flatten(new_states), tree.flatten(states), strict=True)]
+            new_states = tree.pack_sequence_as(states, kept)
         output, states = new_output, new_states
         if return_all_outputs:
             outputs.append(output)
