@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from simplecell.engine.build import Executable
     from simplecell.keras_backend.tracing import StepProgram
-
-DEBUG = "SIMPLECELL_DEBUG"
-"""Environment variable: 1 prints each program when it is built, 2 its graph too, 3 LLVM IR and assembly of its kernels."""
 
 
 class CompiledModel:
@@ -106,7 +102,6 @@ class CompiledModel:
             data: Any = list(arrays) if len(arrays) > 1 else arrays[0]
             program = trace_step(lambda d: self.model(d, training=False), data, threads=self.threads, precision=self.precision)
             self._programs[key] = program
-            _debug(program.executable)
         return program
 
 
@@ -152,18 +147,3 @@ def _input_specs(model: Any) -> list[tuple[tuple[int | None, ...], np.dtype[Any]
         raise ValueError("model: its input shapes are not known. Call it once on data, or `model.build(input_shape)`.")
     first = [s for s in shapes.values() if s is not None]
     return [(tuple(s[1:]), np.dtype("float32")) for s in (first if isinstance(first[0], tuple) else [tuple(first)])]
-
-
-def _debug(executable: Executable) -> None:
-    level = os.environ.get(DEBUG, "")
-    if level in ("", "0") or executable.program is None:
-        return
-    from simplecell.engine.describe import assembly, describe, intermediate
-    from simplecell.engine.target import host
-
-    if level >= "2":
-        print(executable.graph)
-    print(describe(executable.program, host(), executable.threads))
-    if level >= "3":
-        print(intermediate(executable.program, host()))
-        print(assembly(executable.program, host()))

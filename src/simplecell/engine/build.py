@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simplecell.engine.program import Program
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import Placeholder
 from simplecell.ops.dtypes import to_dtype
+
+if TYPE_CHECKING:
+    from simplecell.engine.program import Program
+
+DEBUG = "SIMPLECELL_DEBUG"
+"""Environment variable: 1 prints each program when it is built, 2 its graph too, 3 LLVM IR and assembly of its kernels as well."""
 
 
 class Executable:
@@ -35,6 +42,7 @@ class Executable:
             target, self.threads = host(), threads or default_threads()
             self.program = plan(graph, target, self.threads, precision)
             self._bound = Bound(self.program, target, self.threads)
+            _debug(self)
 
     def set_parameters(self, arrays: Sequence[np.ndarray]) -> None:
         """Give the parameters, in the order in which they stand among the graph's inputs; derived data is recomputed."""
@@ -97,3 +105,18 @@ def machine_code() -> bool:
         )
         return False
     return True
+
+
+def _debug(executable: Executable) -> None:
+    level = os.environ.get(DEBUG, "")
+    if level in ("", "0") or executable.program is None:
+        return
+    from simplecell.engine.describe import assembly, describe, intermediate
+    from simplecell.engine.target import host
+
+    if level >= "2":
+        print(executable.graph)
+    print(describe(executable.program, host(), executable.threads))
+    if level >= "3":
+        print(intermediate(executable.program, host()))
+        print(assembly(executable.program, host()))
