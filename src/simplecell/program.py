@@ -21,7 +21,7 @@ class CompiledModel:
         self._programs: dict[Any, StepProgram] = {}
         self._specs = _input_specs(model)
         if batch_size is not None:
-            self._program([np.empty((batch_size, *shape), dtype) for shape, dtype in self._specs])
+            self._program(self._zeros(batch_size))
 
     def __call__(self, x: Any, out: Any = None) -> Any:
         """The model's output for `x`, as `model(x, training=False)` gives it.
@@ -59,8 +59,7 @@ class CompiledModel:
         from simplecell.engine.describe import describe
         from simplecell.engine.target import host
 
-        n = batch_size or self.batch_size or 1
-        arrays = [np.zeros((n, *shape), dtype) for shape, dtype in self._specs]
+        arrays = self._zeros(batch_size or self.batch_size or 1)
         executable = self._executable(arrays)
         if executable.program is None:
             return "llvmlite is not there: every op runs as its NumPy reference"
@@ -72,9 +71,14 @@ class CompiledModel:
         from simplecell.engine.describe import assembly
         from simplecell.engine.target import host
 
-        n = batch_size or self.batch_size or 1
-        executable = self._executable([np.zeros((n, *shape), dtype) for shape, dtype in self._specs])
+        executable = self._executable(self._zeros(batch_size or self.batch_size or 1))
         return "" if executable.program is None else assembly(executable.program, host())
+
+    def _zeros(self, batch_size: int) -> list[np.ndarray]:
+        for shape, _ in self._specs:
+            if None in shape:
+                raise ValueError(f"batch_size: the model's input {shape} has open sizes. Call the program on data; a program is made for each size.")
+        return [np.zeros((batch_size, *(n or 0 for n in shape)), dtype) for shape, dtype in self._specs]
 
     def _executable(self, arrays: Sequence[np.ndarray]) -> Executable:
         return self._program(arrays).executable

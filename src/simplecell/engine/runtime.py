@@ -206,5 +206,6 @@ def view(address: int, spec: Spec) -> np.ndarray:
     nbytes = spec.nbytes
     if nbytes == 0:
         return np.empty(spec.shape, to_dtype(spec.dtype))
-    memory = (ctypes.c_uint8 * nbytes).from_address(address)
-    return np.frombuffer(memory, np.uint8).view(to_dtype(spec.dtype)).reshape(spec.shape)
+    memory: Any = (ctypes.c_uint8 * nbytes).from_address(address)
+    flat: np.ndarray = np.frombuffer(memory, np.uint8).view(to_dtype(spec.dtype))
+    return flat.reshape(spec.shape)

@@ -61,8 +61,8 @@ def target(name: str | None = None) -> Target:
     if all(flags.get(f) for f in ("avx512f", "avx512vl", "avx512bw", "avx512dq")):
         # LLVM halves the vectors on some CPUs to keep their clock up; a kernel made of multiplications wants them whole.
         found["avx512"] = Target("avx512", 16, 32, True, cpu, flags.flatten() + ",-prefer-256-bit", triple)
-    caches = _cache_sizes()
-    found = {k: replace(t, **caches) for k, t in found.items()}
+    l1, l2 = _cache_sizes()
+    found = {k: replace(t, l1=l1 or t.l1, l2=l2 or t.l2) for k, t in found.items()}
     return _chosen(name, found, next(level for level in _LEVELS if level in found))
 
 
@@ -74,9 +74,9 @@ def _chosen(name: str | None, found: dict[str, Target], best: str) -> Target:
     return found[name]
 
 
-def _cache_sizes() -> dict[str, int]:
-    """L1 and L2 data cache of one core, from Linux's sysfs; the defaults of Target elsewhere."""
-    sizes: dict[str, int] = {}
+def _cache_sizes() -> tuple[int, int]:
+    """L1 and L2 data cache of one core in bytes, from Linux's sysfs; 0 where that says nothing."""
+    sizes = {"1": 0, "2": 0}
     for index in range(8):
         folder = f"/sys/devices/system/cpu/cpu0/cache/index{index}/"
         try:
@@ -84,6 +84,6 @@ def _cache_sizes() -> dict[str, int]:
                 level, kind, size = f.read().strip(), g.read().strip(), h.read().strip()
         except OSError:
             break
-        if kind != "Instruction" and level in "12" and size.endswith("K"):
-            sizes[f"l{level}"] = int(size[:-1]) * 1024
-    return sizes
+        if kind != "Instruction" and level in sizes and size.endswith("K"):
+            sizes[level] = int(size[:-1]) * 1024
+    return sizes["1"], sizes["2"]
