@@ -133,7 +133,9 @@ def _one(item: Any, index: int, layout: KernelLayout) -> Array:
         array = named(item, layout.rank)
         if array.shape != layout.kernel_size:
             size = " × ".join(map(str, array.shape))
-            raise ValueError(f"kernel: the filter {item!r} is {size}, and {layout.layer} has kernel_size {layout.kernel_size}; make the layer with kernel_size=3")
+            raise ValueError(
+                f"kernel: the filter {item!r} is {size}, and {layout.layer} has kernel_size {layout.kernel_size}; make the layer with kernel_size=3"
+            )
         return array[..., None]
     numbers = None if _holds_names(item) else _numbers(item, layout)
     shape = None if numbers is None else numbers.shape

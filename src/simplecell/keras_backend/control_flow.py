@@ -167,9 +167,7 @@ def associative_scan(f: Callable[..., Any], elems: Any, reverse: bool = False, a
     leaves = [convert_to_tensor(x) for x in tree.flatten(elems)]
     sizes = [x.shape[axis] for x in leaves]
     if any(n != sizes[0] for n in sizes):
-        raise ValueError(
-            f"Array inputs to associative_scan must have the same first dimension. (saw: {[tuple(x.shape) for x in leaves]})"
-        )
+        raise ValueError(f"Array inputs to associative_scan must have the same first dimension. (saw: {[tuple(x.shape) for x in leaves]})")
 
     def part(x: Any, start: int, stop: int) -> Any:
         return shaping.take_slice(x, axis % len(x.shape), start, stop)

@@ -73,4 +73,3 @@ def _build(op: Op, specs: tuple[Spec, ...]) -> Executable:
 
     inputs = [placeholder(spec) for spec in specs]
     return build(Graph.of(inputs, Node.make(op, inputs).outputs))
-

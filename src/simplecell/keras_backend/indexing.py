@@ -49,9 +49,7 @@ def slice(inputs: Any, start_indices: Any, shape: Sequence[int]) -> Any:
     inputs = convert_to_tensor(inputs)
     count = len(start_indices) if isinstance(start_indices, (list, tuple)) else int(start_indices.shape[0])
     if count != len(shape):
-        raise ValueError(
-            f"Length of `start_indices` must match length of `shape`. Received: start_indices={start_indices}, shape={shape}"
-        )
+        raise ValueError(f"Length of `start_indices` must match length of `shape`. Received: start_indices={start_indices}, shape={shape}")
     starts = _known_starts(start_indices)
     if starts is not None:
         sizes = [n - s if size == -1 else size for s, size, n in zip(starts, shape, inputs.shape, strict=True)]
@@ -154,7 +152,6 @@ def _put(table: Any, flat: Any, rows: Any) -> Any:
     if known is not None:
         source = last_update(known)
     else:
-
         source = apply(CallOut(last_update, Spec((count,), "int32"), "last_update"), flat)
     written = shaping.reshape(elementwise.greater_equal(source, 0), (count, *[1] * (len(table.shape) - 1)))
     return elementwise.select(written, shaping.gather(rows, elementwise.maximum(source, 0), 0), table)
@@ -167,6 +164,5 @@ def _combine(table: Any, flat: Any, rows: Any, reduction: str) -> Any:
         return result
 
     if any(isinstance(x, Symbolic) for x in (table, flat, rows)):
-
         return apply(CallOut(compute, spec_of(table), f"scatter_{reduction}"), table, flat, rows)
     return compute(table, flat, rows)

@@ -32,9 +32,7 @@ class SlotFinder(importlib.abc.MetaPathFinder):
         self._outer: str | None = None
         self._asked = False
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
         if fullname == "keras.src.backend.config":
             self._ask_for_the_slot()
         elif fullname == SLOT or fullname.startswith(SLOT + "."):

@@ -110,9 +110,7 @@ class NumpyTrainer(base_trainer.Trainer):
             warnings.warn(f"Limiting epochs to {limit}", stacklevel=2)
             epochs = limit
         if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = array_slicing.train_validation_split(
-                (x, y, sample_weight), validation_split=validation_split
-            )
+            (x, y, sample_weight), validation_data = array_slicing.train_validation_split((x, y, sample_weight), validation_split=validation_split)
         validation = None if validation_data is None else data_adapter_utils.unpack_x_y_sample_weight(validation_data)
         batches = EpochIterator(
             x=x,

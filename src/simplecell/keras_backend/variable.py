@@ -98,5 +98,3 @@ def owned(value: Any) -> np.ndarray:
     if not array.flags.writeable and array.flags.owndata and array.flags.c_contiguous:
         return array
     return np.array(array, order="C")
-
-

@@ -28,9 +28,7 @@ class PaddedConvolution(keras.layers.Layer):
     rank: int
     kernel_size: tuple[int, ...]
 
-    def __init__(
-        self, rank: int, filters: int, kernel_size: Any, strides: Any, padding: Any, dilation_rate: Any, **keras_arguments: Any
-    ) -> None:
+    def __init__(self, rank: int, filters: int, kernel_size: Any, strides: Any, padding: Any, dilation_rate: Any, **keras_arguments: Any) -> None:
         resolved = standardize_padding(padding, rank)
         super().__init__(filters, kernel_size, strides=1, padding="valid", dilation_rate=1, **keras_arguments)
         self.strides = _positive(strides, rank, "strides")

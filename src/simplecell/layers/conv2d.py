@@ -36,5 +36,7 @@ class Conv2D(PaddedConvolution, keras.layers.Conv2D):
     (1, 5, 6, 4)
     """
 
-    def __init__(self, filters: int, kernel_size: Any, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1, **keras_arguments: Any) -> None:
+    def __init__(
+        self, filters: int, kernel_size: Any, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1, **keras_arguments: Any
+    ) -> None:
         super().__init__(2, filters, kernel_size, strides, padding, dilation_rate, **keras_arguments)

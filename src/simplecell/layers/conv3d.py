@@ -36,5 +36,7 @@ class Conv3D(PaddedConvolution, keras.layers.Conv3D):
     (1, 6, 4, 6, 4)
     """
 
-    def __init__(self, filters: int, kernel_size: Any, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1, **keras_arguments: Any) -> None:
+    def __init__(
+        self, filters: int, kernel_size: Any, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1, **keras_arguments: Any
+    ) -> None:
         super().__init__(3, filters, kernel_size, strides, padding, dilation_rate, **keras_arguments)

@@ -54,9 +54,7 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def widths(
-    padding: str | Pairs, sizes: Sequence[int | None], kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int]
-) -> Pairs:
+def widths(padding: str | Pairs, sizes: Sequence[int | None], kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Pairs:
     """How much to add before and after each spatial axis.
 
     "reflect" and "circular" keep the size (divided by the stride, rounded up), as "same" does, and split it as "same" does.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import llvmlite.ir as ir
 
-from simplecell.engine.emit import PTR, Emitter, Index, Value
+from simplecell.engine.emit import I32, PTR, Emitter, Index, Value
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.tile import Tile
 from simplecell.engine.target import Target
@@ -33,17 +33,22 @@ def products(
     b_step: Index,
     depth: Index,
     masks: Sequence[Value] | None = None,
+    ahead: int = 0,
 ) -> list[Value]:
     """The accumulators `acc[i · vectors + v]` after `depth` more steps, each adding in the order of d.
 
     a: the addresses of the first row of each of the tile's groups; `masks`: one per vector where `b` must not be read past
-    its last column.
+    its last column; `ahead`: for how many steps ahead the rows of `a` (contiguous ones) are fetched into L1.
     """
     unroll = 2 if isinstance(a_step.value, int) and tile.unroll(e.target) > 1 else 1
     per_group = tile.pixels // tile.groups
 
     def step(acc: Sequence[Value], a: Sequence[Value], b: Value, d: int) -> list[Value]:
         at = e.at(b, b_step * d)
+        if ahead:
+            for group in a:
+                prefetch(e, e.at(group, a_step * ahead))
+                prefetch(e, e.at(group, a_step * ahead + row * (per_group - 1)))
         w = [e.load(at, v * e.lanes, mask=masks[v] if masks else None) for v in range(tile.vectors)]
         out: list[Value] = []
         for group in a:
@@ -73,6 +78,12 @@ def products(
     else:
         carry = steps(depth, 1, carry)
     return carry[: tile.accumulators]
+
+
+def prefetch(e: Emitter, pointer: Value, locality: int = 3) -> None:
+    """Bring the line at `pointer` near: locality 3 into L1, 2 into L2. An address that does not exist is ignored."""
+    fn = e.intrinsic("llvm.prefetch.p0", ir.VoidType(), [PTR, I32, I32, I32])
+    e.b.call(fn, [pointer, I32(0), I32(locality), I32(1)])
 
 
 def load_rows(e: Emitter, tile: Tile, dst: Value, row: Index, masks: Sequence[Value] | None = None) -> list[Value]:
