@@ -96,9 +96,7 @@ def unary(name: str, compute: Callable[[Any], Any], result: Callable[[str], str]
     return function
 
 
-def binary(
-    name: str, compute: Callable[[Any, Any], Any], also: Sequence[Any] = (), rule: Callable[[str], str] = same
-) -> Callable[[Any, Any], Any]:
+def binary(name: str, compute: Callable[[Any, Any], Any], also: Sequence[Any] = (), rule: Callable[[str], str] = same) -> Callable[[Any, Any], Any]:
     """The function `name(x1, x2)`: both in their common dtype (see `promote`), then `compute`."""
 
     def function(x1: Any, x2: Any) -> Any:

@@ -36,7 +36,7 @@ AHEAD = 16
 class GradientWeights(Kernel):
     """dst: `parts` × (taps, channels, oc), each the sum over its share of the images.
 
-    tile: rows × vectors, in `groups` runs of rows that belong to taps `segment_src` elements apart (results `segment_dst` apart).
+    tile: rows × vectors, in `segments` runs of rows that belong to taps `segment_src` elements apart (results `segment_dst` apart).
     rest: rows of the last tile of the `channels`, 0 if it is like the others. ragged: the columns of a group are no multiple of the
     tile's. packed: diff_dst goes through scratch (`scratch_bytes`).
 
@@ -46,6 +46,7 @@ class GradientWeights(Kernel):
     """
 
     tile: Tile
+    segments: int = 1
     rest: int = 0
     ragged: bool = True
     packed: bool = True
@@ -60,7 +61,7 @@ class GradientWeights(Kernel):
     @property
     def name(self) -> str:
         flags = ("_ragged" if self.ragged else "") + ("_packed" if self.packed else "")
-        return f"conv_gradient_weights_f32_{self.tile}_r{self.rest}{flags}"
+        return f"conv_gradient_weights_f32_{self.tile}_s{self.segments}_r{self.rest}{flags}"
 
     @staticmethod
     def scratch_bytes(tile: Tile, lanes: int, pixels: int) -> int:
@@ -92,7 +93,7 @@ class _Emission:
         self.n, self.channels, self.oc = e.index("n"), e.index("channels"), e.index("oc")
         self.src_image = e.index("src_image")
         self.width = kernel.tile.vectors * e.lanes
-        self.rows = kernel.tile.pixels // kernel.tile.groups
+        self.rows = kernel.tile.pixels // kernel.segments
         self.scratch = e.at(e.pointer("scratch"), e.thread * (e.index("scratch_stride") // 4)) if kernel.packed else None
 
     def emit(self) -> None:
@@ -191,14 +192,13 @@ class _Emission:
                 self._tile(kernel.tile, r.index * self.rows, src, dst, pixels, begin)
             if kernel.rest:
                 with e.when(stop > whole):
-                    groups = kernel.tile.groups
-                    self._tile(Tile(kernel.rest * groups, kernel.tile.vectors, groups), whole * self.rows, src, dst, pixels, begin)
+                    self._tile(Tile(kernel.rest * kernel.segments, kernel.tile.vectors), whole * self.rows, src, dst, pixels, begin)
 
     def _tile(self, tile: Tile, row: Index, src: Value, dst: Value, pixels: _Pixels, begin: Value) -> None:
         e = self.e
         segment_src, segment_dst = e.index("segment_src"), e.index("segment_dst")
-        runs = [e.at(dst, row * self.oc + segment_dst * g) for g in range(tile.groups)]
-        run = Tile(tile.pixels // tile.groups, tile.vectors)
+        runs = [e.at(dst, row * self.oc + segment_dst * g) for g in range(self.kernel.segments)]
+        run = Tile(tile.pixels // self.kernel.segments, tile.vectors)
         acc: list[Value] = []
         for at in runs:
             acc += resume(e, run, begin, at, self.oc, self.masks)
@@ -208,7 +208,7 @@ class _Emission:
             with e.loop(pixels.z[1], start=pixels.z[0], carry=n.values, name="z") as z:
                 with e.loop(pixels.y[1], start=pixels.y[0], carry=z.values, name="y") as y:
                     at = n.index * self.src_image + z.index * self.z.s * self.z.src + y.index * self.y.s * self.y.src + pixels.x[0] * a_step + row
-                    a = [e.at(src, at + segment_src * g) for g in range(tile.groups)]
+                    a = [e.at(src, at + segment_src * g) for g in range(self.kernel.segments)]
                     b = self._operand(pixels, n.index, z.index, y.index)
                     masks = None if self.kernel.packed else self.masks
                     y.carry(products(e, tile, y.values, a, e.const(1), a_step, b, b_step, pixels.x[1] - pixels.x[0], masks, AHEAD))

@@ -18,8 +18,9 @@ from typing import Literal
 from simplecell.engine.emit import Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
-from simplecell.engine.kernels.matmul_tile import EpilogueOperands, pack_copied, pack_transposed, products, resume, store_rows
+from simplecell.engine.kernels.matmul_tile import pack_copied, pack_transposed, products, resume, store_rows
 from simplecell.engine.kernels.tile import Tile, zeros
+from simplecell.engine.kernels.tile_store import Operands, store_tile
 
 Panels = Literal["direct", "copied", "transposed"]
 """How the kernel reads b: in place; copied panel by panel into scratch; or, b being `(n, k)`, transposed into scratch."""
@@ -63,7 +64,7 @@ class MatMul(Kernel):
         m, n, k, ldb = e.index("m"), e.index("n"), e.index("k"), e.index("ldb")
         m_block, inner = e.index("m_block"), e.index("inner")
         width = self.tile.vectors * e.lanes
-        operands = EpilogueOperands(e, self.epilogue)
+        operands = Operands.of(e, self.epilogue)
         panels, blocks = (n + (width - 1)) // width, (m + m_block - 1) // m_block
         first, last = e.my_share(e.index("outer") * inner * blocks * panels)
         panel_memory = None
@@ -76,7 +77,7 @@ class MatMul(Kernel):
             a_at = e.at(a, o * e.index("a_outer") + i * e.index("a_inner"))
             b_at = e.at(b, o * e.index("b_outer") + i * e.index("b_inner"))
             rows = (row, (row + m_block).minimum(m))
-            block = _Block(self, e, a_at, dst, batch * m * n, n, column, operands)
+            block = _Block(self, e, a_at, dst, batch * m, n, column, operands)
             if not self.blocked:
                 block.emit(rows, self._panel(e, b_at, ldb, column, n, panel_memory, e.const(0), k), e.const(0), k, None)
             else:
@@ -111,9 +112,10 @@ class _Block:
     a: Value
     dst: Value
     origin: Index
+    """the batch's first row in dst"""
     n: Index
     column: Index
-    operands: EpilogueOperands
+    operands: Operands
 
     def emit(self, rows: tuple[Index, Index], panel: tuple[Value, Index], k: Index, depth: Index, last: Value | None) -> None:
         """`last`: whether this block of k is the last one (None: there is only one)."""
@@ -129,20 +131,23 @@ class _Block:
     def _tile(self, tile: Tile, row: Index, panel: tuple[Value, Index], k: Index, depth: Index, last: Value | None) -> None:
         e, n = self.e, self.n
         masks = _masks(e, self.kernel, n - self.column)
-        offset = self.origin + row * n + self.column
+        dst = e.at(self.dst, (self.origin + row) * n + self.column)
         lda, one = e.index("lda"), e.const(1)
         if self.kernel.transpose_a:
             a, a_row, a_step = e.at(self.a, k * lda + row), one, lda
         else:
             a, a_row, a_step = e.at(self.a, row * lda + k), lda, one
-        acc = zeros(e, tile) if last is None else resume(e, tile, k.equals(0), e.at(self.dst, offset), n, masks)
+        acc = zeros(e, tile) if last is None else resume(e, tile, k.equals(0), dst, n, masks)
         b_masks = masks if self.kernel.panels == "direct" else None
         acc = products(e, tile, acc, [a], a_row, a_step, *panel, depth, b_masks)
         if last is None:
-            self.operands.store(tile, acc, self.dst, offset, n, self.column, masks)
+            self._finish(tile, acc, row)
         else:
             with e.otherwise_when(last) as (then, otherwise):
                 with then:
-                    self.operands.store(tile, acc, self.dst, offset, n, self.column, masks)
+                    self._finish(tile, acc, row)
                 with otherwise:
-                    store_rows(e, tile, acc, e.at(self.dst, offset), n, masks)
+                    store_rows(e, tile, acc, dst, n, masks)
+
+    def _finish(self, tile: Tile, acc: list[Value], row: Index) -> None:
+        store_tile(self.e, tile, acc, self.operands, self.dst, self.origin + row, self.n, self.column, self.n - self.column)

@@ -13,13 +13,7 @@ from collections.abc import Sequence
 import llvmlite.ir as ir
 
 from simplecell.engine.emit import I32, PTR, Emitter, Index, Value
-from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.tile import Tile
-from simplecell.engine.target import Target
-
-UNROLLED_EPILOGUE = 5
-"""Epilogues of more instructions run in a loop over the tile's vectors, from the stack: unrolled they would cost more to compile
-than they save."""
 
 
 def products(
@@ -37,11 +31,11 @@ def products(
 ) -> list[Value]:
     """The accumulators `acc[i · vectors + v]` after `depth` more steps, each adding in the order of d.
 
-    a: the addresses of the first row of each of the tile's groups; `masks`: one per vector where `b` must not be read past
+    a: the address of the first row, or those of several runs of equally many rows; `masks`: one per vector where `b` must not be read past
     its last column; `ahead`: for how many steps ahead the rows of `a` (contiguous ones) are fetched into L1.
     """
     unroll = 2 if isinstance(a_step.value, int) and tile.unroll(e.target) > 1 else 1
-    per_group = tile.pixels // tile.groups
+    per_group = tile.pixels // len(a)
 
     def step(acc: Sequence[Value], a: Sequence[Value], b: Value, d: int) -> list[Value]:
         at = e.at(b, b_step * d)
@@ -111,65 +105,6 @@ def store_rows(e: Emitter, tile: Tile, acc: Sequence[Value], dst: Value, row: In
         dst = e.at(dst, row)
 
 
-class EpilogueOperands:
-    """The run-time arguments of an epilogue: loaded once at the start of a kernel, read at (offset in dst, channel)."""
-
-    def __init__(self, e: Emitter, epilogue: Epilogue) -> None:
-        self.e, self.epilogue = e, epilogue
-        self.addresses = [e.pointer(name) for name in epilogue.arguments]
-
-    def apply(self, value: Value, offset: Index, channel: Index, mask: Value | None = None) -> Value:
-        """The epilogue of one vector whose first lane is `dst[offset]`, of output channel `channel`."""
-        if not self.epilogue.expression.instructions:
-            return value
-        from simplecell.engine.elementwise import emit_expression
-
-        e, values = self.e, [value]
-        for kind, address in zip(self.epilogue.kinds, self.addresses, strict=True):
-            if kind == "scalar":
-                values.append(e.broadcast(address))
-            else:
-                values.append(e.load(address, channel if kind == "channel" else offset, mask=mask))
-        return emit_expression(e, self.epilogue.expression, values)[0]
-
-    def store(
-        self, tile: Tile, acc: Sequence[Value], dst: Value, offset: Index, row: Index, channel: Index, masks: Sequence[Value] | None = None
-    ) -> None:
-        """Apply the epilogue to the tile and write it: its first element is `dst[offset]`, in output channel `channel`."""
-        e = self.e
-        if len(self.epilogue.expression.instructions) > UNROLLED_EPILOGUE:
-            self._store_from_stack(tile, acc, dst, offset, row, channel, masks)
-            return
-        out: list[Value] = []
-        at = offset
-        for i in range(tile.pixels):
-            for v in range(tile.vectors):
-                out.append(self.apply(acc[i * tile.vectors + v], at + v * e.lanes, channel + v * e.lanes, masks[v] if masks else None))
-            at = at + row
-        store_rows(e, tile, out, e.at(dst, offset), row, masks)
-
-    def _store_from_stack(
-        self, tile: Tile, acc: Sequence[Value], dst: Value, offset: Index, row: Index, channel: Index, masks: Sequence[Value] | None
-    ) -> None:
-        e, width = self.e, tile.vectors * self.e.lanes
-        stack = stack_space(e, tile.accumulators * e.lanes)
-        for j, value in enumerate(acc):
-            e.store(value, stack, j * e.lanes)
-        with e.loop(tile.pixels, name="epilogue_row", at_least_once=True) as r:
-            for v in range(tile.vectors):
-                value = e.load(stack, r.index * width + v * e.lanes)
-                at, mask = offset + r.index * row + v * e.lanes, masks[v] if masks else None
-                e.store(self.apply(value, at, channel + v * e.lanes, mask), dst, at, mask=mask)
-
-
-def stack_space(e: Emitter, floats: int) -> Value:
-    """Room for so many float32 on the stack of the function, taken once however often the code around it runs."""
-    with e.b.goto_entry_block():
-        space = e.b.alloca(ir.ArrayType(ir.FloatType(), floats))
-        space.align = 64
-        return e.b.bitcast(space, PTR)
-
-
 def transposed(e: Emitter, rows: Sequence[Value]) -> list[Value]:
     """A square block of as many vectors as lanes, its rows become columns: log2(lanes) rounds that exchange halves."""
     x, lanes = list(rows), len(rows)
@@ -196,7 +131,7 @@ def pack_copied(e: Emitter, b: Value, row: Index, panel: Value, vectors: int, de
         loop.carry([e.at(source, row), e.at(to, width)])
 
 
-def pack_transposed(e: Emitter, b: Value, row: Index, columns: Index, panel: Value, vectors: int, depth: Index) -> None:
+def pack_transposed(e: Emitter, b: Value, row: Index, columns: Index, panel: Value, vectors: Index | int, depth: Index) -> None:
     """panel[d][j] = b[j · row + d] for j < vectors · lanes; `columns` of them exist, those after the last repeat it."""
     width, lanes = vectors * e.lanes, e.lanes
     whole = depth // lanes * lanes
@@ -211,8 +146,3 @@ def pack_transposed(e: Emitter, b: Value, row: Index, columns: Index, panel: Val
             source = e.at(b, (first + r.index).minimum(columns - 1) * row)
             with e.loop(depth, start=whole, name="pack_rest") as rest:
                 e.store(e.load(source, rest.index, lanes=1), to, rest.index * width + r.index)
-
-
-def native_masks(target: Target) -> bool:
-    """Whether masked loads and stores are single instructions (AVX-512, AVX2)."""
-    return target.name in ("avx512", "avx2")

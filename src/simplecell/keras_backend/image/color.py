@@ -23,8 +23,7 @@ def rgb_to_grayscale(images: Any, data_format: str | None = None) -> Any:
     def convert(x: Any) -> Any:
         if x.shape[-1] not in (1, 3):
             raise ValueError(
-                "Invalid channel size: expected 3 (RGB) or 1 (Grayscale). "
-                f"Received input with shape: images.shape={tuple(images.shape)}"
+                f"Invalid channel size: expected 3 (RGB) or 1 (Grayscale). Received input with shape: images.shape={tuple(images.shape)}"
             )
         if x.shape[-1] == 1:
             return x

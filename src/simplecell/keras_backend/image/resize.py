@@ -32,8 +32,7 @@ def resize(
 ) -> Any:
     if interpolation not in RESIZE_INTERPOLATIONS:
         raise ValueError(
-            f"Invalid value for argument `interpolation`. Expected of one {RESIZE_INTERPOLATIONS}. "
-            f"Received: interpolation={interpolation}"
+            f"Invalid value for argument `interpolation`. Expected of one {RESIZE_INTERPOLATIONS}. Received: interpolation={interpolation}"
         )
     if fill_mode != "constant":
         raise ValueError(f"Invalid value for argument `fill_mode`. Only `'constant'` is supported. Received: fill_mode={fill_mode}")
@@ -104,13 +103,9 @@ _KERNELS = {
 SCALE_AND_TRANSLATE_METHODS = set(_KERNELS)
 
 
-def scale_and_translate(
-    images: Any, output_shape: Any, scale: Any, translation: Any, spatial_dims: Any, method: str, antialias: bool = True
-) -> Any:
+def scale_and_translate(images: Any, output_shape: Any, scale: Any, translation: Any, spatial_dims: Any, method: str, antialias: bool = True) -> Any:
     if method not in SCALE_AND_TRANSLATE_METHODS:
-        raise ValueError(
-            f"Invalid value for argument `method`. Expected of one {sorted(SCALE_AND_TRANSLATE_METHODS)}. Received: method={method}"
-        )
+        raise ValueError(f"Invalid value for argument `method`. Expected of one {sorted(SCALE_AND_TRANSLATE_METHODS)}. Received: method={method}")
     images = convert_to_tensor(images)
     if len(output_shape) != len(images.shape):
         raise ValueError(
@@ -138,7 +133,5 @@ def _weights(size: int, out: int, scale: Any, translation: Any, kernel: Any, ant
     total = reduce("sum", weights, 0, True)
     small = ops.less_equal(ops.absolute(total), constant(1000 * np.finfo(np.float32).eps, scale))
     weights = ops.select(small, constant(0, scale), weights / ops.select(small, one, total))
-    inside = ops.logical_and(
-        ops.greater_equal(centres, constant(-0.5, scale)), ops.less_equal(centres, constant(size - 0.5, scale))
-    )
+    inside = ops.logical_and(ops.greater_equal(centres, constant(-0.5, scale)), ops.less_equal(centres, constant(size - 0.5, scale)))
     return ops.select(inside, weights, constant(0, scale))

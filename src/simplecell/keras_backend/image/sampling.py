@@ -62,9 +62,7 @@ def sample(rows: Any, sizes: Sequence[int], coordinates: Sequence[Any], order: i
             if w is not None:
                 weight = w if weight is None else weight * w
             if fill_mode == "constant":
-                ok = ops.logical_and(
-                    ops.greater_equal(index, constant(0, index)), ops.less_equal(index, constant(size - 1, index))
-                )
+                ok = ops.logical_and(ops.greater_equal(index, constant(0, index)), ops.less_equal(index, constant(size - 1, index)))
                 valid = ok if valid is None else ops.logical_and(valid, ok)
         if start is not None:
             position = ops.add(position, start)

@@ -105,9 +105,7 @@ def perspective_transform(
         if len(points.shape) not in (2, 3) or tuple(points.shape[-2:]) != (4, 2):
             raise ValueError(f"Invalid {name} shape: expected (4,2) for a single image or (N,4,2) for a batch. Received shape: {tuple(points.shape)}")
     if tuple(start_points.shape) != tuple(end_points.shape):
-        raise ValueError(
-            f"start_points and end_points must have the same shape. Received {tuple(start_points.shape)} and {tuple(end_points.shape)}"
-        )
+        raise ValueError(f"start_points and end_points must have the same shape. Received {tuple(start_points.shape)} and {tuple(end_points.shape)}")
 
     def warp(x: Any) -> Any:
         n, h, w, _ = x.shape
@@ -171,5 +169,3 @@ def _normal(shape: tuple[int, ...], dtype: str, seed: Any) -> Any:
     from simplecell.keras_backend.random import normal
 
     return normal(shape, 0.0, 1.0, dtype, draw_seed(seed))
-
-

@@ -51,9 +51,7 @@ def sign_and_log_determinant(a: Any) -> tuple[Any, Any]:
     def gradient(inputs: Any, outputs: Any, diffs: Any) -> Any:
         return [None if diffs[1] is None else _scaled_inverse(inputs[0], diffs[1])]
 
-    return callout(
-        lambda m: tuple(in_dtype(v, m) for v in np.linalg.slogdet(wide(m))), a, label="slogdet", specs=(spec, spec), gradient=gradient
-    )
+    return callout(lambda m: tuple(in_dtype(v, m) for v in np.linalg.slogdet(wide(m))), a, label="slogdet", specs=(spec, spec), gradient=gradient)
 
 
 # --- linear systems -----------------------------------------------------------------------------------------------------
@@ -127,5 +125,3 @@ def matrix_rank(x: Any, tol: float | None = None) -> Any:
     else:
         limit = np.asarray(tol, s.dtype)
     return sum(ops.cast(ops.greater(s, limit), "int32"), -1)
-
-

@@ -51,9 +51,7 @@ def _complex(forward: Callable[[Any], Any], adjoint: Callable[[Parts], Parts], l
         return [ops.multiply(p, constant(scale(count), p)) for p in parts]
 
     spec = Spec(tuple(real.shape), dtype_of(real))
-    return callout(
-        lambda r, i: _parts(forward(r + 1j * i), r.dtype), real, imaginary, label=label, specs=(spec, spec), gradient=gradient
-    )
+    return callout(lambda r, i: _parts(forward(r + 1j * i), r.dtype), real, imaginary, label=label, specs=(spec, spec), gradient=gradient)
 
 
 def fft(x: Any) -> Parts:
@@ -173,8 +171,7 @@ def stft(x: Any, sequence_length: int, sequence_stride: int, fft_length: int, wi
     dtype = _float_only(x, "stft")
     if fft_length < sequence_length:
         raise ValueError(
-            "`fft_length` must equal or larger than `sequence_length`. "
-            f"Received: sequence_length={sequence_length}, fft_length={fft_length}"
+            f"`fft_length` must equal or larger than `sequence_length`. Received: sequence_length={sequence_length}, fft_length={fft_length}"
         )
     win = _window(window, sequence_length, fft_length, dtype)
     if center:

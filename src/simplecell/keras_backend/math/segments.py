@@ -55,9 +55,7 @@ def _reduced(function: Any, initial: Any, label: str, data: Any, segment_ids: An
         ties = apply(shaping.Gather(0), shaping.scatter_add(ids, hit, tuple(result.shape), 0), ids)
         return [back * hit / ops.maximum(ties, constant(1, ties)), None]
 
-    return callout(
-        compute, data, ids, label=label, specs=Spec((segments, *data.shape[1:]), dtype_of(data)), gradient=gradient
-    )
+    return callout(compute, data, ids, label=label, specs=Spec((segments, *data.shape[1:]), dtype_of(data)), gradient=gradient)
 
 
 def _lowest(dtype: np.dtype) -> Any:
@@ -78,5 +76,3 @@ def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, so
 
 def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     return _reduced(np.multiply, 1, "segment_prod", data, segment_ids, num_segments)
-
-

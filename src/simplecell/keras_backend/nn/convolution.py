@@ -38,9 +38,7 @@ def _convolve(src: Any, weights: Any, strides: Any, padding: Any, dilation_rate:
     return run(Convolution(strides, pairs, dilation, groups), src, weights)
 
 
-def conv(
-    inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: str | None = None, dilation_rate: Any = 1
-) -> Any:
+def conv(inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: str | None = None, dilation_rate: Any = 1) -> Any:
     data_format = standardize_data_format(data_format)
     inputs, kernel = _operands(inputs, kernel)
     src = to_channels_last(inputs, data_format)
@@ -65,9 +63,7 @@ def _depthwise(src: Any, kernel: Any, strides: Any, padding: Any, dilation_rate:
     return _convolve(src, shaping.reshape(kernel, (*size, 1, channels * multiplier)), strides, padding, dilation_rate, channels)
 
 
-def depthwise_conv(
-    inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: str | None = None, dilation_rate: Any = 1
-) -> Any:
+def depthwise_conv(inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: str | None = None, dilation_rate: Any = 1) -> Any:
     data_format = standardize_data_format(data_format)
     inputs, kernel = _operands(inputs, kernel)
     check_conv_input_channels(inputs, kernel, data_format)
@@ -115,9 +111,7 @@ def conv_transpose(
     extra = (output_padding,) * rank if output_padding is None or isinstance(output_padding, int) else tuple(output_padding)
     sizes, crops, missing = [], [], []
     for i in range(rank):
-        size, (low, high) = transposed_geometry(
-            diff_dst.shape[i + 1], kernel.shape[i], strides[i], padding.lower(), extra[i], dilation[i]
-        )
+        size, (low, high) = transposed_geometry(diff_dst.shape[i + 1], kernel.shape[i], strides[i], padding.lower(), extra[i], dilation[i])
         appended = max(-high, 0)  # zeros behind the last position that any input reaches
         sizes.append(size - appended)
         crops.append((low, max(high, 0)))

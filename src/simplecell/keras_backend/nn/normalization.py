@@ -23,9 +23,7 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
     return cast(average, floating(dtype)), cast(variance, floating(dtype))
 
 
-def batch_normalization(
-    x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
-) -> Any:
+def batch_normalization(x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3) -> Any:
     """x·k + b with one k and one b per channel, so that a convolution before it can take both into its weights."""
     x = convert_to_tensor(x)
     x = cast(x, floating(dtype_of(x)))
@@ -35,9 +33,7 @@ def batch_normalization(
     def channel(name: str, v: Any) -> Any:
         v = convert_to_tensor(v, dtype_of(x))
         if tuple(v.shape) != (shape[axis],) and tuple(v.shape) != tuple(shape):
-            raise ValueError(
-                f"`{name}` must be a vector of length `x.shape[axis]` = {shape[axis]}. Received: {name}.shape={tuple(v.shape)}"
-            )
+            raise ValueError(f"`{name}` must be a vector of length `x.shape[axis]` = {shape[axis]}. Received: {name}.shape={tuple(v.shape)}")
         return shaping.reshape(v, tuple(shape))
 
     factor = ops.rsqrt(channel("variance", variance) + constant(epsilon, x))

@@ -51,9 +51,7 @@ def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding:
     taps, patches = positions.shape
     n = x.shape[0]
     if x.shape[1] % taps or x.shape[2] != patches:
-        raise ValueError(
-            f"`fold` to output_size={output_size} needs an x of shape (n, channels * {taps}, {patches}). Received: {tuple(x.shape)}"
-        )
+        raise ValueError(f"`fold` to output_size={output_size} needs an x of shape (n, channels * {taps}, {patches}). Received: {tuple(x.shape)}")
     c = x.shape[1] // taps
     image = shaping.scatter_add(positions, shaping.reshape(x, (n, c, taps, patches)), (n, c, h * w), 2)
     image = shaping.reshape(image, (n, c, h, w))

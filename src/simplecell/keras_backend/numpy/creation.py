@@ -125,9 +125,7 @@ def _spaced(start: Any, stop: Any, dtype: Any) -> tuple[Any, Any, str]:
     return convert_to_tensor(start, compute), convert_to_tensor(stop, compute), dtype
 
 
-def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
-) -> Any:
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0) -> Any:
     start, stop, dtype = _spaced(start, stop, dtype)
     intervals = num - 1 if endpoint else num
     if not symbolic(start, stop):

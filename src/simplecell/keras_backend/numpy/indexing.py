@@ -117,7 +117,9 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
 
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     x = convert_to_tensor(x)
-    dtype = dtypes.result_type(dtype_of(x), *(getattr(b, "dtype", type(b)) for b in (x_min, x_max) if b is not None and not isinstance(b, (list, tuple))))
+    dtype = dtypes.result_type(
+        dtype_of(x), *(getattr(b, "dtype", type(b)) for b in (x_min, x_max) if b is not None and not isinstance(b, (list, tuple)))
+    )
     if dtype == "bool":
         dtype = "int32"
     x = cast(x, dtype)
@@ -188,9 +190,7 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
     if len(sequence.shape) != 1:
         raise ValueError(f"`searchsorted` only supports 1-D sorted sequences. Received: sorted_sequence of shape {tuple(sequence.shape)}")
     dtype = "int32" if sequence.shape[0] <= np.iinfo("int32").max else "int64"
-    return callout(
-        lambda s, v: np.asarray(np.searchsorted(s, v, side=side), dtype), sequence, values, label="searchsorted", gradient=no_gradient
-    )
+    return callout(lambda s, v: np.asarray(np.searchsorted(s, v, side=side), dtype), sequence, values, label="searchsorted", gradient=no_gradient)
 
 
 def digitize(x: Any, bins: Any) -> Any:
@@ -200,8 +200,4 @@ def digitize(x: Any, bins: Any) -> Any:
 
 def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) -> Any:
     x1, x2 = promote(convert_to_tensor(x1), convert_to_tensor(x2))
-    return callout(
-        lambda a, b: np.isin(a, b, assume_unique=assume_unique, invert=invert), x1, x2, label="isin", gradient=no_gradient
-    )
-
-
+    return callout(lambda a, b: np.isin(a, b, assume_unique=assume_unique, invert=invert), x1, x2, label="isin", gradient=no_gradient)

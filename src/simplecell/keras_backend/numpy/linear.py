@@ -116,10 +116,7 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
     x1, x2 = promote(convert_to_tensor(x1), convert_to_tensor(x2))
     x1, x2 = moveaxis(x1, axisa, -1), moveaxis(x2, axisb, -1)
     if x1.shape[-1] not in (2, 3) or x2.shape[-1] not in (2, 3):
-        raise ValueError(
-            f"`x1`'s dim on `axis={axisa}` and `x2`'s dim on `axis={axisb}` must be 2 or 3. "
-            f"Received: {x1.shape[-1]} and {x2.shape[-1]}"
-        )
+        raise ValueError(f"`x1`'s dim on `axis={axisa}` and `x2`'s dim on `axis={axisb}` must be 2 or 3. Received: {x1.shape[-1]} and {x2.shape[-1]}")
 
     def components(x: Any) -> list[Any]:
         return [shaping.reshape(along(x, -1, i, i + 1), tuple(x.shape[:-1])) for i in range(x.shape[-1])]
@@ -148,7 +145,11 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
 
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     y = convert_to_tensor(y)
-    dtype = floating(common_dtype(y, float if x is None else convert_to_tensor(x), also=(float,)) if x is None else common_dtype(y, convert_to_tensor(x), also=(float,)))
+    dtype = floating(
+        common_dtype(y, float if x is None else convert_to_tensor(x), also=(float,))
+        if x is None
+        else common_dtype(y, convert_to_tensor(x), also=(float,))
+    )
     y = cast(y, dtype)
     heights = along(y, axis, 1, None) + along(y, axis, None, -1)
     if x is None:

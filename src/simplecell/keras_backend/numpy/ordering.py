@@ -171,8 +171,10 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     else:
         length = builtins.max(int(x.max()) + 1 if x.size else 0, int(minlength or 0))
     dtype = "int32"
-    one_hot = np.equal(np.expand_dims(x, -1), np.arange(length, dtype="int32")) if not symbolic(x) else ops.equal(
-        expand_dims(x, -1), np.arange(length, dtype="int32")
+    one_hot = (
+        np.equal(np.expand_dims(x, -1), np.arange(length, dtype="int32"))
+        if not symbolic(x)
+        else ops.equal(expand_dims(x, -1), np.arange(length, dtype="int32"))
     )
     if weights is None:
         return sum(cast(one_hot, dtype), -2)

@@ -1,0 +1,193 @@
+"""Matrix products → steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any, Literal
+
+from simplecell.engine.fuse import Group
+from simplecell.engine.kernels.matmul import MatMul as MatMulKernel
+from simplecell.engine.kernels.tile import Tile, tiles
+from simplecell.engine.lowering.context import Lowering, lowers
+from simplecell.engine.target import Target
+from simplecell.ops.base import Spec
+from simplecell.ops.linear import MatMul
+
+K_BLOCK = 1024
+"""Steps of k in a packed panel: 1024 × 32 columns are 128 KB, a small part of L2, and as many rows pay for its copying."""
+UNITS = 8
+"""Pieces of work to aim at, so that a few threads get equal shares; it must not depend on how many threads there are."""
+IN_PLACE_BYTES = 256 * 1024
+"""Up to this size b is read where it lies. The panels of a larger one are copied: rows a power of two apart fall into few sets of the
+caches (1024×1024, 128 rows: 65 GFLOP/s in place, 129 copied)."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A batch axis: its extent, and the elements from one matrix of a (of b) to the next; 0 repeats one matrix."""
+
+    extent: int = 1
+    a: int = 0
+    b: int = 0
+
+
+@dataclass(frozen=True)
+class Product:
+    """op(a) · op(b), with the batch axes joined into two. `swapped`: a stands for the op's second operand and b for its first."""
+
+    m: int
+    n: int
+    k: int
+    transpose_a: bool
+    transpose_b: bool
+    outer: Axis = Axis()
+    inner: Axis = Axis()
+    swapped: bool = False
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.outer.extent * self.inner.extent * self.m * self.n * self.k
+
+    def __str__(self) -> str:
+        batch = self.outer.extent * self.inner.extent
+        text = f"{self.m}×{self.k}{'ᵀ' * self.transpose_a} · {self.k}×{self.n}{'ᵀ' * self.transpose_b}"
+        return text if batch == 1 else f"{text}, batch {batch}"
+
+    @staticmethod
+    def of(op: MatMul, a: Spec, b: Spec) -> Product | str:
+        """The product of two arrays, or why its batch axes cannot be joined."""
+        m, k = a.shape[-2:] if not op.transpose_a else a.shape[:-3:-1]
+        n = b.shape[-2] if op.transpose_b else b.shape[-1]
+        product = Product(m, n, k, op.transpose_a, op.transpose_b)
+        lead_a, lead_b = a.shape[:-2], b.shape[:-2]
+        if prod(lead_b) == 1 and not op.transpose_a:
+            # One matrix for all: the rows of all batches are one tall matrix.
+            product = replace(product, m=m * prod(lead_a))
+        else:
+            axes = joined_axes(lead_a, lead_b, m * k, k * n)
+            if len(axes) > 2:
+                return f"the batch axes {lead_a} and {lead_b} broadcast in more than two runs"
+            axes = [Axis()] * (2 - len(axes)) + axes
+            product = replace(product, outer=axes[0], inner=axes[1])
+        return product._lying() if product.n == 1 and product.m > 1 else product
+
+    def _lying(self) -> Product:
+        """A matrix times a column as the same row times the transposed matrix: vectors then run along the many results."""
+        outer, inner = (Axis(x.extent, x.b, x.a) for x in (self.outer, self.inner))
+        return Product(1, self.m, self.k, False, not self.transpose_a, outer, inner, swapped=True)
+
+
+def joined_axes(lead_a: Sequence[int], lead_b: Sequence[int], size_a: int, size_b: int) -> list[Axis]:
+    """The batch axes of operands of these sizes, neighbours joined where both operands step evenly through them."""
+    rank = max(len(lead_a), len(lead_b))
+    lead_a, lead_b = (1,) * (rank - len(lead_a)) + tuple(lead_a), (1,) * (rank - len(lead_b)) + tuple(lead_b)
+    axes: list[Axis] = []
+    for i, (p, q) in enumerate(zip(lead_a, lead_b)):
+        extent = p if q == 1 else q
+        if extent == 1:
+            continue
+        stride_a = size_a * prod(lead_a[i + 1 :]) if p > 1 else 0
+        stride_b = size_b * prod(lead_b[i + 1 :]) if q > 1 else 0
+        last = axes[-1] if axes else None
+        if last is not None and last.a == stride_a * extent and last.b == stride_b * extent:
+            axes[-1] = Axis(last.extent * extent, stride_a, stride_b)
+        else:
+            axes.append(Axis(extent, stride_a, stride_b))
+    return axes
+
+
+def matmul_tile(target: Target, m: int, n: int) -> Tile:
+    """The tile that takes the least time for m × n; rows that it leaves over go through tiles of four rows and of one."""
+    shares = tiles(target)
+    vectors = -(-n // target.lanes)
+
+    def time(tile: Tile) -> float:
+        total, left = 0.0, m
+        for rows in dict.fromkeys((tile.pixels, *(h for h in (4, 1) if h < tile.pixels))):
+            accumulators = rows * tile.vectors
+            share = shares[tile] if rows == tile.pixels else min(0.9, accumulators / 10)
+            total += left // rows * accumulators / share
+            left %= rows
+        return total * -(-vectors // tile.vectors)
+
+    usable = [t for t in shares if t.pixels <= m and t.vectors <= max(vectors, 1)]
+    best = min(map(time, usable))
+    return next(t for t in usable if time(t) <= 1.03 * best)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A kernel and its integer arguments."""
+
+    kernel: MatMulKernel
+    arguments: dict[str, int]
+    scratch_bytes: int
+    reason: str
+
+
+def plan_matmul(product: Product, target: Target, epilogue: Any) -> Plan:
+    """Which tile, how b is read, and the blocks: the one table of matrix products."""
+    p = product
+    tile = matmul_tile(target, p.m, p.n)
+    width = tile.vectors * target.lanes
+    panels: Literal["direct", "copied", "transposed"]
+    if p.transpose_b:
+        panels, reason = "transposed", "b is transposed: panels are transposed into scratch"
+    elif 4 * p.k * p.n <= IN_PLACE_BYTES:
+        panels, reason = "direct", f"b has at most {IN_PLACE_BYTES >> 10} KB: read in place"
+    elif p.m <= 2 * tile.pixels:
+        panels, reason = "direct", f"{p.m} rows are too few to pay for packing b: read in place, at the bandwidth of memory"
+    else:
+        panels, reason = "copied", f"b has more than {IN_PLACE_BYTES >> 10} KB: panels are copied into scratch"
+    blocked = p.k > 2 * K_BLOCK and p.m > tile.pixels
+    k_block = K_BLOCK if blocked else max(p.k, 1)
+    # A block of rows of a stays in L2 while all panels of b pass; where there are few panels the rows are divided among the threads.
+    m_block = max(target.l2 // 2 // (4 * k_block), 8 * tile.pixels)
+    units = p.outer.extent * p.inner.extent * -(-p.n // width)
+    if units < UNITS:
+        m_block = min(m_block, -(-p.m * units // UNITS))
+    m_block = -(-m_block // tile.pixels) * tile.pixels
+    kernel = MatMulKernel(tile, p.transpose_a, panels, p.n % width != 0, blocked, epilogue)
+    arguments = {
+        **{"m": p.m, "n": p.n, "k": p.k, "lda": p.m if p.transpose_a else p.k, "ldb": p.k if p.transpose_b else p.n},
+        **{"m_block": m_block, "k_block": k_block, "outer": p.outer.extent, "inner": p.inner.extent},
+        **{"a_outer": p.outer.a, "a_inner": p.inner.a, "b_outer": p.outer.b, "b_inner": p.inner.b},
+    }
+    scratch = MatMulKernel.scratch_bytes(tile, target.lanes, p.k, k_block) if panels != "direct" else 0
+    return Plan(kernel, arguments, scratch, reason)
+
+
+@lowers(MatMul)
+def matmul(ctx: Lowering, group: Group) -> str | None:
+    """Append the one step of a matrix product."""
+    op, (a, b) = group.anchor.op, group.anchor.inputs
+    assert isinstance(op, MatMul)
+    if a.spec.dtype != "float32":
+        return f"machine code is for float32, this is {a.spec.dtype}"
+    if group.anchor.outputs[0].spec.size == 0:
+        return "the result is empty"
+    product = Product.of(op, a.spec, b.spec)
+    if isinstance(product, str):
+        return product
+    epilogue, operands = ctx.epilogue(group)
+    if product.swapped and "channel" in epilogue.kinds:
+        return "an epilogue by columns of a matrix of one column"
+    plan = plan_matmul(product, ctx.target, epilogue)
+    first, second = (b, a) if product.swapped else (a, b)
+    ctx.step(
+        plan.kernel,
+        algorithm=f"matmul {plan.kernel.tile} {plan.kernel.panels}",
+        reason=plan.reason,
+        shapes=str(product),
+        flops=product.flops,
+        nbytes=a.spec.nbytes + b.spec.nbytes + group.output.spec.nbytes,
+        a=ctx.address(first),
+        b=ctx.address(second),
+        dst=ctx.address(group.output),
+        **plan.arguments,
+        **operands,
+        **(ctx.scratch(plan.scratch_bytes) if plan.scratch_bytes else {}),
+    )
+    return None
