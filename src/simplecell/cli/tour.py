@@ -8,7 +8,14 @@ import click
 
 
 @click.command("tour")
-@click.option("--output", "-o", type=click.Path(file_okay=False, path_type=Path), default=Path("tour"), show_default=True, help="Folder for index.html and its PNGs.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("tour"),
+    show_default=True,
+    help="Folder for index.html and its PNGs.",
+)
 @click.option("--epochs", type=click.IntRange(min=1), default=8, show_default=True, help="How often the network goes through its 5,000 images.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the random filters and the order of the images.")
 @click.option("--no-pictures", is_flag=True, help="Do not draw pictures in the terminal (the page has them).")

@@ -21,9 +21,7 @@ class Curve:
     dots: bool = False
 
 
-def curves(
-    lines: Sequence[Curve], x_label: str = "", y_label: str = "", width: int = 860, height: int = 200, zero: bool = False
-) -> str:
+def curves(lines: Sequence[Curve], x_label: str = "", y_label: str = "", width: int = 860, height: int = 200, zero: bool = False) -> str:
     """A plot of one or more curves as an SVG element.
 
     Args:
@@ -56,7 +54,9 @@ def curves(
     def at(x: Any, y: Any) -> tuple[Any, Any]:
         return left + (x - x0) / (x1 - x0) * inner_w, top + (y1 - y) / (y1 - y0) * inner_h
 
-    parts = [f'<svg class="curves" viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{escape(", ".join(c.label for c in lines))}">']
+    parts = [
+        f'<svg class="curves" viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{escape(", ".join(c.label for c in lines))}">'
+    ]
     for tick in ticks(y0, y1, 4):
         _, ty = at(x0, tick)
         parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{ty:.1f}" y2="{ty:.1f}"/>')

@@ -139,7 +139,9 @@ def _learned(story: Story, watcher: Watcher, history: dict[str, list[float]], un
     kernel = np.ones(per_epoch // 10 or 1) / (per_epoch // 10 or 1)
     smooth = np.convolve(watcher.losses, kernel, "valid")
     story.show(
-        Signals([Curve("loss", smooth, "#2b77b6", np.arange(len(smooth)) / per_epoch)], "the error, falling with every batch of images", "epochs", "loss"),
+        Signals(
+            [Curve("loss", smooth, "#2b77b6", np.arange(len(smooth)) / per_epoch)], "the error, falling with every batch of images", "epochs", "loss"
+        ),
         Signals(
             [
                 Curve("training images", history["accuracy"], "#9aa2ad", at),
@@ -198,7 +200,12 @@ def _maps(story: Story, model: Any, test: np.ndarray, names: np.ndarray, predict
             [
                 Picture("image", grey(image[0, :, :, 0], 0, 1), "the image, 28 × 28", 5),
                 *(
-                    Picture(f"maps-{name}", feature_maps(m, columns=16 if m.shape[2] == 64 else 8), f"`{name}`: {' × '.join(map(str, m.shape))}. {words}", scale)
+                    Picture(
+                        f"maps-{name}",
+                        feature_maps(m, columns=16 if m.shape[2] == 64 else 8),
+                        f"`{name}`: {' × '.join(map(str, m.shape))}. {words}",
+                        scale,
+                    )
                     for name, m, words, scale in zip(stages, maps, captions, (3, 4, 4, 6))
                 ),
             ]

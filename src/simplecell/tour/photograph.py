@@ -113,7 +113,12 @@ def _shapes(story: Story, picture: np.ndarray) -> None:
         Table(["layer", "feature map", "why"], rows),
         Pictures(
             [
-                Picture("padding-same", signed(maps["`padding='same'`"][corner], limit), "upper left corner with `same`: the border of zeros looks like a line", 6),
+                Picture(
+                    "padding-same",
+                    signed(maps["`padding='same'`"][corner], limit),
+                    "upper left corner with `same`: the border of zeros looks like a line",
+                    6,
+                ),
                 Picture("padding-reflect", signed(maps["`padding='reflect'`"][corner], limit), "with `reflect` it does not", 6),
                 Picture("strides", signed(maps["`strides=2`"], limit), "`strides=2`: half the size"),
                 Picture("dilation", signed(maps["`dilation_rate=4`"], limit), "`dilation_rate=4`: broader lines answer"),
@@ -144,7 +149,10 @@ def _colours(story: Story, picture: np.ndarray) -> None:
         Table(
             ["channel", f"weights × pixels at row {y}, column {x}", "sum"],
             [
-                *([name, arithmetic(kernel[..., c], window[..., c]).rsplit("=", 1)[0], number(sums[c])] for c, name in enumerate(("red", "green", "blue"))),
+                *(
+                    [name, arithmetic(kernel[..., c], window[..., c]).rsplit("=", 1)[0], number(sums[c])]
+                    for c, name in enumerate(("red", "green", "blue"))
+                ),
                 ["together", " + ".join(f"({number(s)})" for s in sums), number(sum(sums))],
             ],
         ),
@@ -156,5 +164,8 @@ def _colours(story: Story, picture: np.ndarray) -> None:
             ],
             signed=True,
         ),
-        Check("The three partial maps add up to the layer's feature map.", bool(np.allclose(sum(parts), whole, atol=1e-5) and abs(sum(sums) - whole[y, x]) < 1e-4)),
+        Check(
+            "The three partial maps add up to the layer's feature map.",
+            bool(np.allclose(sum(parts), whole, atol=1e-5) and abs(sum(sums) - whole[y, x]) < 1e-4),
+        ),
     )

@@ -77,7 +77,9 @@ def _brain(story: Story) -> None:
             f"And over three axes: a magnetic resonance image of a brain, {' × '.join(map(str, volume.shape))} voxels of 3 mm. Three filters of 3 × 3 × 3 measure how "
             "brightness changes from left to right, from front to back, and from top to bottom."
         ),
-        Code("layer = keras.layers.Conv3D(3, 3, padding='same')\nset_kernel(layer, ['sobel_x', 'sobel_y', 'sobel_z'])\nmaps = layer(brain[None, ..., None])"),
+        Code(
+            "layer = keras.layers.Conv3D(3, 3, padding='same')\nset_kernel(layer, ['sobel_x', 'sobel_y', 'sobel_z'])\nmaps = layer(brain[None, ..., None])"
+        ),
         Pictures(
             [
                 Picture("brain-slice", grey(volume[z], 0, 1), "a slice from above, front on top", 4),

@@ -42,7 +42,11 @@ def tell(story: Story, learned: Learned) -> None:
     through_keras = _seconds(lambda: learned.model.predict(many, 256, verbose=0))
     target = host()
     rows = [
-        ["training", f"{learned.images_per_epoch / learned.seconds_per_epoch:,.0f} images a second", f"{learned.seconds_per_epoch:.2f} s for an epoch of {learned.images_per_epoch:,}"],
+        [
+            "training",
+            f"{learned.images_per_epoch / learned.seconds_per_epoch:,.0f} images a second",
+            f"{learned.seconds_per_epoch:.2f} s for an epoch of {learned.images_per_epoch:,}",
+        ],
         ["one image, `program(x)`, one thread", f"{1 / single:,.0f} images a second", f"{single * 1e6:,.0f} µs each"],
         ["256 images, `program(x)`, one thread", f"{256 / several:,.0f} images a second", f"{several * 1e3:.2f} ms"],
         ["256 images, `model.predict(x)`", f"{256 / through_keras:,.0f} images a second", f"{through_keras * 1e3:.2f} ms"],

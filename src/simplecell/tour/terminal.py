@@ -70,7 +70,9 @@ class Terminal:
 
     @show.register
     def _(self, block: story.Slide) -> None:
-        table = RichTable("position", "window", "filter × window", "NumPy", "layer", box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+        table = RichTable(
+            "position", "window", "filter × window", "NumPy", "layer", box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0)
+        )
         size = len(block.weights)
         for position, sums, dot, value in block.rows():
             window = RichText()
@@ -92,10 +94,7 @@ class Terminal:
         usable = self.console.width - 4
         per_row = min(len(shown), max(1, usable // 26), 4)
         width = min(usable // per_row - 2, 64)
-        tiles = [
-            Group(picture(p.pixels, width, 2 * width, self._colours), RichText(p.caption, style="dim", end=""))
-            for p in shown
-        ]
+        tiles = [Group(picture(p.pixels, width, 2 * width, self._colours), RichText(p.caption, style="dim", end="")) for p in shown]
         self._print(Columns(tiles, padding=(0, 2), width=width))
 
     @show.register
@@ -104,7 +103,9 @@ class Terminal:
         if self.pictures:
             longest = max(len(line.label) for line in lines)
             for line in lines:
-                self.console.print(f"  {line.label.rjust(longest)} ", RichText(sparkline(line.values, min(self.console.width - longest - 6, 100)), style=line.colour))
+                self.console.print(
+                    f"  {line.label.rjust(longest)} ", RichText(sparkline(line.values, min(self.console.width - longest - 6, 100)), style=line.colour)
+                )
         self._print(RichText(block.caption, style="dim"))
 
     @show.register
@@ -141,5 +142,3 @@ def console_for(width: int | None = None) -> Console:
     if width is None and not console.is_terminal:
         console = Console(highlight=False, width=100)
     return console
-
-

@@ -48,5 +48,7 @@ def run(output: Path, epochs: int = 8, seed: int = 0, pictures: bool = True, con
     learned = learning.tell(story, console, epochs)
     speed.tell(story, learned)
     path = page.write(output)
-    console.print(Padding(f"{time.perf_counter() - start:.0f} seconds. The whole story with all its pictures: [bold]{path}[/]", (0, 0, 1, 2)), soft_wrap=True)
+    console.print(
+        Padding(f"{time.perf_counter() - start:.0f} seconds. The whole story with all its pictures: [bold]{path}[/]", (0, 0, 1, 2)), soft_wrap=True
+    )
     return story.failed

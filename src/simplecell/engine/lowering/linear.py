@@ -122,7 +122,7 @@ class Plan:
     """A kernel and its integer arguments."""
 
     kernel: MatMulKernel
-    arguments: dict[str, int]
+    arguments: dict[str, Any]
     scratch_bytes: int
     reason: str
 
@@ -176,6 +176,8 @@ def matmul(ctx: Lowering, group: Group) -> str | None:
         return "an epilogue by columns of a matrix of one column"
     plan = plan_matmul(product, ctx.target, epilogue)
     first, second = (b, a) if product.swapped else (a, b)
+    scratch: dict[str, Any] = {**ctx.scratch(plan.scratch_bytes)} if plan.scratch_bytes else {}
+    given: dict[str, Any] = {**plan.arguments, **operands, **scratch}
     ctx.step(
         plan.kernel,
         algorithm=f"matmul {plan.kernel.tile} {plan.kernel.panels}",
@@ -186,8 +188,6 @@ def matmul(ctx: Lowering, group: Group) -> str | None:
         a=ctx.address(first),
         b=ctx.address(second),
         dst=ctx.address(group.output),
-        **plan.arguments,
-        **operands,
-        **(ctx.scratch(plan.scratch_bytes) if plan.scratch_bytes else {}),
+        **given,
     )
     return None
