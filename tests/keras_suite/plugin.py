@@ -19,10 +19,11 @@ try:
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib  # type: ignore[no-redef]
 
+import simplecell  # noqa: F401  (before Keras)
+
+# isort: split
 from keras.src import backend, ops
 from keras.src.testing import test_case
-
-import simplecell  # noqa: F401  (before Keras)
 
 EXPECTED = tomllib.loads((Path(__file__).parent / "expected.toml").read_text())["expected"]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -19,7 +20,6 @@ from typing import Any
 
 SLOT = "keras.src.backend.numpy"
 PACKAGE = "simplecell.keras_backend"
-TESTED = ("3.15", "3.16")  # from, up to but not including
 
 _VARIABLE = "KERAS_BACKEND"
 _OURS = ("", "numpy", "simplecell")
@@ -43,6 +43,12 @@ class SlotFinder(importlib.abc.MetaPathFinder):
             importlib.import_module("keras")
             if fullname in sys.modules:
                 return importlib.machinery.ModuleSpec(fullname, _Alias(fullname))
+        elif fullname in ("matplotlib.pyplot", "matplotlib.patches") and _importing("keras"):
+            # Keras imports these for two functions that few call, and they would take as long as all of Keras.
+            spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+            if spec is not None and spec.loader is not None:
+                spec.loader = importlib.util.LazyLoader(spec.loader)
+            return spec
         return None
 
     def _ask_for_the_slot(self) -> None:
@@ -59,6 +65,10 @@ class SlotFinder(importlib.abc.MetaPathFinder):
             os.environ.pop(_VARIABLE, None)
         else:
             os.environ[_VARIABLE] = self._outer
+
+
+def _importing(name: str) -> bool:
+    return bool(getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False))
 
 
 class _Alias(importlib.abc.Loader):
@@ -88,8 +98,8 @@ def install() -> None:
         found = getattr(sys.modules.get("keras.src.backend.config"), "_BACKEND", "unknown")
         raise ImportError(
             f"`simplecell` has to be imported before `keras`, but Keras is already loaded, with its '{found}' backend. "
-            "Move `import simplecell` above the first `import keras` (and above packages that import Keras), or start the script "
-            "with `simplecell run SCRIPT.py`."
+            "Move `import simplecell` above the first `import keras` (and above packages that import Keras; where a tool sorts imports, put "
+            "`# isort: split` after it), or start the script with `simplecell run SCRIPT.py`."
         )
     asked = os.environ.get(_VARIABLE, "")
     if asked not in _OURS:

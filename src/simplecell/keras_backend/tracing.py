@@ -15,7 +15,6 @@ from keras.src import tree
 from keras.src.backend.common import KerasVariable
 from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope
 
-from simplecell.engine.build import build
 from simplecell.graph.graph import Graph, topological
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor, as_tensor, placeholder
 from simplecell.keras_backend.variable import Counters, Variable
@@ -104,6 +103,8 @@ class StepProgram:
     """One traced step, built: called with the data's leaves it returns the step's outputs and updates the variables."""
 
     def __init__(self, graph: Graph, scope: TraceScope, outputs: Any, slots: list[int | None], threads: int | None, precision: str) -> None:
+        from simplecell.engine.build import build  # on first use: `import keras` does without the engine
+
         self.graph = graph
         self.executable = build(graph, threads=threads, precision=precision)
         self._outputs, self._slots = outputs, slots
