@@ -21,6 +21,10 @@ class MatMul(Op):
     transpose_a: bool = False
     transpose_b: bool = False
 
+    @property
+    def name(self) -> str:
+        return "matmul"
+
     def output_spec(self, *inputs: Spec) -> Spec:
         a, b = inputs
         dtype = require_equal_dtypes("matmul", a, b)
