@@ -1,0 +1,58 @@
+"""The gradients of convolutions as programs: dimensions, strides, dilation, padding, groups, small and large channels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simplecell import ops
+from simplecell.ops.convolution import Convolution, ConvolutionGradientWeights
+from simplecell.ops.geometry import output_size
+from tests.engine.harness import available_targets
+from tests.engine.kernels.sliding import normal
+from tests.engine.lowering.programs import computed
+
+Case = tuple[int, tuple[int, ...], int, int, tuple[int, ...], Convolution]
+
+CASES: list[Case] = [
+    # images, spatial, input channels, output channels, kernel, op
+    (3, (9, 11), 19, 21, (3, 3), Convolution((1, 1), ((1, 1), (1, 1)), (1, 1))),
+    (2, (9, 12), 5, 10, (3, 2), Convolution((2, 3), ((0, 1), (2, 1)), (2, 1))),
+    (5, (12, 12), 1, 17, (3, 3), Convolution((1, 1), ((0, 0), (0, 0)), (1, 1))),
+    (2, (17, 17), 3, 8, (7, 7), Convolution((2, 2), ((3, 3), (3, 2)), (1, 1))),
+    (2, (6, 7), 33, 16, (1, 1), Convolution((1, 1), ((0, 0), (0, 0)), (1, 1))),
+    (2, (7, 8), 6, 35, (1, 1), Convolution((2, 2), ((0, 0), (0, 0)), (1, 1))),
+    (2, (8, 8), 12, 18, (3, 3), Convolution((1, 1), ((1, 1), (1, 1)), (1, 1), 3)),
+    (1, (8, 8), 6, 64, (3, 3), Convolution((2, 1), ((1, 1), (0, 1)), (1, 1), 2)),
+    (3, (19,), 7, 9, (4,), Convolution((1,), ((3, 0),), (1,))),
+    (3, (20,), 4, 6, (3,), Convolution((3,), ((0, 0),), (2,))),
+    (2, (5, 6, 7), 3, 7, (2, 3, 3), Convolution((2, 1, 2), ((1, 1), (1, 0), (0, 2)), (1, 1, 1))),
+    (2, (2, 2), 4, 18, (5, 5), Convolution((1, 1), ((2, 2), (2, 2)), (1, 1))),
+    (2, (9, 9), 4, 5, (2, 2), Convolution((4, 3), ((0, 0), (1, 0)), (2, 2))),
+    (9, (3, 3), 2, 2, (2, 2), Convolution((1, 1), ((0, 0), (0, 0)), (1, 1))),
+]
+
+
+def arrays(n: int, spatial: tuple[int, ...], ic: int, oc: int, kernel: tuple[int, ...], op: Convolution) -> tuple[np.ndarray, ...]:
+    out = [output_size(i, k, s, p, d) for i, k, s, p, d in zip(spatial, kernel, op.strides, op.padding, op.dilation)]
+    return normal(1, n, *spatial, ic), normal(2, *kernel, ic // op.groups, oc), normal(3, n, *out, oc)
+
+
+def check_weights(case: Case, on: str | None = None, threads: int = 1) -> bytes:
+    src, weights, diff = arrays(*case)
+    op = case[-1]
+    gradient = ConvolutionGradientWeights(weights.shape[:-2], op.strides, op.padding, op.dilation, op.groups)
+    result, expected = computed(lambda x, d: ops.apply(gradient, x, d), src, diff, on=on, threads=threads)
+    np.testing.assert_allclose(result, expected, atol=1e-6 * diff.size / diff.shape[-1])  # a sum over pixels, of products of size 1
+    return result.tobytes()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_gradient_for_weights(case: Case) -> None:
+    assert len({check_weights(case, threads=threads) for threads in (1, 2, 3)}) == 1
+
+
+@pytest.mark.parametrize("on", available_targets())
+def test_gradient_for_weights_on_every_target(on: str) -> None:
+    for case in (CASES[0], CASES[3]):
+        check_weights(case, on=on)
