@@ -15,7 +15,7 @@ import llvmlite.ir as ir
 from simplecell.engine.emit import ELEMENT, F32, F64, I1, I8, I64, Emitter, Index, Value
 from simplecell.engine.expression import Expression, Instruction
 from simplecell.engine.functions import FUNCTIONS, power, rounding, trigonometric
-from simplecell.engine.functions.vectors import at_least, equal, less, like, narrow, shaped, wide
+from simplecell.engine.functions.vectors import at_least, equal, extremum, less, like, narrow, shaped, wide
 
 FLOATS = ("float32", "float64")
 SIGNED = ("int8", "int16", "int32", "int64")
@@ -139,12 +139,7 @@ def _extremum(sign: str) -> BinaryEmitter:
             return e.b.or_(a, b) if sign == ">" else e.b.and_(a, b)
         if dtype not in FLOATS:
             return e.b.select(_compare(sign)(e, dtype, a, b), a, b)
-        if _is_number(a):
-            a, b = b, a
-        if _is_number(b):
-            return e.b.select(e.b.fcmp_ordered(sign, b, a), b, a)
-        best = e.b.select(e.b.fcmp_ordered(sign, a, b), a, b)  # b if a is NaN, NaN if b is
-        return e.b.select(e.b.fcmp_unordered("uno", a, a), a, best)
+        return extremum(e, "maximum" if sign == ">" else "minimum", a, b)
 
     return emit
 

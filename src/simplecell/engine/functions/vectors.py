@@ -44,14 +44,27 @@ def isnan(e: Emitter, x: Value) -> Value:
 
 def at_least(e: Emitter, x: Value, bound: float) -> Value:
     """max(x, bound), NaN handed on."""
-    c = like(x, bound)
-    return e.b.select(less(e, x, c), c, x)
+    return extremum(e, "maximum", x, like(x, bound))
 
 
 def at_most(e: Emitter, x: Value, bound: float) -> Value:
     """min(x, bound), NaN handed on."""
-    c = like(x, bound)
-    return e.b.select(less(e, c, x), c, x)
+    return extremum(e, "minimum", x, like(x, bound))
+
+
+def extremum(e: Emitter, intrinsic: str, a: Value, b: Value) -> Value:
+    """`maximum` or `minimum` of floats: a NaN on either side is the result; which of two zeros is left open (`nsz`).
+
+    LLVM's intrinsic and not a comparison with a selection: it is one instruction where an operand is a number, and two of them in a
+    row (relu6, the clamp of exp) stay two, where selections get merged into comparisons of six instructions.
+    """
+    typ = a.type
+    suffix = f"v{typ.count}f{_width(typ.element)}" if isinstance(typ, ir.VectorType) else f"f{_width(typ)}"
+    return e.b.call(e.intrinsic(f"llvm.{intrinsic}.{suffix}", typ, [typ] * 2), [a, b], fastmath=("nsz",))
+
+
+def _width(typ: ir.Type) -> int:
+    return 32 if typ == F32 else 64
 
 
 def bits(e: Emitter, x: Value) -> Value:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from simplecell.engine.emit import F32, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
+from simplecell.engine.functions.vectors import extremum
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.window import (
     EXTENTS,
@@ -243,11 +244,7 @@ def combine(e: Emitter, function: str, a: Value, b: Value) -> Value:
     """The sum, or the maximum that hands NaN on. The larger of equal zeros is left open."""
     if function != "max":
         return e.fadd(a, b)
-    if e.target.name == "neon":
-        return e.binary("maximum", a, b)
-    # x86's maximum gives its second operand when either is NaN, so only a NaN in the first needs care.
-    larger = e.b.select(e.b.fcmp_ordered(">", a, b), a, b)
-    return e.b.select(e.b.fcmp_unordered("uno", a, a), a, larger)
+    return extremum(e, "maximum", a, b)
 
 
 def reciprocal(e: Emitter, count: Index) -> Value:
