@@ -8,9 +8,11 @@ from typing import Any
 
 from simplecell.engine.fuse import Group
 from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
+from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.lowering.context import Lowering, lowers
 from simplecell.engine.lowering.convolution_direct import direct_cost, plan_direct
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.engine.lowering.convolution_winograd import plan_winograd, refusal, winograd_cost
 from simplecell.engine.program import Address
 from simplecell.ops.convolution import Convolution
 
@@ -81,7 +83,42 @@ def _lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reas
     )
 
 
+def _winograd(transform: Transform) -> Algorithm:
+    def lower(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
+        epilogue, operands = ctx.epilogue(group)
+        plan = plan_winograd(problem, transform, ctx.target, epilogue)
+        src, weights = group.anchor.inputs
+
+        def pack() -> Address:
+            packed = ctx.temporary(plan.packed_bytes)
+            ctx.step(plan.weights, algorithm="transform weights", nbytes=2 * plan.packed_bytes, dst=packed, src=ctx.address(weights), **plan.packing)
+            return packed
+
+        arguments: dict[str, Any] = {**plan.arguments, **operands, **ctx.scratch(plan.scratch_bytes)}
+        ctx.step(
+            plan.kernel,
+            algorithm=f"{name} {plan.kernel.tile}",
+            reason=reason,
+            shapes=str(problem),
+            flops=problem.flops,
+            nbytes=problem.nbytes,
+            dst=ctx.address(group.output),
+            src=ctx.address(src),
+            weights=ctx.once((weights, plan.weights, *plan.packing.values()), pack),
+            **arguments,
+        )
+
+    name = f"winograd F({transform.outputs},{transform.taps})"
+    return Algorithm(
+        name,
+        lambda problem, ctx: refusal(problem, transform, ctx.target, ctx.precision),
+        lambda problem, ctx: winograd_cost(problem, transform, ctx.target),
+        lower,
+    )
+
+
 ALGORITHMS: tuple[Algorithm, ...] = (
+    *(_winograd(Transform(*size)) for size in ((4, 3), (2, 3), (6, 3), (4, 5), (2, 5))),
     Algorithm("direct", lambda problem, ctx: None, lambda problem, ctx: direct_cost(problem, ctx.target), _lower_direct),
 )
 """In order of preference."""

@@ -1,0 +1,185 @@
+"""Convolution with few multiplications: Winograd's F(m, r) in one or two dimensions, stride 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import llvmlite.ir as ir
+
+from simplecell.engine.emit import F32, I8, PTR, Emitter, Index, Value
+from simplecell.engine.expression import NO_EPILOGUE, Epilogue
+from simplecell.engine.kernel import Kernel
+from simplecell.engine.kernels.convolution_rows import copy_row, zero_run
+from simplecell.engine.kernels.tile import Tile, accumulate, zeros
+from simplecell.engine.kernels.tile_store import INLINE, Operands
+from simplecell.engine.kernels.winograd_transforms import Transform
+
+
+@dataclass(frozen=True)
+class WinogradForward(Kernel):
+    """A block of `block` tiles (of all images, so that small maps fill it) at a time, all in the thread's scratch, which stays in L2:
+
+    1. V[point][tile][ic]: the tiles' inputs transformed, vectorised over channels. A tile that reaches over the edge is first copied with zeros.
+    2. for each chunk of output channels, for each point: M[point][tile][oc] = V[point] · U[point], one small matrix product on the register tile;
+    3. outputs = transform of M, epilogue, store; what lies outside the picture is not stored.
+
+    The work is divided over blocks of tiles and `parts` of the chunks; a part transforms the block's inputs for itself.
+    There are at least as many input and output channels as a vector has lanes: the last vector of channels is moved left over the one before.
+    """
+
+    transform: Transform
+    tile: Tile
+    epilogue: Epilogue = NO_EPILOGUE
+    dimensions: int = 2
+
+    @property
+    def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (*_ARGUMENTS, *self.epilogue.arguments)
+
+    @property
+    def name(self) -> str:
+        words = (f"winograd_forward_f32_{self.dimensions}d_{self.transform}_{self.tile}", self.epilogue.name)
+        return "_".join(w for w in words if w)
+
+    def emit(self, e: Emitter) -> None:
+        _Winograd(e, self).emit()
+
+
+_ARGUMENTS = (
+    "dst src weights scratch scratch_stride "
+    "n ih iw ic oh ow oc pad_h pad_w tiles_h tiles_w block parts chunks chunk_blocks "
+    "v_pixel v_point m_pixel m_point "  # strides in V and M, in values
+    "m_begin patch"  # where M and the copy of an edge tile begin, in values from V's begin
+).split()
+
+
+class _Winograd:
+    def __init__(self, e: Emitter, kernel: WinogradForward) -> None:
+        self.e, self.k, self.t = e, kernel, kernel.transform
+        self.dst, self.src, self.weights = e.pointer("dst"), e.pointer("src"), e.pointer("weights")
+        self.ih, self.iw, self.ic, self.oh, self.ow, self.oc = (e.index(a) for a in ("ih", "iw", "ic", "oh", "ow", "oc"))
+        self.pad_h, self.pad_w, self.tiles_h, self.tiles_w = (e.index(a) for a in ("pad_h", "pad_w", "tiles_h", "tiles_w"))
+        self.v_pixel, self.v_point = e.index("v_pixel"), e.index("v_point")
+        self.m_pixel, self.m_point = e.index("m_pixel"), e.index("m_point")
+        self.v = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
+        self.m, self.patch = e.at(self.v, e.index("m_begin")), e.at(self.v, e.index("patch"))
+        self.rows = self.t.points if kernel.dimensions == 2 else 1
+        self.out_rows = self.t.outputs if kernel.dimensions == 2 else 1
+        self.points = self.rows * self.t.points
+        self.operands = Operands.of(e, kernel.epilogue)
+        self.width = kernel.tile.vectors * e.lanes
+        self.chunk_blocks = e.index("chunk_blocks")
+        self.chunk = self.chunk_blocks * self.width
+        with e.b.goto_entry_block():
+            self.buffer = e.b.alloca(ir.ArrayType(F32, self.out_rows * self.t.outputs * e.lanes))
+            self.buffer.align, self.buffer.type = 64, PTR
+
+    def emit(self) -> None:
+        e = self.e
+        block, parts, chunks = e.index("block"), e.index("parts"), e.index("chunks")
+        tiles = e.index("n") * self.tiles_h * self.tiles_w
+        blocks = (tiles + block - 1) // block
+        first, last = e.my_share(blocks * parts)
+        with e.loop(last, start=first, name="unit") as unit:
+            part, begin = unit.index // blocks, unit.index % blocks * block
+            count = (tiles - begin).minimum(block)
+            self._inputs(begin, count)
+            with e.loop(chunks * (part + 1) // parts, start=chunks * part // parts, name="chunk") as chunk:
+                self._products(e.at(self.weights, chunk.index * self.points * self.chunk * self.ic), count)
+                self._outputs(begin, count, chunk.index * self.chunk)
+
+    def _place(self, tile: Index) -> tuple[Index, Index, Index]:
+        """Image, and first output row and column of a tile."""
+        column, rest = tile % self.tiles_w, tile // self.tiles_w
+        return rest // self.tiles_h, rest % self.tiles_h * self.out_rows, column * self.t.outputs
+
+    def _inputs(self, begin: Index, count: Index) -> None:
+        e, t, b = self.e, self.t, self.e.b
+        with e.loop(count, name="tile") as tile:
+            image, y, x = self._place(begin + tile.index)
+            y, x = y - self.pad_h, x - self.pad_w
+            inside = b.and_(b.and_(y >= 0, y + self.rows <= self.ih), b.and_(x >= 0, x + t.points <= self.iw))
+            line = image * self.ih + y
+            with e.when(b.not_(inside)), e.loop(self.rows, name="row") as r:
+                copy_row(
+                    e,
+                    e.at(self.patch, r.index * t.points * self.ic),
+                    e.at(self.src, (line + r.index) * self.iw * self.ic),
+                    x,
+                    e.const(t.points),
+                    self.iw,
+                    self.ic,
+                    self.ic,
+                    (y + r.index >= 0, y + r.index < self.ih),
+                )
+            base = b.select(inside, e.at(self.src, (line * self.iw + x) * self.ic), self.patch)
+            row = e.select(inside, self.iw * self.ic, self.ic * t.points)
+            out = e.at(self.v, tile.index * self.v_pixel)
+            with e.loop(self.ic, step=e.lanes, name="channel") as c:
+                at = c.index.minimum(self.ic - e.lanes)
+                d = [[e.load(base, row * r + self.ic * s + at) for s in range(t.points)] for r in range(self.rows)]
+                if self.k.dimensions == 2:
+                    columns = [t.src(e, [d[r][s] for r in range(self.rows)]) for s in range(t.points)]
+                    d = [[columns[s][r] for s in range(t.points)] for r in range(self.rows)]
+                for i in range(self.rows):
+                    for s, value in enumerate(t.src(e, d[i])):
+                        e.store(value, out, self.v_point * (i * t.points + s) + at)
+        # What is left of the last register tile multiplies zeros.
+        whole = (count + self.k.tile.pixels - 1) // self.k.tile.pixels * self.k.tile.pixels
+        with e.loop(whole, start=count, name="no_tile") as tile, e.loop(self.points, name="point") as p:
+            zero_run(e, e.at(self.v, p.index * self.v_point + tile.index * self.v_pixel), self.ic)
+
+    def _products(self, weights: Value, count: Index) -> None:
+        e, tile = self.e, self.k.tile
+        with e.loop(self.points, name="point") as p, e.loop(self.chunk_blocks, name="block") as block:
+            v, m = e.at(self.v, p.index * self.v_point), e.at(self.m, p.index * self.m_point + block.index * self.width)
+            u = e.at(weights, (p.index * self.chunk_blocks + block.index) * self.ic * self.width)
+            with e.loop(count, step=tile.pixels, name="tiles") as x:
+                acc = accumulate(e, tile, zeros(e, tile), e.at(v, x.index * self.v_pixel), self.v_pixel, u, self.ic)
+                out = e.at(m, x.index * self.m_pixel)
+                for q in range(tile.pixels):
+                    for w in range(tile.vectors):
+                        e.store(acc[q * tile.vectors + w], out, w * e.lanes)
+                    out = e.at(out, self.m_pixel)
+
+    def _outputs(self, begin: Index, count: Index, channel: Index) -> None:
+        e, t, b, outputs = self.e, self.t, self.e.b, self.t.outputs
+        channels = (self.oc - channel).minimum(self.chunk)
+        with e.loop(count, name="tile") as tile:
+            image, y, x = self._place(begin + tile.index)
+            pixel = ((image * self.oh + y) * self.ow + x) * self.oc
+            rows, columns = (self.oh - y).minimum(self.out_rows), (self.ow - x).minimum(outputs)
+            whole = b.and_(rows.equals(self.out_rows), columns.equals(outputs))
+            m = e.at(self.m, tile.index * self.m_pixel)
+            with e.loop(channels, step=e.lanes, name="channel") as c:
+                at = c.index.minimum(channels - e.lanes)
+                d = [[e.load(m, self.m_point * (r * t.points + s) + at) for s in range(t.points)] for r in range(self.rows)]
+                if self.k.dimensions == 2:
+                    half = [t.dst(e, [d[r][s] for r in range(self.rows)]) for s in range(t.points)]
+                    d = [[half[s][r] for s in range(t.points)] for r in range(outputs)]
+                y_values = [t.dst(e, row) for row in d]
+                oc = channel + at
+
+                def from_registers() -> None:
+                    for r in range(self.out_rows):
+                        for s in range(outputs):
+                            offset = pixel + (self.ow * r + s) * self.oc  # noqa: B023
+                            e.store(self.operands.apply(e, y_values[r][s], offset, oc), self.dst, offset + oc)  # noqa: B023
+
+                def from_memory() -> None:
+                    for r in range(self.out_rows):
+                        for s in range(outputs):
+                            e.store(y_values[r][s], self.buffer, (r * outputs + s) * e.lanes)  # noqa: B023
+                    with e.loop(rows, name="out_row") as r_, e.loop(columns, name="out_column") as s_:  # noqa: B023
+                        offset = pixel + (self.ow * r_.index + s_.index) * self.oc  # noqa: B023
+                        value = e.load(self.buffer, (r_.index * outputs + s_.index) * e.lanes)
+                        e.store(self.operands.apply(e, value, offset, oc), self.dst, offset + oc)  # noqa: B023
+
+                if len(self.k.epilogue.expression.instructions) > INLINE:
+                    from_memory()
+                else:
+                    with e.otherwise_when(whole) as (yes, no):
+                        with yes:
+                            from_registers()
+                        with no:
+                            from_memory()

@@ -1,0 +1,66 @@
+"""Winograd's transform of the weights: done once, when they change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import llvmlite.ir as ir
+
+from simplecell.engine.emit import F64, Emitter, Value
+from simplecell.engine.kernel import Kernel
+from simplecell.engine.kernels.winograd_transforms import Transform
+
+
+@dataclass(frozen=True)
+class WinogradWeights(Kernel):
+    """src `(taps [, taps], ic, oc)` → dst `[chunk][point][block][ic][width]`, zeros where there is no channel.
+
+    A chunk is `chunk_blocks` blocks of `width` output channels, a multiple of the vector. Computed in float64 and rounded once: the
+    weights then add no more to the error than weights in float32 do anyway.
+    """
+
+    transform: Transform
+    dimensions: int = 2
+
+    arguments = ("dst", "src", "ic", "oc", "chunks", "chunk_blocks", "width")
+
+    @property
+    def name(self) -> str:
+        return f"winograd_weights_f32_{self.dimensions}d_{self.transform}"
+
+    def emit(self, e: Emitter) -> None:
+        dst, src = e.pointer("dst"), e.pointer("src")
+        ic, oc, chunks, chunk_blocks, width = (e.index(a) for a in self.arguments[2:])
+        taps, points, g = self.transform.taps, self.transform.points, self.transform.weights_matrix()
+        first, last = e.my_share(chunks * chunk_blocks)
+        with e.loop(last, start=first, name="block") as block:
+            chunk, inner = block.index // chunk_blocks, block.index % chunk_blocks
+            with e.loop(ic, name="ic") as i, e.loop(width, step=e.lanes, name="vector") as v:
+                channel = block.index * width + v.index
+                mask = e.mask(oc - channel)
+
+                def tap(k: int) -> Value:
+                    value = e.load(src, (ic * k + i.index) * oc + channel, mask=mask)  # noqa: B023
+                    return e.b.fpext(value, e.vector(element=F64))
+
+                if self.dimensions == 1:
+                    out = _rows(e, g, [tap(k) for k in range(taps)])
+                else:
+                    columns = [_rows(e, g, [tap(r * taps + s) for r in range(taps)]) for s in range(taps)]
+                    out = [x for a in range(points) for x in _rows(e, g, [columns[s][a] for s in range(taps)])]
+                for point, value in enumerate(out):
+                    row = ((chunk * len(out) + point) * chunk_blocks + inner) * ic + i.index
+                    e.store(e.b.fptrunc(value, e.vector()), dst, row * width + v.index)
+
+
+def _rows(e: Emitter, g: object, values: list[Value]) -> list[Value]:
+    """g · values"""
+    out = []
+    for row in g:  # type: ignore[attr-defined]
+        total = None
+        for c, v in zip(row, values):
+            if c:
+                term = e.fmul(v, ir.Constant(v.type, [float(c)] * e.lanes))
+                total = term if total is None else e.fadd(total, term)
+        out.append(total)
+    return out

@@ -1,0 +1,171 @@
+"""Planning Winograd convolution: which F(m, r), the register tile, blocks of tiles and chunks of output channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from simplecell.engine.expression import Epilogue
+from simplecell.engine.kernels.tile import Tile, tiles
+from simplecell.engine.kernels.winograd import WinogradForward
+from simplecell.engine.kernels.winograd_transforms import Transform
+from simplecell.engine.kernels.winograd_weights import WinogradWeights
+from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, UNITS, peak
+from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.engine.target import Target
+
+SHARED_BYTES_PER_NS = 28.0
+"""of one core from the last-level cache, for what streams (measured)"""
+SHARED_CACHE = 32 * 2**20
+TRANSFORM_NS = 1.6
+"""per point and vector of channels, loads and stores included, where scratch takes little of L2 (measured)"""
+START_NS, TILE_NS = 5.0, 10.0
+"""of each small product, and of each register tile in it"""
+
+
+@dataclass(frozen=True)
+class WinogradPlan:
+    kernel: WinogradForward
+    arguments: dict[str, Any]
+    weights: WinogradWeights
+    packing: dict[str, Any]
+    packed_bytes: int
+    scratch_bytes: int
+
+
+def refusal(problem: ConvolutionProblem, transform: Transform, target: Target, precision: str) -> str | None:
+    """Why this transform cannot compute the problem, or None."""
+    p, taps = problem, transform.taps
+    if precision == "exact":
+        return "precision is exact"
+    if p.kernel not in ((1, taps, taps), (1, 1, taps)) or (p.kernel[1] == 1 and p.src[1] > 1):
+        return f"the kernel is not {taps}×{taps}, nor {taps} in one dimension"
+    if p.strides != (1, 1, 1) or p.dilation != (1, 1, 1):
+        return "it has strides or dilation"
+    if p.groups > 1:
+        return "it has groups"
+    if min(p.ic, p.oc) < target.lanes:
+        return f"fewer than {target.lanes} channels"
+    return None
+
+
+@dataclass(frozen=True)
+class Blocking:
+    """How the work is cut; `cost` is its predicted time on one thread in nanoseconds."""
+
+    tile: Tile
+    block: int
+    """tiles of the picture in a block, a multiple of the register tile's pixels"""
+    parts: int
+    chunk_blocks: int
+    """blocks of output channels in a chunk"""
+    cost: float
+
+
+@cache
+def blocking(problem: ConvolutionProblem, transform: Transform, target: Target) -> Blocking:
+    """The cheapest way to cut the work, by trying the register tiles and multiples of them.
+
+    What it weighs: channels and tiles that fill up register tiles; weights that stream by once for each block, from L2 if they fit
+    beside V and M, else from the shared cache at its speed; V, which those weights drive out of L2, once more for each chunk after the first;
+    scratch, the slower the more of L2 it takes; the start of each small product; and an even division among two threads.
+    """
+    count, points, _ = _counts(problem, transform)
+    lanes, ic, oc, l2 = target.lanes, problem.ic, problem.oc, target.l2
+    vectors = -(-oc // lanes)
+    best: Blocking | None = None
+    for tile, share in tiles(target).items():
+        if tile.pixels > count or tile.vectors > vectors:
+            continue
+        width = tile.vectors * lanes
+        blocks = -(-vectors // tile.vectors)
+        u = 4 * points * ic * blocks * width
+        rows = -(-count // tile.pixels)  # of register tiles; the last block may be shorter
+        products = 2 * points * tile.pixels * blocks * width * ic * rows / (peak(target) * share)
+        for k in range(1, rows + 1):
+            block = k * tile.pixels
+            v, m = 4 * points * block * ic, 4 * points * block * width
+            if k > 1 and v + m > l2:
+                break
+            units = -(-rows // k)
+            for parts in range(1, min(blocks, UNITS if units < UNITS else 1) + 1):
+                for chunk_blocks in {-(-blocks // (parts * c)) for c in (1, 2, 4, 8, 16)}:
+                    chunks = -(-blocks // chunk_blocks)
+                    if parts > chunks or 0 < oc % (chunk_blocks * width) < lanes:  # the last chunk needs a whole vector
+                        continue
+                    scratch = v + m * chunk_blocks
+                    near = scratch + u <= 0.9 * l2
+                    stream = SHARED_BYTES_PER_NS if u <= SHARED_CACHE else BYTES_PER_NS
+                    again = 0 if near else v * (chunks - parts)
+                    if scratch > l2:
+                        again += 2 * scratch
+                    reads = units * ((0.0 if near else u / stream) + again / SHARED_BYTES_PER_NS)
+                    pressure = (scratch + (u if near else 0)) / l2
+                    # Reading ahead hides most of the shorter of the two, not all.
+                    cost = max(products, reads) + 0.3 * min(products, reads)
+                    cost += _transforms(problem, transform, target, parts) * (1 + 0.8 * pressure)
+                    cost += units * points * blocks * (START_NS + k * TILE_NS)
+                    uneven = 2 * -(-units * parts // 2) / (units * parts)
+                    cost *= 1 + 0.5 * (uneven - 1)
+                    if best is None or cost < best.cost:
+                        best = Blocking(tile, block, parts, chunk_blocks, cost)
+    assert best is not None
+    return best
+
+
+def _counts(p: ConvolutionProblem, t: Transform) -> tuple[int, int, int]:
+    """Tiles in all, points of a tile, images (each plane is one)."""
+    images = p.n * p.dst[0]
+    if _dimensions(p) == 1:
+        return images * -(-p.dst[2] // t.outputs), t.points, images
+    return images * -(-p.dst[1] // t.outputs) * -(-p.dst[2] // t.outputs), t.points**2, images
+
+
+def _dimensions(p: ConvolutionProblem) -> int:
+    return 2 if p.kernel[1] > 1 else 1
+
+
+def _transforms(p: ConvolutionProblem, t: Transform, target: Target, parts: int) -> float:
+    """Nanoseconds in the transforms of inputs (once per part) and outputs: what loads, arithmetic and stores measured per point and vector."""
+    count, points, _ = _counts(p, t)
+    return count * points * (parts * p.ic + p.oc) / target.lanes * TRANSFORM_NS
+
+
+def plan_winograd(problem: ConvolutionProblem, transform: Transform, target: Target, epilogue: Epilogue) -> WinogradPlan:
+    """Kernels, arguments and sizes for a problem that `refusal` does not refuse."""
+    p, lanes, t = problem, target.lanes, transform
+    dimensions = _dimensions(p)
+    _, points, images = _counts(p, t)
+    cut = blocking(p, t, target)
+    tile, block, chunk_blocks = cut.tile, cut.block, cut.chunk_blocks
+    width = tile.vectors * lanes
+    chunks = -(-p.oc // (width * chunk_blocks))
+    v_pixel = _rounded(p.ic, lanes)
+    v_pixel += lanes if v_pixel % 512 == 0 else 0  # 14 tiles 2048 bytes apart would crowd into two sets of L1
+    v_point, m_point = block * v_pixel + lanes, block * chunk_blocks * width + lanes
+    m_begin = points * v_point
+    patch = m_begin + points * m_point
+    arguments = dict(
+        n=images, ih=p.src[1], iw=p.src[2], ic=p.ic, oh=p.dst[1], ow=p.dst[2], oc=p.oc, pad_h=p.low[1], pad_w=p.low[2],
+        tiles_h=-(-p.dst[1] // t.outputs) if dimensions == 2 else 1, tiles_w=-(-p.dst[2] // t.outputs),
+        block=block, parts=cut.parts, chunks=chunks, chunk_blocks=chunk_blocks,
+        v_pixel=v_pixel, v_point=v_point, m_pixel=chunk_blocks * width, m_point=m_point, patch=patch, m_begin=m_begin,
+    )  # fmt: skip
+    return WinogradPlan(
+        WinogradForward(t, tile, epilogue, dimensions),
+        arguments,
+        WinogradWeights(t, dimensions),
+        dict(ic=p.ic, oc=p.oc, chunks=chunks, chunk_blocks=chunk_blocks, width=width),
+        4 * points * chunks * chunk_blocks * width * p.ic,
+        4 * (patch + points * p.ic),
+    )
+
+
+def winograd_cost(problem: ConvolutionProblem, transform: Transform, target: Target) -> float:
+    """Predicted nanoseconds on one thread: products, transforms, and the weights, which are larger than direct convolution's."""
+    return max(blocking(problem, transform, target).cost, problem.nbytes / BYTES_PER_NS)
+
+
+def _rounded(value: int, to: int) -> int:
+    return -(-value // to) * to

@@ -1,0 +1,119 @@
+"""Winograd convolution: its transforms as algebra, and the kernel against float64 on guarded buffers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from simplecell.engine.expression import NO_EPILOGUE, Epilogue
+from simplecell.engine.kernels.winograd_transforms import Transform
+from simplecell.engine.lowering.convolution_winograd import plan_winograd, refusal
+from simplecell.engine.target import target
+from simplecell.ops.base import spec_of
+from tests.engine.harness import available_targets, guarded, run
+from tests.engine.kernels.test_convolution_direct import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
+
+BOUND = {Transform(2): 2e-6, Transform(4): 1e-5, Transform(6): 3e-5, Transform(2, 5): 1e-5, Transform(4, 5): 3e-5}
+"""Largest error, as a share of the largest output."""
+
+CASES = [
+    (Transform(2), Case((2, 5, 7, 17), (3, 3), 33, padding="same")),
+    (Transform(4), Case((1, 14, 14, 16), (3, 3), 16, padding="same")),
+    (Transform(4), Case((3, 9, 6, 19), (3, 3), 49, padding=((0, 2), (3, 1)))),
+    (Transform(6), Case((1, 13, 7, 18), (3, 3), 17)),
+    (Transform(4), Case((3, 40, 17), (3,), 18, padding="causal")),
+    (Transform(4, 5), Case((1, 9, 10, 16), (5, 5), 31, padding="same")),
+    (Transform(2), Case((2, 3, 8, 6, 16), (1, 3, 3), 16, padding="same")),
+]
+
+
+def result(
+    transform: Transform, case: Case, name: str, epilogue: Epilogue, operands: list[np.ndarray], threads: int, end: bool, l2: int
+) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    op, shape, problem = problem_of(case)
+    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    t = target(name)
+    plan = plan_winograd(problem, transform, replace(t, l2=l2), epilogue)
+    packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
+    run(plan.weights, threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+    dst = guarded(np.full(op.output_spec(*map(spec_of, (src, weights))).shape, np.nan, np.float32), end)
+    stride = -(-plan.scratch_bytes // 64) * 64
+    at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
+    scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
+    run(
+        plan.kernel,
+        threads,
+        name,
+        dst=dst,
+        src=guarded(src, end),
+        weights=packed,
+        scratch=scratch,
+        scratch_stride=stride,
+        **plan.arguments,
+        **at_edge,
+    )
+    return dst.copy()
+
+
+@pytest.mark.parametrize("name", available_targets())
+@pytest.mark.parametrize(("transform", "case"), CASES, ids=str)
+def test_within_the_bound_of_float64(transform: Transform, case: Case, name: str) -> None:
+    rng = np.random.default_rng(1)
+    op, shape, _ = problem_of(case)
+    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    expected = op.reference(src.astype(np.float64), weights.astype(np.float64))
+    epilogues = [(NO_EPILOGUE, [], expected)]
+    if name == "avx512" and case is CASES[2][1]:
+        bias, full, scale = rng.standard_normal(case.oc), rng.standard_normal(expected.shape), np.array([0.5])
+        epilogues += [
+            (BIAS_RELU_ADD, [bias, full, scale], (np.maximum(expected + bias, 0) + full) * 0.5),
+            (SIGMOIDS, [bias], expected + bias),
+        ]
+    for epilogue, operands, wanted in epilogues:
+        one = result(transform, case, name, epilogue, operands, 1, True, 1 << 20)
+        assert np.abs(one - wanted).max() <= BOUND[transform] * np.abs(expected).max()
+        assert (result(transform, case, name, epilogue, operands, 3, False, 1 << 20) == one).all()
+
+
+@pytest.mark.parametrize("l2", [16 * 1024, 256 * 1024])
+def test_small_caches_make_many_blocks_chunks_and_parts(l2: int) -> None:
+    case = Case((2, 22, 19, 35), (3, 3), 130, padding="same")
+    rng = np.random.default_rng(1)
+    op, shape, _ = problem_of(case)
+    expected = op.reference(*(rng.standard_normal(s).astype(np.float32).astype(np.float64) for s in (case.src, shape)))
+    out = result(Transform(4), case, target().name, NO_EPILOGUE, [], 2, True, l2)
+    assert np.abs(out - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("transform", list(BOUND), ids=str)
+def test_the_bound_holds_for_many_channels_and_positive_inputs(transform: Transform) -> None:
+    """As after a relu: sums do not cancel, so the largest output is large. 256 channels are as many as the widest 3×3 layers that use F(4,3)."""
+    case = Case((1, 12, 12, 256), (transform.taps,) * 2, 32, padding="same")
+    rng = np.random.default_rng(1)
+    op, shape, _ = problem_of(case)
+    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    expected = op.reference(src.astype(np.float64), weights.astype(np.float64))
+    out = result(transform, case, target().name, NO_EPILOGUE, [], 1, True, 1 << 20)
+    assert np.abs(out - expected).max() <= BOUND[transform] * np.abs(expected).max()
+
+
+def test_exact_precision_and_what_winograd_cannot_do_are_refused() -> None:
+    def why(case: Case, precision: str = "fast") -> str | None:
+        return refusal(problem_of(case)[2], Transform(4), target("x86-64" if "x86-64" in available_targets() else None), precision)
+
+    assert why(Case((1, 8, 8, 16), (3, 3), 16)) is None
+    assert "exact" in str(why(Case((1, 8, 8, 16), (3, 3), 16), "exact"))
+    assert "strides" in str(why(Case((1, 8, 8, 16), (3, 3), 16, 2)))
+    assert "dilation" in str(why(Case((1, 8, 8, 16), (3, 3), 16, dilation=2)))
+    assert "groups" in str(why(Case((1, 8, 8, 16), (3, 3), 16, groups=2)))
+    assert "3×3" in str(why(Case((1, 8, 8, 16), (5, 5), 16)))
+    assert "3×3" in str(why(Case((1, 8, 8, 8, 16), (3, 3, 3), 16)))
+    assert "channels" in str(why(Case((1, 8, 8, 3), (3, 3), 16)))
+
+
+def test_unknown_sizes_are_refused() -> None:
+    with pytest.raises(ValueError, match="outputs \\+ taps - 1"):
+        Transform(3, 3)
