@@ -1,4 +1,4 @@
-"""Keras's `backend.image`."""
+"""Keras's `backend.image`: colours, resizing, geometric transforms, fixed filters."""
 
 from simplecell.keras_backend.image.color import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 from simplecell.keras_backend.image.filters import gaussian_blur, sobel_edges
@@ -12,6 +12,7 @@ from simplecell.keras_backend.image.transform import (
     elastic_transform,
     perspective_transform,
 )
+from simplecell.keras_backend.signatures import unannotated
 
 __all__ = [
     "AFFINE_TRANSFORM_FILL_MODES",
@@ -32,3 +33,5 @@ __all__ = [
     "scale_and_translate",
     "sobel_edges",
 ]
+
+unannotated(globals(), __all__)

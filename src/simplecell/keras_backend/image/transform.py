@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from keras.src.backend.config import standardize_data_format
-from keras.src.random.seed_generator import draw_seed
 
 from simplecell import ops
 from simplecell.keras_backend import linalg
@@ -168,4 +167,4 @@ def elastic_transform(
 def _normal(shape: tuple[int, ...], dtype: str, seed: Any) -> Any:
     from simplecell.keras_backend.random import normal
 
-    return normal(shape, 0.0, 1.0, dtype, draw_seed(seed))
+    return normal(shape, 0.0, 1.0, dtype, seed)

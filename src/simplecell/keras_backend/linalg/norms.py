@@ -10,7 +10,7 @@ from simplecell import ops
 from simplecell.keras_backend.dispatch import constant, dtype_of
 from simplecell.keras_backend.linalg.factorization import singular_values
 from simplecell.keras_backend.linalg.support import matrix
-from simplecell.keras_backend.numpy.reductions import max, min, sum
+from simplecell.keras_backend.numpy.reductions import axes_of, max, min, sum
 from simplecell.keras_backend.numpy.shaping import expand_dims, moveaxis, ravel
 from simplecell.ops import shaping
 
@@ -23,7 +23,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
             value = ops.sqrt(sum(ops.square(ravel(x))))
             return shaping.reshape(value, (1,) * ndim) if keepdims else value
         axis = tuple(range(ndim))
-    axes = tuple(a % ndim for a in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+    given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    axes_of(given, ndim)  # raises where one is out of bounds
+    axes = tuple(a % ndim for a in given)
     if len(axes) == 1:
         return _vector_norm(x, 2 if ord is None else ord, axes[0], keepdims)
     if len(axes) != 2 or axes[0] == axes[1]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from simplecell import ops
 from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, constant, dtype_of, floating, promote
+from simplecell.keras_backend.dispatch import callout, constant, dtype_of, floating, promote, symbolic
 from simplecell.keras_backend.numpy.shaping import along, pad
 from simplecell.ops import shaping
 from simplecell.ops.base import Spec, apply
@@ -35,6 +35,14 @@ def _parts(z: np.ndarray, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _or_zero(diff: Any, like: Any) -> Any:
     return np.zeros(like.shape, like.dtype) if diff is None else diff
+
+
+def _get_complex_tensor_from_tuple(x: Any) -> Any:
+    """real + i·imaginary; Keras's `polar` calls it by this name."""
+    real, imaginary = _pair(x)
+    if symbolic(real, imaginary):
+        raise NotImplementedError("A traced model's tensors are real: keep the real and the imaginary part apart.")
+    return real + 1j * imaginary
 
 
 # --- complex to complex: with F the matrix of the transform and N its size, Fᴴ = N·F⁻¹ -------------------------------------
@@ -195,12 +203,17 @@ def istft(
     window: Any = "hann",
     center: bool = True,
 ) -> Any:
+    """Frames are weighted with the window again, added where they overlap, and divided by the window's squares added likewise.
+
+    Without a window, frames are added as they are.
+    """
     frames = irfft(x, fft_length)
     win = _window(window, sequence_length, fft_length, dtype_of(frames))
-    total = _overlap_add(ops.multiply(frames, win), sequence_stride)
-    weight = _overlap_add(shaping.broadcast_to(ops.square(win), tuple(frames.shape[-2:])), sequence_stride)
-    tiny = constant(np.finfo(np.float32).tiny, weight)
-    result = ops.divide(total, ops.select(ops.greater(weight, tiny), weight, constant(1, weight)))
+    result = _overlap_add(ops.multiply(frames, win), sequence_stride)
+    if window is not None:
+        weight = _overlap_add(shaping.broadcast_to(ops.square(win), tuple(frames.shape[-2:])), sequence_stride)
+        tiny = constant(np.finfo(np.float32).tiny, weight)
+        result = ops.divide(result, ops.select(ops.greater(weight, tiny), weight, constant(1, weight)))
     start = fft_length // 2 if center else 0
     stop = start + length if length is not None else result.shape[-1] - start
     return _fit(along(result, -1, start, stop), stop - start) if length is not None else along(result, -1, start, stop)

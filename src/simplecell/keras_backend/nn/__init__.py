@@ -37,6 +37,7 @@ from simplecell.keras_backend.nn.losses import binary_crossentropy, categorical_
 from simplecell.keras_backend.nn.normalization import batch_normalization, moments
 from simplecell.keras_backend.nn.patches import depth_to_space, fold, space_to_depth, unfold
 from simplecell.keras_backend.nn.pooling import adaptive_average_pool, adaptive_max_pool, average_pool, max_pool
+from simplecell.keras_backend.signatures import unannotated
 
 __all__ = [
     "adaptive_average_pool",
@@ -90,3 +91,5 @@ __all__ = [
     "threshold",
     "unfold",
 ]
+
+unannotated(globals(), __all__)

@@ -237,6 +237,7 @@ from simplecell.keras_backend.numpy.shaping import (
     vstack,
 )
 from simplecell.keras_backend.numpy.vectorize import vectorize
+from simplecell.keras_backend.signatures import unannotated
 
 __all__ = [
     "abs",
@@ -459,3 +460,5 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+unannotated(globals(), __all__)

@@ -93,7 +93,7 @@ def view(x: Any, dtype: Any = None) -> Any:
     dtype = _dtype(dtype) if dtype is not None else x.dtype
     if symbolic(x) and dtype == x.dtype:
         return x
-    return callout(lambda a: np.ascontiguousarray(a).view(dtype), x, label="view", gradient=no_gradient)
+    return callout(lambda a: np.asarray(a, order="C").view(dtype), x, label="view", gradient=no_gradient)
 
 
 # --- ranges -----------------------------------------------------------------------------------------------------------
@@ -189,8 +189,6 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     x = convert_to_tensor(x)
     if len(x.shape) != 1:
         raise ValueError(f"`vander` needs a one-dimensional x. Received: x of shape {tuple(x.shape)}")
-    dtype = dtypes.result_type(dtype_of(x), "int32" if "int" in dtype_of(x) or dtype_of(x) == "bool" else dtype_of(x))
-    x = cast(x, dtype)
     powers = [constant(np.ones(x.shape), x)]
     for _ in range(1, x.shape[0] if N is None else N):
         powers.append(ops.multiply(powers[-1], x))

@@ -99,7 +99,7 @@ def _sinc(x: Any) -> Any:
     return ops.select(zero, constant(1, x), ops.sin(angle) / angle)
 
 
-sinc = unary("sinc", native(np.sinc, _sinc))
+sinc = unary("sinc", native(lambda x: np.sinc(x).astype(x.dtype), _sinc))
 
 # --- tests of a value -------------------------------------------------------------------------------------------------
 

@@ -145,11 +145,8 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
 
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     y = convert_to_tensor(y)
-    dtype = floating(
-        common_dtype(y, float if x is None else convert_to_tensor(x), also=(float,))
-        if x is None
-        else common_dtype(y, convert_to_tensor(x), also=(float,))
-    )
+    x = None if x is None else convert_to_tensor(x)
+    dtype = floating(common_dtype(*([y] if x is None else [y, x]), also=(float,)))
     y = cast(y, dtype)
     heights = along(y, axis, 1, None) + along(y, axis, None, -1)
     if x is None:
@@ -157,7 +154,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
         if len(widths.shape) == 1:
             widths = _as_axis(widths, y, axis)
     else:
-        x = cast(convert_to_tensor(x), dtype)
+        x = cast(x, dtype)
         widths = _as_axis(diff(x), y, axis) if len(x.shape) == 1 else diff(x, axis=axis)
     return sum(heights * widths, axis) * constant(0.5, y)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from simplecell import ops
 from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, constant, convert_operand, dtype_of, floating, no_gradient, promote, symbolic
+from simplecell.keras_backend.dispatch import callout, common_dtype, constant, convert_operand, dtype_of, floating, no_gradient, symbolic
 from simplecell.keras_backend.numpy.indexing import _refuse_traced, take_along_axis
 from simplecell.keras_backend.numpy.reductions import axes_of, reduce, sum
 from simplecell.keras_backend.numpy.shaping import along, expand_dims, ravel
@@ -140,7 +140,7 @@ def unique(
     flags = (return_index, return_inverse, return_counts)
 
     def distinct(a: np.ndarray) -> Any:
-        values, *extras = np.unique(a, True, True, True, axis=axis)
+        values, *extras = np.unique(a, True, True, True, axis=axis, equal_nan=False)
         where = axis or 0
         extras[1] = extras[1].reshape(a.shape if axis is None else -1)
         if size is not None:
@@ -163,24 +163,19 @@ def unique(
 def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:
     if sparse:
         raise ValueError("Unsupported value `sparse=True` with the simplecell backend. Received: sparse=True")
-    x = cast(convert_to_tensor(x), "int32")
+    x = convert_to_tensor(x)
     if symbolic(x):
         if not minlength:
             raise ValueError("`bincount` of a traced value needs `minlength`: the result's length must be known when a model is traced.")
         length = int(minlength)
     else:
         length = builtins.max(int(x.max()) + 1 if x.size else 0, int(minlength or 0))
-    dtype = "int32"
-    one_hot = (
-        np.equal(np.expand_dims(x, -1), np.arange(length, dtype="int32"))
-        if not symbolic(x)
-        else ops.equal(expand_dims(x, -1), np.arange(length, dtype="int32"))
-    )
+    hit = ops.equal(expand_dims(cast(x, "int32"), -1), np.arange(length, dtype="int32"))
     if weights is None:
-        return sum(cast(one_hot, dtype), -2)
+        return sum(cast(hit, "int32"), -2)
     weights = convert_to_tensor(weights)
-    weights = promote(weights, np.zeros((), "int32"))[0]
-    return sum(ops.multiply(cast(one_hot, dtype_of(weights)), expand_dims(weights, -1)), -2)
+    weights = cast(weights, common_dtype(x, weights))
+    return reduce("sum", ops.multiply(cast(hit, dtype_of(weights)), expand_dims(weights, -1)), -2, False)
 
 
 def histogram(x: Any, bins: Any = 10, range: Any = None) -> Any:
