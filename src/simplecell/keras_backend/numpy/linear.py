@@ -8,27 +8,17 @@ from typing import Any
 import numpy as np
 
 from simplecell import ops
-from simplecell.keras_backend import eager
 from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import common_dtype, constant, dtype_of, floating, promote, symbolic
+from simplecell.keras_backend.dispatch import common_dtype, constant, dtype_of, floating, promote, run, symbolic
 from simplecell.keras_backend.numpy.reductions import mean, sum
 from simplecell.keras_backend.numpy.shaping import along, concatenate, expand_dims, moveaxis, ravel
 from simplecell.ops import linear, shaping
 from simplecell.ops.base import apply
 
-# An eager product of fewer multiplications is done by NumPy before a program is looked up.
-_WORTH_A_PROGRAM = 1 << 18
-
 
 def product(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
-    """(…, m, k)·(…, k, n) for operands of one dtype: traced, by a compiled program, or by NumPy when small."""
-    op = linear.MatMul(transpose_a, transpose_b)
-    if symbolic(a, b):
-        return apply(op, a, b)
-    multiplications = prod(np.broadcast_shapes(a.shape[:-2], b.shape[:-2])) * a.shape[-1] * a.shape[-2] * b.shape[-2 if transpose_b else -1]
-    if dtype_of(a) == "float32" and multiplications >= _WORTH_A_PROGRAM:
-        return eager.execute(op, a, b)
-    return op.reference(a, b)
+    """(…, m, k)·(…, k, n) for operands of one dtype."""
+    return run(linear.MatMul(transpose_a, transpose_b), a, b)
 
 
 def matmul(x1: Any, x2: Any) -> Any:
