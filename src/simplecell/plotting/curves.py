@@ -95,12 +95,12 @@ def ticks(low: float, high: float, about: int) -> list[float]:
 
 
 def _thinned(x: Any, y: Any, columns: int) -> tuple[Any, Any]:
+    """The smallest and the largest value of each of `columns` stretches, in their order."""
     if len(y) <= 3 * columns:
         return x, y
-    usable = len(y) // columns * columns
-    groups = y[:usable].reshape(columns, -1)
-    start = np.arange(columns) * groups.shape[1]
-    keep = np.unique(np.concatenate([start + groups.argmin(1), start + groups.argmax(1), [len(y) - 1]]))
+    edges = np.linspace(0, len(y), columns + 1).astype(int)
+    extremes = [(a + y[a:b].argmin(), a + y[a:b].argmax()) for a, b in zip(edges, edges[1:])]
+    keep = np.unique(np.array([0, *np.ravel(extremes), len(y) - 1]))
     return x[keep], y[keep]
 
 

@@ -17,18 +17,18 @@ _SHADES = " .:-=+*#%@"
 _BARS = "▁▂▃▄▅▆▇█"
 
 
-def picture(pixels: Pixels, width: int = 40, height: int = 40, colours: bool = True) -> Text:
+def picture(pixels: Pixels, width: int = 40, height: int = 40, colours: bool = True, paper: bool = False) -> Text:
     """A picture of at most `width` columns and `height / 2` lines.
 
     Every character is an upper half block, its foreground the upper and its background the lower pixel.
-    Without `colours` (a file, a plain terminal) brightness becomes one of ten characters, two pixels high.
+    Without `colours` (a file, a plain terminal) brightness becomes one of ten characters, two pixels high; with `paper`, darkness does.
     """
     from rich.text import Text
 
     small = shrink(pixels, width, height)
     if len(small) % 2:
         small = np.concatenate([small, small[-1:]])
-    text = Text(no_wrap=True, end="")
+    text = Text(no_wrap=True)
     for y in range(0, len(small), 2):
         if y:
             text.append("\n")
@@ -37,7 +37,7 @@ def picture(pixels: Pixels, width: int = 40, height: int = 40, colours: bool = T
                 text.append("▀", style=f"{_hex(upper)} on {_hex(lower)}")
             else:
                 brightness = (upper.astype(float) + lower) @ (0.299, 0.587, 0.114) / 2
-                text.append(_SHADES[int(brightness / 256 * len(_SHADES))])
+                text.append(_SHADES[int((255 - brightness if paper else brightness) / 256 * len(_SHADES))])
     return text
 
 
@@ -48,7 +48,7 @@ def numbers(values: Any, paint: Callable[[Any], Pixels], form: Callable[[float],
     array = np.atleast_2d(np.asarray(values))
     pixels = paint(array)
     width = max(len(form(v)) for v in array.ravel())
-    text = Text(no_wrap=True, end="")
+    text = Text(no_wrap=True)
     for y, row in enumerate(array):
         if y:
             text.append("\n")

@@ -64,6 +64,7 @@ class Watcher(keras.callbacks.Callback):
             transient=True,
         )
         self._console = console
+        self._total = 0.0
         self._task = self._progress.add_task("compiling the training step", total=epochs * batches)
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -77,8 +78,11 @@ class Watcher(keras.callbacks.Callback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        # Keras reports the mean since the epoch began; the batch's own loss is what it added to the sum
         loss = float((logs or {})["loss"])
-        self.losses.append(loss)
+        total = loss * (batch + 1)
+        self.losses.append(total - (self._total if batch else 0.0))
+        self._total = total
         self._progress.update(self._task, advance=1, description=f"epoch {self._epoch + 1}/{self._epochs}, loss {loss:.3f}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -114,7 +118,8 @@ def tell(story: Story, console: Console, epochs: int) -> Learned:
             "    keras.layers.Flatten(),\n"
             "    keras.layers.Dense(10, activation='softmax'),\n"
             "])\n"
-            "model.compile(keras.optimizers.SGD(0.03, momentum=0.9), 'sparse_categorical_crossentropy', metrics=['accuracy'])\n"
+            "model.compile(optimizer=keras.optimizers.SGD(0.03, momentum=0.9),\n"
+            "              loss='sparse_categorical_crossentropy', metrics=['accuracy'])\n"
             f"model.fit(images, names, batch_size={BATCH}, epochs={epochs})"
         ),
     )
@@ -139,9 +144,7 @@ def _learned(story: Story, watcher: Watcher, history: dict[str, list[float]], un
     kernel = np.ones(per_epoch // 10 or 1) / (per_epoch // 10 or 1)
     smooth = np.convolve(watcher.losses, kernel, "valid")
     story.show(
-        Signals(
-            [Curve("loss", smooth, "#2b77b6", np.arange(len(smooth)) / per_epoch)], "the error, falling with every batch of images", "epochs", "loss"
-        ),
+        Signals([Curve("loss", smooth, "#2b77b6", np.arange(len(smooth)) / per_epoch)], "the error, falling with every batch of images", "epochs", "loss"),
         Signals(
             [
                 Curve("training images", history["accuracy"], "#9aa2ad", at),
@@ -170,7 +173,7 @@ def _by_class(story: Story, predicted: np.ndarray, names: np.ndarray) -> None:
 def _filters(story: Story, before: np.ndarray, after: np.ndarray) -> None:
     limit = float(max(np.abs(before).max(), np.abs(after).max()))
     pictures = [
-        Picture(f"filters-{name}", filter_pictures(kernel, scale=3, columns=8, limit=limit), caption, 4)
+        Picture(f"filters-{name}", filter_pictures(kernel, columns=8, limit=limit), caption, 10)
         for name, kernel, caption in (
             ("before", before, "the 32 filters of the first layer before training: random"),
             ("after", after, "after training: edges and lines of many directions"),
@@ -178,7 +181,7 @@ def _filters(story: Story, before: np.ndarray, after: np.ndarray) -> None:
         )
     ]
     story.show(
-        Text("Nobody told it about lines. Its first filters found them all the same, as the simple cells of an eye's cortex do."),
+        Text("Nobody told it about lines. Many of its first filters have become edge and line detectors all the same, as the **simple cells** have in the visual cortex of a cat or a monkey: where this software has its name from."),
         Pictures(pictures, signed=True),
     )
 
@@ -205,6 +208,7 @@ def _maps(story: Story, model: Any, test: np.ndarray, names: np.ndarray, predict
                         feature_maps(m, columns=16 if m.shape[2] == 64 else 8),
                         f"`{name}`: {' × '.join(map(str, m.shape))}. {words}",
                         scale,
+                        small=feature_maps(m[..., :6], columns=3),
                     )
                     for name, m, words, scale in zip(stages, maps, captions, (3, 4, 4, 6))
                 ),

@@ -40,7 +40,7 @@ def tell(story: Story) -> None:
         Matrices(
             [
                 Matrix("the picture, 8 × 8", picture, window=(y, 3, x, 3)),
-                Matrix("the filter, 3 × 3", detector),
+                Matrix("the filter", detector),
                 Matrix("the feature map, 6 × 6", here, window=(y, 1, x, 1)),
             ],
             ["∗", "="],

@@ -105,7 +105,7 @@ class Page:
             self._pictures[item.name] = picture = png(pixels)
             h, w = pixels.shape[:2]
             figures.append(
-                f'<figure><img src="{data_uri(picture)}" width="{w}" height="{h}" alt="{escape(item.caption, quote=True)}">'
+                f'<figure style="width:{max(w, 150)}px"><img src="{data_uri(picture)}" width="{w}" height="{h}" alt="{escape(item.caption, quote=True)}">'
                 f"<figcaption>{_marked(item.caption)}</figcaption></figure>"
             )
         scale = '<div class="scale"><span>negative</span><i></i><span>positive</span></div>' if block.signed else ""

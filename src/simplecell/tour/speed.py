@@ -28,8 +28,8 @@ def tell(story: Story, learned: Learned) -> None:
     story.show(
         Chapter(5, "How fast it ran, and on which machine code"),
         Text(
-            "Nothing of this ran in an interpreter of layers. simplecell wrote the network down as a graph, derived its gradients, and had LLVM turn both into machine code "
-            "for this very processor. `simplecell.compile` gives the network as one function."
+            "The network did not run layer by layer. simplecell wrote it down as a graph, derived its gradients, and had LLVM turn both into machine code for this very processor: "
+            "one program for a whole training step, one for a prediction. `simplecell.compile` gives the network as one function."
         ),
         Code("program = simplecell.compile(model)\nprogram(images)\nprint(program.describe())"),
     )
@@ -37,7 +37,6 @@ def tell(story: Story, learned: Learned) -> None:
     program = simplecell.compile(learned.model, threads=1)
     expected = np.asarray(learned.model.predict(many, verbose=0))
     agrees = bool(np.allclose(program(many), expected, rtol=1e-4, atol=1e-5))
-    # timed once more in the NumPy reference's terms would take minutes; what is compared is the same work through `predict`
     single, several = _seconds(lambda: program(one)), _seconds(lambda: program(many))
     through_keras = _seconds(lambda: learned.model.predict(many, 256, verbose=0))
     target = host()

@@ -74,6 +74,8 @@ class Picture:
     scale: int = 1
     terminal: bool = True
     """drawn in the terminal too"""
+    small: Pixels | None = None
+    """what the terminal draws instead of `pixels`, where these have more detail than it can show"""
 
 
 @dataclass(frozen=True)

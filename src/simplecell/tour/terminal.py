@@ -13,7 +13,7 @@ from rich.syntax import Syntax
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
-from simplecell.plotting import grey, numbers, picture, signed, sparkline
+from simplecell.plotting import Pixels, grey, numbers, picture, signed, sparkline
 
 from . import story
 
@@ -70,9 +70,7 @@ class Terminal:
 
     @show.register
     def _(self, block: story.Slide) -> None:
-        table = RichTable(
-            "position", "window", "filter × window", "NumPy", "layer", box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0)
-        )
+        table = RichTable("position", "window", "filter × window", "NumPy", "layer", box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
         size = len(block.weights)
         for position, sums, dot, value in block.rows():
             window = RichText()
@@ -94,7 +92,13 @@ class Terminal:
         usable = self.console.width - 4
         per_row = min(len(shown), max(1, usable // 26), 4)
         width = min(usable // per_row - 2, 64)
-        tiles = [Group(picture(p.pixels, width, 2 * width, self._colours), RichText(p.caption, style="dim", end="")) for p in shown]
+        tiles = [
+            Group(
+                picture(p.pixels if p.small is None else p.small, width, 2 * width, self._colours, _is_light(p.pixels)),
+                _marked(p.caption, "dim"),
+            )
+            for p in shown
+        ]
         self._print(Columns(tiles, padding=(0, 2), width=width))
 
     @show.register
@@ -103,17 +107,17 @@ class Terminal:
         if self.pictures:
             longest = max(len(line.label) for line in lines)
             for line in lines:
-                self.console.print(
-                    f"  {line.label.rjust(longest)} ", RichText(sparkline(line.values, min(self.console.width - longest - 6, 100)), style=line.colour)
-                )
-        self._print(RichText(block.caption, style="dim"))
+                self.console.print(f"  {line.label.rjust(longest)} ", RichText(sparkline(line.values, min(self.console.width - longest - 6, 100)), style=line.colour))
+        self._print(_marked(block.caption, "dim"))
 
     @show.register
     def _(self, block: story.Table) -> None:
-        table = RichTable(*block.header, box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
+        table = RichTable(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
+        for header in block.header:
+            table.add_column(_marked(header))
         for row in block.rows:
-            table.add_row(*row)
-        self._print(table if not block.caption else Group(table, RichText(block.caption, style="dim")))
+            table.add_row(*map(_marked, row))
+        self._print(table if not block.caption else Group(table, _marked(block.caption, "dim")))
 
     @show.register
     def _(self, block: story.Output) -> None:
@@ -125,8 +129,13 @@ class Terminal:
         self.console.print(Padding(RichText.from_markup(f"{mark} ").append_text(_marked(block.claim)), (0, 0, 1, 2)))
 
 
-def _marked(words: str) -> RichText:
-    text, last = RichText(), 0
+def _is_light(pixels: Pixels) -> bool:
+    """Whether a picture is drawn in dark on light, as signed ones are."""
+    return float(pixels.mean()) > 160
+
+
+def _marked(words: str, style: str = "") -> RichText:
+    text, last = RichText(style=style), 0
     for mark in _MARKS.finditer(words):
         text.append(words[last : mark.start()])
         code, bold = mark.groups()
@@ -142,3 +151,5 @@ def console_for(width: int | None = None) -> Console:
     if width is None and not console.is_terminal:
         console = Console(highlight=False, width=100)
     return console
+
+
