@@ -89,7 +89,7 @@ class _Pass:
         if isinstance(node.op, CustomGradient):
             self.changed = True
             return inputs[: node.op.count]
-        with absolute_scope(node.scope):
+        with absolute_scope(node.scope):  # what a rule makes belongs to the layer of what it replaces
             for rule in (*RULES.get(type(node.op), ()), constants.constant_folding):
                 result = rule(node.op, inputs, self.facts)
                 if result is not None:

@@ -56,6 +56,9 @@ def require_inexact(what: str, spec: Spec) -> str:
 
 def broadcast_shapes(what: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     """NumPy's broadcasting rule, with an error that shows all shapes."""
+    first = shapes[0] if shapes else ()
+    if all(s == first or s == () for s in shapes):
+        return first
     rank = max(map(len, shapes), default=0)
     result = []
     for axis in range(-rank, 0):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from simplecell.graph.rewrites.facts import Facts, known, uniform
-from simplecell.graph.tensor import Tensor, as_tensor
+from simplecell.graph.tensor import Constant, Tensor, as_tensor
 from simplecell.ops import shaping
 from simplecell.ops.base import Op, Spec
 from simplecell.ops.callout import CallOut
@@ -21,9 +21,9 @@ def constant_folding(op: Op, inputs: Sequence[Tensor], facts: Facts) -> Tensor |
     """An op on constants, if its result is small, or uniform."""
     if not inputs or isinstance(op, (CallOut, RandomBits, RandomUniform, RandomNormal)):
         return None
-    values = [known(t) for t in inputs]
-    if any(v is None for v in values):
+    if any(not isinstance(t.node.op, Constant) for t in inputs):
         return None
+    values = [known(t) for t in inputs]
     spec = op.output_spec(*(t.spec for t in inputs))
     if not isinstance(spec, Spec):
         return None

@@ -58,14 +58,13 @@ def cast_of_cast(op: Cast, inputs: Inputs, facts: Facts) -> Tensor | None:
 def neutral_operand(op: Binary, inputs: Inputs, facts: Facts) -> Tensor | None:
     """x + 0, x - 0, x · 1, x / 1, x ** 1, and with the operands swapped where that is the same."""
     a, b = inputs
-    shape = op.output_spec(a.spec, b.spec).shape
     neutral = {"add": 0, "subtract": 0, "multiply": 1, "divide": 1, "power": 1}[op.function]
     kept = None
     if is_uniform(b, neutral):
         kept = a
     elif op.function in ("add", "multiply") and is_uniform(a, neutral):
         kept = b
-    return None if kept is None else shaping.broadcast_to(kept, shape)
+    return None if kept is None else shaping.broadcast_to(kept, op.output_spec(a.spec, b.spec).shape)
 
 
 def known_power(op: Binary, inputs: Inputs, facts: Facts) -> Tensor | None:
@@ -105,16 +104,15 @@ def maximum_with_zero(op: Binary, inputs: Inputs, facts: Facts) -> Tensor | None
 def known_condition(op: Select, inputs: Inputs, facts: Facts) -> Tensor | None:
     """A condition that is the same everywhere, or two branches that are the same tensor."""
     condition, a, b = inputs
-    shape = op.output_spec(*(t.spec for t in inputs)).shape
     value = uniform(condition)
     if a is not b and value is None:
         return None
+    shape = op.output_spec(*(t.spec for t in inputs)).shape
     return shaping.broadcast_to(a if a is b or value else b, shape)  # type: ignore[no-any-return]
 
 
 def needless_broadcast(op: Op, inputs: Inputs, facts: Facts) -> Tensor | None:
     """An operand that is broadcast first, where the op itself would broadcast it (constants of one value included)."""
-    shape = op.output_spec(*(t.spec for t in inputs)).shape  # type: ignore[union-attr]
     for i, t in enumerate(inputs):
         small: Tensor | np.ndarray | None = t.node.inputs[0] if produced_by(t, BroadcastTo) else None
         value = known(t)
@@ -123,7 +121,7 @@ def needless_broadcast(op: Op, inputs: Inputs, facts: Facts) -> Tensor | None:
         if small is None:
             continue
         shapes = [s.shape for j, s in enumerate(inputs) if j != i] + [small.shape]
-        if np.broadcast_shapes(*shapes) == shape:
+        if np.broadcast_shapes(*shapes) == op.output_spec(*(s.spec for s in inputs)).shape:  # type: ignore[union-attr]
             replaced = [np.asarray(small) if j == i and not isinstance(small, Tensor) else small if j == i else s for j, s in enumerate(inputs)]
             other = next(s for s in replaced if isinstance(s, Tensor))
             return other.trace(op, replaced)  # type: ignore[no-any-return]
