@@ -7,34 +7,41 @@ from typing import Any
 
 import numpy as np
 
-from simplecell.engine.build import Executable, build
+from simplecell.engine.plan import plan
+from simplecell.engine.program import Program
+from simplecell.engine.runtime import Bound
+from simplecell.engine.target import host, target
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import spec_of
+from tests.engine.harness import available_targets, guarded
 
 
-def compare(
-    function: Callable[..., Any], *arrays: np.ndarray, rtol: float = 0.0, atol: float = 0.0, threads: int = 2, call_outs: bool = False
-) -> Executable:
-    """`function` on placeholders like `arrays`, run on 1 and on `threads` threads (equal bits) against the reference."""
+def compare(function: Callable[..., Any], *arrays: np.ndarray, rtol: float = 0.0, atol: float = 0.0, call_outs: bool = False) -> Program:
+    """`function` on placeholders like `arrays`, on every target, against the reference; and on 1 and 2 threads, with equal bits.
+
+    Inputs and outputs end at pages that must not be touched. Gives the program for this machine's best target.
+    """
     tensors = [placeholder(spec_of(a)) for a in arrays]
     result = function(*tensors)
-    outputs = list(result) if isinstance(result, (tuple, list)) else [result]
-    graph = Graph.of(tensors, outputs)
-    want = evaluate(graph, list(arrays))
-    executable = build(graph, threads=1)
-    got = executable(list(arrays))
-    for g, w in zip(got, want, strict=True):
-        w = np.asarray(w)
-        assert g.dtype == w.dtype and g.shape == w.shape
-        if rtol or atol:
-            np.testing.assert_allclose(g, w, rtol=rtol, atol=atol)
-        else:
-            np.testing.assert_array_equal(g, w)
-    again = build(graph, threads=threads)(list(arrays))
-    for g, a in zip(got, again, strict=True):
-        assert g.tobytes() == a.tobytes(), "the bits depend on the number of threads"
-    if not call_outs:
-        assert executable.program is not None
-        assert not executable.program.call_outs, [s.reason for s in executable.program.call_outs]
-    return executable
+    graph = Graph.of(tensors, list(result) if isinstance(result, (tuple, list)) else [result])
+    inputs, outputs = [guarded(a) for a in arrays], [guarded(np.zeros(t.shape, t.dtype)) for t in graph.outputs]
+    want = [np.asarray(w) for w in evaluate(graph, list(arrays))]
+    for on in available_targets():
+        for threads in (1, 2) if on == host().name else (1,):
+            program = plan(graph, target(on), threads, "fast")
+            if not call_outs:
+                assert not program.call_outs, [s.reason for s in program.call_outs]
+            bound = Bound(program, target(on), threads)
+            bound.prepare([])
+            before = [y.tobytes() for y in outputs]
+            bound.run(inputs, outputs)
+            for y, w in zip(outputs, want, strict=True):
+                assert y.dtype == w.dtype and y.shape == w.shape
+                if rtol or atol:
+                    np.testing.assert_allclose(y, w, rtol=rtol, atol=atol)
+                else:
+                    np.testing.assert_array_equal(y, w)
+            if threads == 2:
+                assert before == [y.tobytes() for y in outputs], "the bits depend on the number of threads"
+    return plan(graph, host(), 1, "fast")

@@ -85,7 +85,7 @@ def truth(e: Emitter, dtype: str, x: Value) -> Value:
     return x if dtype == "bool" else e.b.icmp_unsigned("!=", x, like(x, 0))
 
 
-_UNARY: dict[str, tuple[tuple[str, ...], UnaryEmitter]] = {
+UNARY: dict[str, tuple[tuple[str, ...], UnaryEmitter]] = {
     "identity": (ALL, lambda e, d, x: x),
     "negative": (FLOATS + INTEGERS, _negative),
     "absolute": (ALL, _absolute),
@@ -111,10 +111,10 @@ _UNARY: dict[str, tuple[tuple[str, ...], UnaryEmitter]] = {
 
 
 def _less(e: Emitter, dtype: str, a: Value, b: Value) -> Value:
-    return _compare("<")(e, dtype, a, b)
+    return compare("<")(e, dtype, a, b)
 
 
-def _compare(sign: str) -> BinaryEmitter:
+def compare(sign: str) -> BinaryEmitter:
     def emit(e: Emitter, dtype: str, a: Value, b: Value) -> Value:
         if dtype in FLOATS:
             return e.b.fcmp_unordered("!=", a, b) if sign == "!=" else e.b.fcmp_ordered(sign, a, b)
@@ -138,7 +138,7 @@ def _extremum(sign: str) -> BinaryEmitter:
         if dtype == "bool":
             return e.b.or_(a, b) if sign == ">" else e.b.and_(a, b)
         if dtype not in FLOATS:
-            return e.b.select(_compare(sign)(e, dtype, a, b), a, b)
+            return e.b.select(compare(sign)(e, dtype, a, b), a, b)
         return extremum(e, "maximum" if sign == ">" else "minimum", a, b)
 
     return emit
@@ -216,7 +216,7 @@ def _right_shift(e: Emitter, dtype: str, a: Value, b: Value) -> Value:
 
 
 _BITWISE = (*INTEGERS, "bool")
-_BINARY: dict[str, tuple[tuple[str, ...], BinaryEmitter]] = {
+BINARY: dict[str, tuple[tuple[str, ...], BinaryEmitter]] = {
     "add": (ALL, _arithmetic("fadd", "add", "or_")),
     "subtract": (FLOATS + INTEGERS, _arithmetic("fsub", "sub", "")),
     "multiply": (ALL, _arithmetic("fmul", "mul", "and_")),
@@ -227,12 +227,12 @@ _BINARY: dict[str, tuple[tuple[str, ...], BinaryEmitter]] = {
     "maximum": (ALL, _extremum(">")),
     "minimum": (ALL, _extremum("<")),
     "arctan2": (("float32",), lambda e, d, a, b: trigonometric.arctan2(e, a, b)),
-    "equal": (ALL, _compare("==")),
-    "not_equal": (ALL, _compare("!=")),
-    "less": (ALL, _compare("<")),
-    "less_equal": (ALL, _compare("<=")),
-    "greater": (ALL, _compare(">")),
-    "greater_equal": (ALL, _compare(">=")),
+    "equal": (ALL, compare("==")),
+    "not_equal": (ALL, compare("!=")),
+    "less": (ALL, compare("<")),
+    "less_equal": (ALL, compare("<=")),
+    "greater": (ALL, compare(">")),
+    "greater_equal": (ALL, compare(">=")),
     "logical_and": (ALL, _logical("and_")),
     "logical_or": (ALL, _logical("or_")),
     "logical_xor": (ALL, _logical("xor")),
@@ -304,7 +304,7 @@ def supports(function: str, dtypes: Sequence[str]) -> bool:
         return True
     if function in FUNCTIONS:
         return operand == "float32"
-    found = _UNARY.get(function) or _BINARY.get(function)
+    found = UNARY.get(function) or BINARY.get(function)
     return found is not None and operand in found[0]
 
 
@@ -332,6 +332,6 @@ def _instruction(e: Emitter, expression: Expression, i: Instruction, operands: S
         return cast(e, operands[0], dtype, i.dtype)
     if i.function in FUNCTIONS:
         return FUNCTIONS[i.function](e, operands[0])
-    if i.function in _UNARY:
-        return _UNARY[i.function][1](e, dtype, operands[0])
-    return _BINARY[i.function][1](e, dtype, operands[0], operands[1])
+    if i.function in UNARY:
+        return UNARY[i.function][1](e, dtype, operands[0])
+    return BINARY[i.function][1](e, dtype, operands[0], operands[1])

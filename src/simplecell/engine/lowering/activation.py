@@ -1,0 +1,32 @@
+"""Softmax and log-softmax; all other activations are element-wise."""
+
+from __future__ import annotations
+
+from math import prod
+
+from simplecell.engine.fuse import Group
+from simplecell.engine.kernels import scan
+from simplecell.engine.lowering.context import Lowering, lowers
+from simplecell.ops.activation import LogSoftmax, Softmax
+
+
+@lowers(Softmax, LogSoftmax)
+def softmax(ctx: Lowering, group: Group) -> str | None:
+    op, x, y = group.anchor.op, group.anchor.inputs[0], group.output
+    assert isinstance(op, (Softmax, LogSoftmax))
+    if x.spec.dtype != "float32":
+        return f"{x.spec.dtype} has no machine code"
+    axis = op.axis % len(x.shape)
+    inner = prod(x.shape[axis + 1 :])
+    ctx.step(
+        scan.Softmax(isinstance(op, LogSoftmax), inner == 1),
+        src=ctx.address(x),
+        dst=ctx.address(y),
+        outer=prod(x.shape[:axis]),
+        n=x.shape[axis],
+        inner=inner,
+        shapes=f"{x.spec} axis {axis}",
+        flops=30 * x.spec.size,
+        nbytes=4 * x.spec.nbytes,
+    )
+    return None
