@@ -17,6 +17,7 @@ from keras.src.backend.common.stateless_scope import StatelessScope, get_statele
 
 from simplecell.graph.graph import Graph, topological
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor, as_tensor, placeholder
+from simplecell.keras_backend.labels import LabelCheck
 from simplecell.keras_backend.variable import Counters, Variable
 from simplecell.ops import reduction
 from simplecell.ops.base import Spec, spec_of
@@ -29,6 +30,7 @@ class TraceScope(StatelessScope):
         super().__init__(collect_losses=True)
         self.read: dict[int, tuple[Variable, Any]] = {}
         self.updated: dict[int, Variable] = {}
+        self.checks: list[LabelCheck] = []
 
     def leaf(self, variable: Variable) -> Any:
         """What stands for the variable's value at the start."""
@@ -102,7 +104,16 @@ def gradients(loss: Any, variables: Sequence[Any]) -> list[Any]:
 class StepProgram:
     """One traced step, built: called with the data's leaves it returns the step's outputs and updates the variables."""
 
-    def __init__(self, graph: Graph, scope: TraceScope, outputs: Any, slots: list[int | None], threads: int | None, precision: str) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        scope: TraceScope,
+        data: Sequence[Tensor],
+        outputs: Any,
+        slots: list[int | None],
+        threads: int | None,
+        precision: str,
+    ) -> None:
         from simplecell.engine.build import build  # on first use: `import keras` does without the engine
 
         self.graph = graph
@@ -112,6 +123,8 @@ class StepProgram:
         read = [variable for variable, _ in scope.read.values()]
         self._inputs = [v for v in read if id(v) in scope.updated]
         self._parameters = [v for v in read if id(v) not in scope.updated]
+        places = {t: i for i, t in enumerate(data)}
+        self._checks = [(places[check.source], check) for check in scope.checks if check.source in places]
         self._seen = -1
         self._versions: tuple[int, ...] = ()
 
@@ -126,6 +139,9 @@ class StepProgram:
         self._seen = Counters.values
 
     def __call__(self, data: Sequence[np.ndarray]) -> Any:
+        """Run on the arrays of the data's leaves (without Nones), and return the step's outputs."""
+        for position, check in self._checks:
+            check(data[position])
         self.refresh()
         given = [*(current_array(v) for v in self._inputs), *data]
         results = self.executable(given)
@@ -134,7 +150,9 @@ class StepProgram:
         for variable, array in zip(self._updated, results[first:], strict=True):
             fresh = array.flags.owndata and id(array) not in borrowed
             variable._value = array if fresh else np.array(array)
-        leaves = iter(tree.flatten(self._outputs))
+        if self._outputs is None and self._slots == [0]:
+            return results[0]
+        leaves = tree.flatten(self._outputs)
         flat = [leaf if slot is None else results[slot] for leaf, slot in zip(leaves, self._slots, strict=True)]
         return tree.pack_sequence_as(self._outputs, flat)
 
@@ -167,7 +185,7 @@ def trace_step(function: Callable[[Any], Any], data: Any, *, threads: int | None
             # The one place where a node changes after it was made: nobody else holds it, and only now it is known.
             object.__setattr__(tensor.node.op, "role", "input")
     graph = Graph.of([*(t for _, t in scope.read.values()), *inputs.values()], results)
-    return StepProgram(graph, scope, kept, slots, threads, precision)
+    return StepProgram(graph, scope, list(inputs.values()), kept, slots, threads, precision)
 
 
 # --- graphs inside of graphs ------------------------------------------------------------------------------------------

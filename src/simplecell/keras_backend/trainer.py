@@ -230,6 +230,8 @@ class NumpyTrainer(base_trainer.Trainer):
             shuffle=False,
             steps_per_execution=self.steps_per_execution,
         )
+        if batches.num_batches == 0:
+            return self.predict_on_batch(x)  # no samples: the outputs' shapes with a batch of 0
         if not all(layer.built for layer in self._flatten_layers()):
             for _, _, data in batches:
                 self._build_for_prediction(data_adapter_utils.unpack_x_y_sample_weight(data[0])[0])
@@ -292,8 +294,31 @@ class NumpyTrainer(base_trainer.Trainer):
 
     def _build_from(self, batches: EpochIterator) -> None:
         """Make the variables of the model, its loss and metrics and the optimizer, if the first batch has to tell their shapes."""
+        if batches.num_batches == 0:
+            raise ValueError("There is no data: `x` holds no batch. Pass at least one sample.")
         self._symbolic_build(iterator=batches)
         batches.reset()
+
+    def _symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        if self.run_eagerly and not self._is_built():
+            if data_batch is None:
+                data_batch = next(batches[0] for _, _, batches in iterator)
+            self._build_eagerly(_arrays(data_batch))
+        super()._symbolic_build(iterator=iterator, data_batch=data_batch)
+
+    def _is_built(self) -> bool:
+        parts = [*self._flatten_layers(), self._compile_metrics, self._compile_loss]
+        return all(part is None or part.built for part in parts)
+
+    def _build_eagerly(self, data: Any) -> None:
+        """Build by computing: code that looks at values (that is what `run_eagerly` is for) cannot be traced."""
+        x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
+        with backend.StatelessScope():
+            y_pred = self._forward(x, training=False)
+            if self._compile_metrics is not None and not self._compile_metrics.built:
+                self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+            if self._compile_loss is not None and not self._compile_loss.built:
+                self._compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
 
     def _build_for_prediction(self, x: Any) -> None:
         spec = tree.map_structure(lambda v: backend.KerasTensor(v.shape, backend.standardize_dtype(v.dtype)) if is_tensor(v) else v, x)
