@@ -225,6 +225,40 @@ def test_training_graphs():
     assert run_time(graph)["convolution"] == 1
 
 
+def gradients_of(outputs, wrt):
+    seeds = [given(*t.shape) for t in outputs]
+    return gradients(outputs, wrt, seeds)
+
+
+@pytest.mark.parametrize("normalize", ["batch", "layer"])
+def test_normalization_in_training_takes_no_needless_passes(normalize):
+    x, scale, offset = given(4, 5, 6, 3), given(3), given(3)
+    if normalize == "batch":
+        y = ops.batch_normalization(x, *ops.moments(x, (0, 1, 2)), offset=offset, scale=scale)
+    else:
+        y = ops.layer_normalization(x, (1, 2, 3), scale, offset)
+    graph = check(y, *gradients_of([y], [x, scale, offset]))
+    full = [n for n in graph.nodes if n.op.name == "reduce_sum" and n.inputs[0].shape == x.shape]
+    # mean and variance; sums of d and of d · x. Layer normalization sums over other axes for its scale and offset
+    assert len(full) == {"batch": 4, "layer": 6}[normalize]
+
+
+def test_the_relu_mask_moves_to_the_small_side_of_pooling():
+    x = given(2, 7, 7, 3)
+    y = ops.max_pool(ops.relu(x), 3, 2, "same")
+    graph = check(y, *gradients_of([y], [x]))
+    assert [n.outputs[0].shape for n in graph.nodes if n.op.name == "select"] == [(2, 4, 4, 3)]
+    z = ops.max_pool(ops.tanh(x), 3, 2, "same")  # no mask, no change
+    assert run_time(check(*gradients_of([z], [x])))["max_pool_gradient"] == 1
+
+
+def test_reshapes_sink_and_meet():
+    x = given(2, 3, 4)
+    assert run_time(check(ops.reshape(ops.relu(ops.reshape(x, (6, 4)) * 2), (2, 3, 4)))) == {"multiply": 1, "relu": 1}
+    assert run_time(check(ops.sum(x, 1, keepdims=True)[:, 0] + ops.sum(x, 1))) == {"reduce_sum": 1, "add": 1}
+    assert run_time(check(x + ops.reshape(given(4), (1, 1, 4)))) == {"add": 1}
+
+
 def random_graph(seed: int) -> list[Tensor]:
     """Some forty random ops over a pool of tensors of a few shapes."""
     rng = np.random.default_rng(seed)

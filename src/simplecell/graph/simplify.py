@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from simplecell.graph.graph import Graph
-from simplecell.graph.rewrites import constants, folding, identities, layout, padding
+from simplecell.graph.rewrites import constants, folding, identities, layout, padding, training
 from simplecell.graph.rewrites.facts import Facts, Rule
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor, absolute_scope
 from simplecell.ops.base import Op
@@ -32,12 +32,24 @@ MAX_PASSES = 12  # each pass carries a rewrite further along a chain; networks n
 SMALL = 16  # elements up to which equal constants are found to be equal
 
 RULES: dict[type[Op], tuple[Rule, ...]] = {
-    Unary: (identities.inverse_of_inverse, layout.transpose_sinks),
-    Binary: (identities.arithmetic, identities.needless_broadcast, folding.scales_and_shifts, layout.transpose_sinks),
-    Select: (identities.known_condition, identities.needless_broadcast, layout.transpose_sinks),
-    Cast: (identities.without_effect, identities.cast_of_cast, layout.transpose_sinks),
+    Unary: (identities.inverse_of_inverse, layout.transpose_sinks, layout.reshape_sinks),
+    Binary: (identities.arithmetic, identities.needless_broadcast, folding.scales_and_shifts, layout.transpose_sinks, layout.reshape_sinks),
+    Select: (
+        identities.known_condition,
+        identities.needless_broadcast,
+        training.relu_mask_before_pooling_gradient,
+        layout.transpose_sinks,
+        layout.reshape_sinks,
+    ),
+    Cast: (identities.without_effect, identities.cast_of_cast, layout.transpose_sinks, layout.reshape_sinks),
     StopGradient: (identities.without_effect,),
-    Reduce: (identities.without_effect, layout.reduction_of_unit_axes, layout.reduction_of_transpose),
+    Reduce: (
+        identities.without_effect,
+        layout.kept_axes_as_reshape,
+        layout.reduction_of_unit_axes,
+        layout.reduction_of_transpose,
+        training.sum_of_deviations,
+    ),
     Reshape: (identities.without_effect, layout.reshape_of_reshape),
     Transpose: (identities.without_effect, layout.transpose_of_transpose, layout.transpose_of_unit_axes),
     BroadcastTo: (identities.without_effect,),

@@ -112,9 +112,12 @@ def known_condition(op: Select, inputs: Inputs, facts: Facts) -> Tensor | None:
 
 
 def needless_broadcast(op: Op, inputs: Inputs, facts: Facts) -> Tensor | None:
-    """An operand that is broadcast first, where the op itself would broadcast it (constants of one value included)."""
+    """An operand that is broadcast, or given leading axes of extent 1, where the op itself does it (constants of one value
+    included)."""
     for i, t in enumerate(inputs):
         small: Tensor | np.ndarray | None = t.node.inputs[0] if produced_by(t, BroadcastTo) else None
+        if produced_by(t, Reshape) and t.shape == (1,) * (t.ndim - t.node.inputs[0].ndim) + t.node.inputs[0].shape:
+            small = t.node.inputs[0]
         value = known(t)
         if value is not None and value.size > 1 and uniform(t) is not None:
             small = value[(0,) * value.ndim]

@@ -51,6 +51,32 @@ def reduction_of_unit_axes(op: Reduce, inputs: Inputs, facts: Facts) -> Tensor |
     return shaping.reshape(reduced, op.output_spec(x.spec).shape)  # type: ignore[no-any-return]
 
 
+def kept_axes_as_reshape(op: Reduce, inputs: Inputs, facts: Facts) -> Tensor | None:
+    """A reduction that keeps its axes is one that does not, and a reshape: so that both are seen to be the same."""
+    if not op.keepdims:
+        return None
+    (x,) = inputs
+    return shaping.reshape(apply(Reduce(op.function, op.axes), x), op.output_spec(x.spec).shape)  # type: ignore[no-any-return]
+
+
+def reshape_sinks(op: Op, inputs: Inputs, facts: Facts) -> Tensor | None:
+    """f(reshape(x), …) as reshape(f(x, …)) for element-wise f, if every other operand is one number, or was reshaped
+    alike: f then meets what made x, and reshapes meet each other."""
+    first = next((t for t in inputs if produced_by(t, Reshape) is not None), None)
+    if first is None:
+        return None
+    source = first.node.inputs[0]
+    moved: list[Tensor] = []
+    for t in inputs:
+        if produced_by(t, Reshape) is not None and t.shape == first.shape and t.node.inputs[0].shape == source.shape:
+            moved.append(t.node.inputs[0])
+        elif t.size == 1 and t.ndim <= first.ndim and first.size > 1:
+            moved.append(shaping.reshape(t, ()))
+        else:
+            return None
+    return shaping.reshape(apply(op, *moved), first.shape)  # type: ignore[no-any-return]
+
+
 def transpose_sinks(op: Op, inputs: Inputs, facts: Facts) -> Tensor | None:
     """f(transpose(x), …) as transpose(f(x, …)) for element-wise f, joins, padding and slices, if every other operand is
     transposed in the same way, or is derived from parameters, or is one number. Also where something else reads the
