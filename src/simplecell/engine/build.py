@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simplecell.graph.graph import Graph, evaluate
+from simplecell.graph.simplify import simplify
 from simplecell.graph.tensor import Placeholder
 from simplecell.ops.dtypes import to_dtype
 
@@ -89,7 +90,7 @@ def build(graph: Graph, *, threads: int | None = None, precision: str = "fast") 
         raise ValueError(f"precision must be 'fast' or 'exact', got {precision!r}.")
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}.")
-    return Executable(graph, threads, precision)
+    return Executable(simplify(graph), threads, precision)
 
 
 @cache
