@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -109,18 +108,6 @@ def binary(name: str, compute: Callable[[Any, Any], Any], also: Sequence[Any] = 
 # --- call-outs --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class DifferentiableCallOut(CallOut):
-    """A CallOut that knows its gradient: `gradient_rule(inputs, outputs, diff_outputs)` gives one entry per input."""
-
-    gradient_rule: Callable[..., Sequence[Any]] | None = None
-
-    def gradient(self, inputs: Sequence[Any], outputs: Sequence[Any], diff_outputs: Sequence[Any]) -> Sequence[Any]:
-        if self.gradient_rule is None:
-            return super().gradient(inputs, outputs, diff_outputs)
-        return self.gradient_rule(inputs, outputs, diff_outputs)
-
-
 def no_gradient(inputs: Sequence[Any], outputs: Sequence[Any], diff_outputs: Sequence[Any]) -> Sequence[Any]:
     """The gradient of what is constant almost everywhere (indices, counts, signs)."""
     return [None] * len(inputs)
@@ -145,7 +132,7 @@ def callout(
         with np.errstate(all="ignore"):
             outcome = function(*(np.ones(t.shape, t.dtype) for t in tensors))
         specs = tuple(map(_spec, outcome)) if isinstance(outcome, tuple) else _spec(outcome)
-    return apply(DifferentiableCallOut(function, specs, label, gradient), *tensors)
+    return apply(CallOut(function, specs, label, gradient), *tensors)
 
 
 def _spec(value: Any) -> Spec:

@@ -6,7 +6,6 @@ from math import prod as product
 from typing import Any
 
 import numpy as np
-from keras.src.backend.common import dtypes
 
 from simplecell.keras_backend.conversion import cast, convert_to_tensor
 from simplecell.keras_backend.dispatch import dtype_of, floating, native, promote, symbolic
@@ -114,8 +113,8 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 
 def _widened(x: Any) -> tuple[Any, str]:
     """x in a dtype to average in (at least 32 bits), and the dtype of the average."""
-    dtype = dtype_of(x)
-    return cast(x, dtypes.result_type(dtype, "float32")), floating(dtype)
+    dtype = floating(dtype_of(x))
+    return cast(x, "float32" if dtype in ("float16", "bfloat16") else dtype), dtype
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

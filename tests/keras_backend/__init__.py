@@ -1,0 +1,1 @@
+import simplecell  # noqa: F401  before any file here imports Keras
