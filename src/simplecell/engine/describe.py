@@ -20,8 +20,8 @@ def describe(program: Program, target: Target, threads: int, measured: Sequence[
     line = "  ".join
     text = [
         f"{len(program.run)} steps, {program.flops / 1e9:.3f} GFLOP, on {target.name} ({target.lanes} float32 per vector), {threads} thread(s)",
-        f"memory: arena {_mib(program.arena_bytes)}, scratch {_mib(program.scratch_bytes)} per thread, prepared weights "
-        f"{_mib(sum(b.nbytes for b in program.buffers if b.kind == 'prepared'))} ({len(program.prepare)} steps when weights change)",
+        f"memory: arena {_mib(program.arena_bytes)}, scratch {_mib(program.scratch_bytes)} per thread, constants and prepared weights "
+        f"{_mib(program.kept_bytes)} ({len(program.prepare)} steps when weights change)",
         "",
         line(_fit(c, w, i) for i, (c, w) in enumerate(zip(COLUMNS, widths))),
         line("─" * w for w in widths),

@@ -27,7 +27,8 @@ class Buffer:
 
     - `input` / `parameter` / `output`: the caller's array number `position`;
     - `constant`: `value`, made when the program is;
-    - `prepared`: kept from one run to the next, computed from parameters;
+    - `prepared`: computed from parameters, kept from one run to the next, at `offset` in the kept memory;
+    - `preparing`: computed from parameters, wanted by other steps of `prepare` only, at `offset` in an arena that goes when they are done;
     - `arena`: lives from its first writer to its last reader, at `offset` in the arena;
     - `scratch`: one piece per thread, meaningless between steps.
     """
@@ -78,6 +79,10 @@ class Program:
     arena_bytes: int
     scratch_bytes: int
     """per thread"""
+    kept_bytes: int = 0
+    """constants and prepared buffers"""
+    preparing_bytes: int = 0
+    """the arena of `prepare`"""
 
     @property
     def flops(self) -> int:

@@ -64,6 +64,8 @@ class Bound:
             self._parameters = list(parameters)
             for position, array in enumerate(parameters):
                 self._give("parameter", position, array)
+            passing = aligned(self.program.preparing_bytes)
+            self._give("preparing", 0, passing)
             self._go(self._prepare)
 
     def run(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
@@ -114,24 +116,20 @@ class Bound:
     # --- binding -----------------------------------------------------------------------------------------------------
 
     def _place(self, program: Program, threads: int) -> dict[int, int]:
-        """The base address of every buffer that the caller does not bring."""
-        arena = aligned(program.arena_bytes)
+        """The base address of every buffer that the caller does not bring, but for those that only `prepare` needs."""
         stride = rounded(program.scratch_bytes)
-        scratch = aligned(stride * threads)
         self._scratch_stride = stride
-        self._memory += [arena, scratch]
+        blocks = {"arena": aligned(program.arena_bytes), "scratch": aligned(stride * threads), "kept": aligned(program.kept_bytes)}
+        self._memory += blocks.values()
+        block_of = {"arena": "arena", "scratch": "scratch", "constant": "kept", "prepared": "kept"}
         bases: dict[int, int] = {}
         for i, b in enumerate(program.buffers):
-            if b.kind == "arena":
-                bases[i] = arena.ctypes.data + b.offset
-            elif b.kind == "scratch":
-                bases[i] = scratch.ctypes.data
-            elif b.kind in ("constant", "prepared"):
-                memory = aligned(b.nbytes)
-                if b.value is not None:
-                    memory[:] = np.ascontiguousarray(b.value).reshape(-1).view(np.uint8)
-                self._memory.append(memory)
-                bases[i] = memory.ctypes.data
+            block = block_of.get(b.kind)
+            if block is None:
+                continue
+            bases[i] = int(blocks[block].ctypes.data) + b.offset
+            if b.value is not None:
+                blocks[block][b.offset : b.offset + b.nbytes] = np.ascontiguousarray(b.value).reshape(-1).view(np.uint8)
         return bases
 
     def _table(self, steps: Sequence[Step]) -> _Table:
@@ -156,6 +154,9 @@ class Bound:
             buffer = self.program.buffers[value.buffer]
             if buffer.kind in ("input", "parameter", "output"):
                 self._patches.setdefault((buffer.kind, buffer.position), []).append((len(self._words), value.offset))
+                return 0
+            if buffer.kind == "preparing":
+                self._patches.setdefault(("preparing", 0), []).append((len(self._words), buffer.offset + value.offset))
                 return 0
             return self._bases[value.buffer] + value.offset
         if isinstance(value, float):

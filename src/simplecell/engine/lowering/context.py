@@ -199,14 +199,12 @@ class Lowering:
         run_buffers = self._run_buffers()
         prepare = tuple(s for s in self._steps if not self._is_run(s, run_buffers))
         run = tuple(s for s in self._steps if self._is_run(s, run_buffers))
+        wanted = {i for s in run for i in s.reads}
         for i, b in enumerate(self._buffers):
             if b.kind == "arena" and i not in run_buffers:
-                self._buffers[i] = replace(b, kind="prepared")
-        sizes = {i: b.nbytes for i, b in enumerate(self._buffers) if b.kind == "arena"}
-        offsets, arena = memory.place(sizes, [s.writes for s in run], [s.reads for s in run])
-        for i, offset in offsets.items():
-            self._buffers[i] = replace(self._buffers[i], offset=offset)
-        scratch = self._buffers[self._scratch].nbytes
+                self._buffers[i] = replace(b, kind="prepared" if i in wanted else "preparing")
+        arena = self._place("arena", run)
+        preparing = self._place("preparing", prepare)
         return Program(
             tuple(self._buffers),
             prepare,
@@ -215,8 +213,28 @@ class Lowering:
             tuple(self._parameters),
             tuple(t.spec for t in self.graph.outputs),
             arena,
-            scratch,
+            self._buffers[self._scratch].nbytes,
+            self._keep(run),
+            preparing,
         )
+
+    def _place(self, kind: str, steps: tuple[Step, ...]) -> int:
+        """Offsets for all buffers of a kind; the size of their arena."""
+        sizes = {i: b.nbytes for i, b in enumerate(self._buffers) if b.kind == kind}
+        offsets, size = memory.place(sizes, [s.writes for s in steps], [s.reads for s in steps])
+        for i, offset in offsets.items():
+            self._buffers[i] = replace(self._buffers[i], offset=offset)
+        return size
+
+    def _keep(self, run: tuple[Step, ...]) -> int:
+        """Constants and prepared buffers lie one after the other as `run` reads them, in one block (large pages, streaming); its size."""
+        order = dict.fromkeys([i for s in run for i in s.reads] + list(range(len(self._buffers))))
+        top = 0
+        for i in order:
+            if self._buffers[i].kind in ("constant", "prepared"):
+                self._buffers[i] = replace(self._buffers[i], offset=top)
+                top += memory.rounded(self._buffers[i].nbytes)
+        return top
 
     def _bind_outputs(self) -> None:
         """An output's buffer becomes the caller's array; one that lies elsewhere already (an input handed through, a constant, a part
