@@ -205,6 +205,7 @@ class Lowering:
                 self._buffers[i] = replace(b, kind="prepared" if i in wanted else "preparing")
         arena = self._place("arena", run)
         preparing = self._place("preparing", prepare)
+        kept = self._keep(run)
         return Program(
             tuple(self._buffers),
             prepare,
@@ -214,7 +215,7 @@ class Lowering:
             tuple(t.spec for t in self.graph.outputs),
             arena,
             self._buffers[self._scratch].nbytes,
-            self._keep(run),
+            kept,
             preparing,
         )
 
