@@ -5,11 +5,12 @@
 For one tap this is a matrix product srcᵀ · diff_dst whose sum runs over pixels. A register tile of rows (input channels) × vectors of
 output channels stays in registers over a band of pixels (some rows of an image, or some small images):
 
-    for each unit = (part of the images, group, panel of output channels, share of the taps), divided among the threads
-        for each band of pixels                       its panel of diff_dst fits half of L1
-            copy the band's panel of diff_dst to scratch, where its pixels are neighbours
-            for each tap, for each tile of input channels
-                sum over the pixels of the band that this tap meets inside src
+    for each unit = (part of the images, group, block of panels, share of the taps), divided among the threads
+        for each band of pixels                       its panel of diff_dst takes a third of L1
+            for each panel of output channels in the block
+                copy the band's panel of diff_dst to scratch, where its pixels are neighbours
+                for each tap, for each tile of input channels
+                    sum over the pixels of the band that this tap meets inside src
 
 Padding costs nothing: each tap sums over the positions at which it meets a real element (`_clip`), so there is no halo and no test in
 the inner loop. Taps whose elements are neighbours in memory (kw × ic, where nothing pads a row) join into one run of rows.
@@ -42,7 +43,8 @@ class GradientWeights(Kernel):
 
     Per axis a of z, y, x: `o_a` output positions, `i_a` input positions, `k_a` taps, `s_a` stride, `d_a` dilation, `p_a` padding before
     the first; `src_a` elements between input positions. `src_image`: elements between images. `band_n`, `band_y`, `band_x`: images,
-    rows and pixels per band. `splits`: shares into which the taps × row tiles of a unit are divided.
+    rows and pixels per band. `block`: panels that share a band of src while it is in L2. `splits`: shares into which the taps × row tiles
+    of a unit are divided.
     """
 
     tile: Tile
@@ -56,7 +58,7 @@ class GradientWeights(Kernel):
         axes = tuple(f"{what}_{a}" for a in AXES for what in ("o", "i", "k", "s", "d", "p", "src"))
         scratch = ("scratch", "scratch_stride") if self.packed else ()
         sizes = ("n", "channels", "ic", "oc", "oc_group", "conv_groups", "src_image", "segment_src", "segment_dst")
-        return ("src", "diff_dst", "dst", *sizes, *axes, "band_n", "band_y", "band_x", "parts", "part_size", "splits", *scratch)
+        return ("src", "diff_dst", "dst", *sizes, *axes, "band_n", "band_y", "band_x", "block", "parts", "part_size", "splits", *scratch)
 
     @property
     def name(self) -> str:
@@ -99,22 +101,21 @@ class _Emission:
     def emit(self) -> None:
         e = self.e
         parts, groups, splits, oc_group = e.index("parts"), e.index("conv_groups"), e.index("splits"), e.index("oc_group")
-        panels = (oc_group + (self.width - 1)) // self.width
-        row_tiles = (self.channels + (self.rows - 1)) // self.rows
-        jobs = self.z.k * self.y.k * self.x.k * row_tiles
-        first, last = e.my_share(parts * groups * panels * splits)
+        self.panels, self.block, self.oc_group = (oc_group + (self.width - 1)) // self.width, e.index("block"), oc_group
+        self.row_tiles = (self.channels + (self.rows - 1)) // self.rows
+        blocks = (self.panels + self.block - 1) // self.block
+        jobs = self.z.k * self.y.k * self.x.k * self.row_tiles
+        first, last = e.my_share(parts * groups * blocks * splits)
         with e.loop(last, start=first, name="unit") as unit:
             split, rest = unit.index % splits, unit.index // splits
-            panel, rest = rest % panels, rest // panels
+            block, rest = rest % blocks, rest // blocks
             group, part = rest % groups, rest // groups
-            column = panel * self.width
+            self.group, self.first_panel = group, block * self.block
             self.src_at = e.at(self.src, group * e.index("ic"))
-            self.column = group * oc_group + column
-            self.masks = [e.mask(oc_group - column - v * e.lanes) for v in range(self.kernel.tile.vectors)] if self.kernel.ragged else None
-            self.dst_at = e.at(self.dst, part * e.index("part_size") + self.column)
-            self._bands((self.n * part // parts, self.n * (part + 1) // parts), (jobs * split // splits, jobs * (split + 1) // splits), row_tiles)
+            self.dst_at = e.at(self.dst, part * e.index("part_size"))
+            self._bands((self.n * part // parts, self.n * (part + 1) // parts), (jobs * split // splits, jobs * (split + 1) // splits))
 
-    def _bands(self, images: tuple[Index, Index], jobs: tuple[Index, Index], row_tiles: Index) -> None:
+    def _bands(self, images: tuple[Index, Index], jobs: tuple[Index, Index]) -> None:
         e = self.e
         band_n, band_y, band_x = (e.index(f"band_{a}") for a in "nyx")
         with e.loop(images[1], start=images[0], step=band_n, name="images") as n:
@@ -123,10 +124,18 @@ class _Emission:
                 y_range = (y.index, (y.index + band_y).minimum(self.y.o))
                 with e.loop(self.x.o, step=band_x, name="band_pixels") as x:
                     x_range = (x.index, (x.index + band_x).minimum(self.x.o))
-                    self._pack(n_range, y_range, x_range)
-                    self.upcoming = self._upcoming(n.index, y_range)
                     begin = (n.index - images[0] + y.index + x.index).equals(0)
-                    self._taps(n_range, y_range, x_range, jobs, row_tiles, begin)
+                    last_panel = (self.first_panel + self.block).minimum(self.panels)
+                    self.upcoming = self._upcoming(n.index, y_range, x_range, last_panel - self.first_panel)
+                    with e.loop(last_panel, start=self.first_panel, name="panel") as panel:
+                        column = panel.index * self.width
+                        self.column = self.group * self.oc_group + column
+                        self.masks = None
+                        if self.kernel.ragged:
+                            self.masks = [e.mask(self.oc_group - column - v * e.lanes) for v in range(self.kernel.tile.vectors)]
+                        self._pack(n_range, y_range, x_range)
+                        self.panel_job = (panel.index - self.first_panel) * (jobs[1] - jobs[0])
+                        self._taps(n_range, y_range, x_range, jobs, begin)
 
     def _diff(self, n: Index, z: Index, y: Index, x: Index) -> Value:
         """The address of diff_dst at a pixel, in this unit's panel."""
@@ -149,19 +158,25 @@ class _Emission:
                 z.carry(y.results)
             n.carry(z.results)
 
-    def _upcoming(self, n: Index, y_range: tuple[Index, Index]) -> tuple[Value, Index]:
-        """Address and lines of the rows of src that the next band needs and this one does not: those that follow in memory."""
-        y = self.y
-        row = (y_range[1] - 1) * y.s + (y.k - 1) * y.d - y.p + 1
-        return self.e.at(self.src_at, n * self.src_image + row * y.src), (y_range[1] - y_range[0]) * y.s * y.src // 16
+    def _upcoming(self, n: Index, y_range: tuple[Index, Index], x_range: tuple[Index, Index], panels: Index) -> tuple[Value, Index]:
+        """Address and lines (for each panel) of what the next band needs of src and this one does not: what follows in memory."""
+        e, (y0, y1), (x0, x1) = self.e, y_range, x_range
+        row = (y1 - 1) * self.y.s + (self.y.k - 1) * self.y.d - self.y.p + 1
+        whole = x1 - x0 >= self.x.o
+        pixels = y0 * self.y.s * self.y.src + x1 * self.x.s * self.x.src
+        floats = e.select(whole, (y1 - y0) * self.y.s * self.y.src, (x1 - x0) * self.x.s * self.x.src)
+        address = e.at(self.src_at, n * self.src_image + e.select(whole, row * self.y.src, pixels))
+        skipping = self.y.s > self.y.k  # most of what follows would be fetched in vain
+        return address, e.select(skipping, 0, (floats // 16 + panels - 1) // panels)
 
     def _fetch(self, jobs: tuple[Index, Index], job: Index) -> None:
         """Each job fetches its share of the next band into L2, which hides the latency of L3 and memory (56×56×64: 139 → 156 GFLOP/s)."""
         e, (address, lines) = self.e, self.upcoming
         count = jobs[1] - jobs[0]
         share = (lines + count - 1) // count
+        first = (self.panel_job + job - jobs[0]) * share
         with e.loop(share, name="fetch") as line:
-            prefetch(e, e.at(address, ((job - jobs[0]) * share + line.index) * 16), 2)
+            prefetch(e, e.at(address, (first + line.index) * 16), 2)
 
     def _taps(
         self,
@@ -169,11 +184,10 @@ class _Emission:
         y_range: tuple[Index, Index],
         x_range: tuple[Index, Index],
         jobs: tuple[Index, Index],
-        row_tiles: Index,
         begin: Value,
     ) -> None:
-        """The jobs (tap, tile of rows) of a unit on one band."""
-        e, kernel = self.e, self.kernel
+        """The jobs (tap, tile of rows) of a unit on one band and panel."""
+        e, kernel, row_tiles = self.e, self.kernel, self.row_tiles
         with e.loop((jobs[1] + row_tiles - 1) // row_tiles, start=jobs[0] // row_tiles, name="tap") as tap:
             tap_x, rest = tap.index % self.x.k, tap.index // self.x.k
             tap_y, tap_z = rest % self.y.k, rest // self.y.k
@@ -184,7 +198,7 @@ class _Emission:
             for axis, t in taps:
                 src = e.at(src, (t * axis.d - axis.p) * axis.src)
             pixels = _Pixels(n_range, z, y, x, y_range, x_range)
-            dst = e.at(self.dst_at, tap.index * self.channels * self.oc)
+            dst = e.at(self.dst_at, tap.index * self.channels * self.oc + self.column)
             start, stop = (jobs[0] - tap.index * row_tiles).maximum(0), (jobs[1] - tap.index * row_tiles).minimum(row_tiles)
             whole = row_tiles - 1 if kernel.rest else row_tiles
             with e.loop(stop.minimum(whole), start=start, name="row_tile") as r:

@@ -51,16 +51,16 @@ def tile_cycles(rows: int, vectors: int) -> float:
     """Cycles of one step of a tile: two multiplications and two loads a cycle, four cycles from one multiplication to the next on the
     same accumulator, and the loop itself."""
     loads = rows + vectors
-    return max(rows * vectors / 2, loads / 2, 4.0) + 0.5
+    return max(rows * vectors / 2, loads / 2, 4.0) + 0.5 + 0.25 * (rows / 16 + 1)
 
 
 def choose_tile(p: ConvolutionProblem, target: Target) -> tuple[Rows, Tile]:
     """The rows and the tile with the fewest cycles per pixel."""
     columns = -(-p.oc // p.groups // target.lanes)
-    accumulators = 28 if target.registers >= 32 else 12
     best: tuple[float, Rows, Tile] | None = None
     for rows in row_choices(p):
         for vectors in range(1, min(4, columns) + 1):
+            accumulators = min(28, target.registers - vectors - 1)  # beside a step's vectors of diff_dst and one value of src
             most = min(rows.channels, accumulators // vectors // rows.segments)
             for height in range(most, 0, -1):
                 whole, rest = divmod(rows.channels, height)
@@ -75,7 +75,7 @@ def choose_tile(p: ConvolutionProblem, target: Target) -> tuple[Rows, Tile]:
     return best[1], best[2]
 
 
-def plan_weights(problem: ConvolutionProblem, images: int, target: Target) -> WeightsPlan:
+def plan_weights(problem: ConvolutionProblem, images: int, target: Target, threads: int) -> WeightsPlan:
     """`images`: of the original problem, where `problem` has joined them to one row."""
     p = problem
     (od, oh, ow), (id_, ih, iw) = p.dst, p.src
@@ -91,15 +91,19 @@ def plan_weights(problem: ConvolutionProblem, images: int, target: Target) -> We
     packed = jobs >= 4 and (p.oc != width)
 
     band_n, band_y, band_x = bands(n, (od, oh, ow), width, 4 * taps * rows.channels * width, target)
-    units = p.groups * panels
-    parts = min(n, MOST_PARTS) if units * jobs < UNITS else 1
-    splits = min(jobs, -(-UNITS // (units * parts)))
+    parts = min(n, MOST_PARTS) if p.groups * panels * jobs < UNITS else 1
+    # As many panels as keep their weights in L2 pass over a band of src while it is there; then the threads must get equal shares.
+    block = max(1, min(panels, target.l2 // 2 // (4 * taps * rows.channels * width)))
+    if parts * p.groups * -(-panels // block) < threads:
+        block = max(1, panels * parts * p.groups // threads)
+    units = parts * p.groups * -(-panels // block)
+    splits = 1 if units % threads == 0 or units >= 8 * threads else min(jobs, 4 * threads)
     kernel = GradientWeights(tile, rows.segments, rows.channels % height, oc_group % width != 0, packed)
     image, plane, row = id_ * ih * iw * p.ic, ih * iw * p.ic, iw * p.ic
     arguments: dict[str, Any] = {
         **{"n": n, "channels": rows.channels, "ic": p.ic // p.groups, "oc": p.oc, "oc_group": oc_group, "conv_groups": p.groups},
         **{"src_image": image, "segment_src": p.dilation[1] * row, "segment_dst": rows.channels * p.oc},
-        **{"band_n": band_n, "band_y": band_y, "band_x": band_x},
+        **{"band_n": band_n, "band_y": band_y, "band_x": band_x, "block": block},
         **{"parts": parts, "part_size": p.taps * p.ic // p.groups * p.oc, "splits": splits},
     }
     extents = zip(AXES, (od, oh, ow), (id_, ih, iw), rows.taps, p.strides, p.dilation, p.low, (plane, row, p.ic))
@@ -107,7 +111,7 @@ def plan_weights(problem: ConvolutionProblem, images: int, target: Target) -> We
         arguments |= {f"{what}_{axis}": value for what, value in zip(("o", "i", "k", "s", "d", "p", "src"), values)}
     pixels = min(band_n, n) * od * min(band_y, oh) * min(band_x, ow)
     scratch = GradientWeights.scratch_bytes(tile, target.lanes, pixels) if packed else 0
-    reason = f"{rows.what}; {units * jobs} tiles" + (f", too few to divide: {parts} partial sums" if parts > 1 else "")
+    reason = f"{rows.what}; {panels * jobs} tiles" + (f", too few to divide: {parts} partial sums" if parts > 1 else "")
     return WeightsPlan(kernel, arguments, parts, scratch, reason)
 
 

@@ -25,7 +25,7 @@ def gradient_weights(ctx: Lowering, group: Group) -> str | None:
     problem = ConvolutionProblem.of(Convolution(op.strides, op.padding, op.dilation, op.groups), src.shape, dst.shape)
     if problem is None:
         return "more than three spatial axes"
-    plan = plan_weights(problem, src.shape[0], ctx.target)
+    plan = plan_weights(problem, src.shape[0], ctx.target, ctx.threads)
     result = ctx.address(dst)
     into = result if plan.parts == 1 else ctx.temporary(plan.parts * dst.spec.nbytes)
     scratch: dict[str, Any] = {**ctx.scratch(plan.scratch_bytes)} if plan.kernel.packed else {}
