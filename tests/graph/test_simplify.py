@@ -7,7 +7,7 @@ from simplecell import ops
 from simplecell.graph.gradients import gradients
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.simplify import RULES, simplify
-from simplecell.graph.tensor import Placeholder, Tensor, placeholder
+from simplecell.graph.tensor import Placeholder, Tensor, name_scope, placeholder
 
 RNG = np.random.default_rng(1)
 
@@ -142,6 +142,15 @@ def test_batch_normalization_folds(name, bias):
     z = LINEAR[name](x)
     z = (z - weights(channels)) / ops.sqrt(ops.square(weights(channels)) + 1e-3) * weights(1, 1, 1, channels) + weights(channels)
     assert run_time(check(z)) == {linear: 1, "add": 1}
+
+
+def test_a_folded_convolution_keeps_its_layer():
+    with name_scope("conv"):
+        y = ops.convolution(given(1, 5, 5, 2), weights(3, 3, 2, 3))
+    with name_scope("norm"):
+        y = batch_norm(y, 3)
+    scopes = {n.op.name: n.scope for n in check(y).nodes}
+    assert scopes["convolution"] == "conv" and scopes["add"] == "norm"
 
 
 def test_a_residual_block():

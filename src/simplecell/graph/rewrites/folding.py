@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simplecell.graph.rewrites.facts import Facts, per_channel, produced_by
-from simplecell.graph.tensor import Tensor
+from simplecell.graph.tensor import Tensor, absolute_scope
 from simplecell.ops import elementwise as ew
 from simplecell.ops import shaping
 from simplecell.ops.base import apply
@@ -53,7 +53,8 @@ def _scaled(linear: Tensor, factor: Tensor) -> Tensor:
             vector = shaping.reshape(shaping.broadcast_to(shaping.expand_dims(by_group, 2), (inner, op.groups, outer // op.groups)), (inner, outer))
         elif isinstance(op, MatMul) and op.transpose_b:
             vector = shaping.expand_dims(vector, 1)
-    return apply(op, src, ew.multiply(weights, vector))  # type: ignore[no-any-return]
+    with absolute_scope(linear.node.scope):  # it stays the convolution's step, not the normalization's
+        return apply(op, src, ew.multiply(weights, vector))  # type: ignore[no-any-return]
 
 
 def scale_into_weights(op: Binary, inputs: Inputs, facts: Facts) -> Tensor | None:

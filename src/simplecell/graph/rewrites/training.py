@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from simplecell.graph.rewrites.facts import Facts, is_uniform, produced_by, uniform
-from simplecell.graph.tensor import Tensor, as_tensor
+from simplecell.graph.tensor import Tensor, absolute_scope, as_tensor
 from simplecell.ops import elementwise as ew
 from simplecell.ops import shaping
 from simplecell.ops.base import apply
@@ -28,7 +28,9 @@ def relu_mask_before_pooling_gradient(op: Select, inputs: Inputs, facts: Facts) 
     src, dst, d = pooled.node.inputs
     if condition.node.inputs[0] is not src or not is_uniform(condition.node.inputs[1], 0):
         return None
-    return apply(gradient, src, dst, ew.select(ew.greater(dst, 0), d, 0))  # type: ignore[no-any-return]
+    masked = ew.select(ew.greater(dst, 0), d, 0)
+    with absolute_scope(pooled.node.scope):
+        return apply(gradient, src, dst, masked)  # type: ignore[no-any-return]
 
 
 def sum_of_deviations(op: Reduce, inputs: Inputs, facts: Facts) -> Tensor | None:
