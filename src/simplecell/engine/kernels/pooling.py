@@ -169,7 +169,7 @@ class PoolGradient(Kernel):
         in_planes, in_rows = (_first_touched(e, g, i, x, self.by_rows) for i, x in ((z, "d"), (y, "h")))
         if not self.by_rows:
             # The first row of a plane of outputs clears all new planes; with a single plane, rows are cleared as they come.
-            flat, top = g["id"].equals(1), y.equals(0)
+            flat, top = (g["id"] * g["od"]).equals(1), y.equals(0)
             in_planes = (in_planes[0], e.select(flat, 1, e.select(top, in_planes[1], in_planes[0])))
             in_planes = (e.select(flat, 0, in_planes[0]), in_planes[1])
             in_rows = (e.select(flat, in_rows[0], 0), e.select(flat, in_rows[1], g["ih"]))

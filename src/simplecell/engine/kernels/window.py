@@ -62,9 +62,9 @@ def plan_columns(taps: int, stride: int, dilation: int, pad: int, size: int, out
     last = outputs % pixels or pixels
     if last * stride < high:
         last += pixels
-    if low > pixels * stride or high > last * stride or last > most + 4 or last > outputs:
+    if low > pixels * stride or high > last * stride or last > most + 4:
         return f"the padding ({low}, {high}) reaches past the first and last tile of {pixels} pixels"
-    return Columns(taps, stride, dilation, low, high, pixels, last, False)
+    return Columns(taps, stride, dilation, low, high, pixels, last, last == outputs)
 
 
 @dataclass(frozen=True)

@@ -43,12 +43,15 @@ class Sliding:
     axes: tuple[Axis, Axis, Axis] = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.dst_strides is None and self.depth == Axis(self.depth.size, self.depth.size):
+            object.__setattr__(self, "n", self.n * self.depth.size)  # planes that do not meet are images
+            object.__setattr__(self, "depth", Axis())
         object.__setattr__(self, "axes", (self.depth, self.height, self.width))
 
     @property
     def planes(self) -> bool:
-        """Does the window move along the depth?"""
-        return self.depth != Axis(self.depth.size, self.depth.size)
+        """Is there a depth to go along?"""
+        return self.depth != Axis()
 
     @property
     def taps(self) -> int:
@@ -100,6 +103,6 @@ def sliding(
     oc: int,
 ) -> Sliding:
     """A window over one, two or three axes; the missing ones are put before."""
-    axes = [Axis(i, o, k, s, d, p[0]) for i, o, k, s, d, p in zip(size, outputs, taps, strides, dilation, padding, strict=True)]
+    axes = [Axis(i, o, k, s, d if k > 1 else 1, p[0]) for i, o, k, s, d, p in zip(size, outputs, taps, strides, dilation, padding, strict=True)]
     depth, height, width = [Axis()] * (3 - len(axes)) + axes
     return Sliding(n, depth, height, width, ic, oc)
