@@ -7,7 +7,7 @@ conversion that is undefined for NaN takes place, and NaN reaches the result thr
 
 from __future__ import annotations
 
-from simplecell.engine.emit import Emitter, Value
+from simplecell.engine.emit import I16, I32, Emitter, Value
 from simplecell.engine.functions.vectors import (
     at_least,
     at_most,
@@ -16,6 +16,7 @@ from simplecell.engine.functions.vectors import (
     from_bits,
     horner,
     isnan,
+    lanes_of,
     less,
     like,
     narrow,
@@ -43,14 +44,18 @@ _SINH_WIDE = (0.1666666666706911, 0.008333333276340647, 0.00019841296045831344, 
 """(sinh(x) - x) / x³ in x², |x| ≤ 1"""
 
 
-def _reduce(e: Emitter, x: Value) -> tuple[Value, Value, Value]:
-    """k as integer bits, k as a float, r."""
+def _reduce(e: Emitter, x: Value) -> tuple[Value, Value]:
+    """t, whose low bits are k, and r."""
     t = e.fma(x, like(x, LOG2_E), like(x, ROUNDER))
     n = e.fsub(t, like(x, ROUNDER))
     r = e.fma(n, like(x, -LN2_HIGH), x)
-    r = e.fma(n, like(x, -LN2_LOW), r)
-    k = e.b.sub(bits(e, t), like(bits(e, t), bits_of(ROUNDER)))
-    return k, n, r
+    return t, e.fma(n, like(x, -LN2_LOW), r)
+
+
+def _integer(e: Emitter, t: Value) -> Value:
+    """k as an integer."""
+    i = bits(e, t)
+    return e.b.sub(i, like(i, bits_of(ROUNDER)))
 
 
 def _power_of_two(e: Emitter, k: Value) -> Value:
@@ -58,17 +63,22 @@ def _power_of_two(e: Emitter, k: Value) -> Value:
     return from_bits(e, e.b.shl(e.b.add(k, like(k, 127)), like(k, 23)))
 
 
-def _scaled(e: Emitter, p: Value, k: Value) -> Value:
-    """p · 2^k for |k| ≤ 252: in two steps, so that results below the normal range are rounded once, by the second."""
+def _scaled(e: Emitter, p: Value, t: Value) -> Value:
+    """p · 2^k for |k| ≤ 252, rounded once if it falls below the normal range: AVX-512 has an instruction for it (LLVM 22 makes calls of
+    its own `ldexp`); elsewhere in two steps, of which only the second can leave the normal range."""
+    if e.target.name == "avx512" and lanes_of(p) == 16:
+        n = e.fsub(t, like(t, ROUNDER))
+        fn = e.intrinsic("llvm.x86.avx512.mask.scalef.ps.512", p.type, [p.type] * 3 + [I16, I32])
+        return e.b.call(fn, [p, n, p, I16(-1), I32(4)])
+    k = _integer(e, t)
     half = e.b.ashr(k, like(k, 1))
     return e.fmul(e.fmul(p, _power_of_two(e, half)), _power_of_two(e, e.b.sub(k, half)))
 
 
 def exp_core(e: Emitter, x: Value) -> Value:
     """exp for -104 ≤ x ≤ 89 (and NaN)."""
-    k, _, r = _reduce(e, x)
-    p = e.fadd(e.fma(e.fmul(r, r), horner(e, r, _EXP), r), like(r, 1.0))
-    return _scaled(e, p, k)
+    t, r = _reduce(e, x)
+    return _scaled(e, e.fadd(e.fma(e.fmul(r, r), horner(e, r, _EXP), r), like(r, 1.0)), t)
 
 
 def exp(e: Emitter, x: Value) -> Value:
@@ -81,14 +91,14 @@ def exp2(e: Emitter, x: Value) -> Value:
     x = at_most(e, at_least(e, x, -151.0), 129.0)
     t = e.fadd(x, like(x, ROUNDER))
     r = e.fsub(x, e.fsub(t, like(x, ROUNDER)))
-    k = e.b.sub(bits(e, t), like(bits(e, t), bits_of(ROUNDER)))
-    return _scaled(e, e.fma(horner(e, r, _EXP2), r, like(r, 1.0)), k)
+    return _scaled(e, e.fma(horner(e, r, _EXP2), r, like(r, 1.0)), t)
 
 
 def expm1(e: Emitter, x: Value) -> Value:
     """≤ 2 ULP. 2^k·(exp(r) - 1) + (2^k - 1), with 2^(k-1) in place of 2^k, which at k = 128 is no float32."""
     y = at_most(e, at_least(e, x, -18.0), 89.0)
-    k, _, r = _reduce(e, y)
+    t, r = _reduce(e, y)
+    k = _integer(e, t)
     p = e.fma(e.fmul(r, r), horner(e, r, _EXPM1), r)
     half = _power_of_two(e, e.b.sub(k, like(k, 1)))
     result = e.fma(half, p, e.fsub(half, like(half, 0.5)))

@@ -17,6 +17,8 @@ from simplecell.ops.shaping import BroadcastTo
 
 CHUNK = 4096
 """Elements of the innermost axis in a unit of work, where there are too few rows to divide among threads."""
+SHORT = 8
+"""Elements: a row that is shorter costs more to begin than to do."""
 MAX_RANK = 7
 
 
@@ -74,7 +76,12 @@ def emit_loop(
     if prod(shape) == 0:
         return
     operands = [*inputs, *outputs]
-    extents, moves = simplified(shape, [o.strides for o in operands], leading=len(inputs))
+    strides = [o.strides for o in operands]
+    extents, moves = simplified(shape, strides, leading=len(inputs))
+    if len(extents) > 1 and extents[-1] < SHORT and len(inputs) == 1 and not expression.instructions:
+        read = simplified(shape, strides, leading=0)  # a copy with longer rows in the input's order
+        if read[0][-1] > extents[-1]:
+            extents, moves = read
     while len(extents) > MAX_RANK + 1:
         raise AssertionError(f"a loop over {len(extents)} axes")
     if not extents:

@@ -9,8 +9,10 @@ from simplecell.engine.elementwise import ALL
 from simplecell.engine.expression import Expression, Instruction
 from simplecell.engine.fuse import Group
 from simplecell.engine.kernels import gather as kernels
+from simplecell.engine.kernels.transpose import SMALLEST
+from simplecell.engine.kernels.transpose import Transpose as Transposing
 from simplecell.engine.lowering.context import Lowering, lowers
-from simplecell.engine.lowering.elementwise import Operand, as_moved, dense_strides, emit_loop
+from simplecell.engine.lowering.elementwise import Operand, as_moved, dense_strides, emit_loop, simplified
 from simplecell.engine.program import Address
 from simplecell.graph.tensor import Tensor
 from simplecell.ops.dtypes import to_dtype
@@ -42,7 +44,29 @@ def copy(
     target_strides: tuple[int, ...],
     algorithm: str = "copy",
 ) -> None:
-    """One copying loop; `dtype` is that of `as_moved`."""
+    """One step that copies; `dtype` is that of `as_moved`."""
+    extents, moves = simplified(shape, [source_strides, target_strides], leading=1)
+    along = next((k for k, move in enumerate(moves) if move[0] == 1), None)
+    last = len(extents) - 1
+    if along is not None and along != last and moves[last][1] == 1 and min(extents[along], extents[last]) >= SMALLEST:
+        outer = [k for k in range(last) if k != along]
+        arguments: dict[str, Address | int] = {}
+        for axis, k in enumerate(outer):
+            arguments |= {f"d{axis}": extents[k], f"src_s{axis}": moves[k][0], f"dst_s{axis}": moves[k][1]}
+        ctx.step(
+            Transposing(dtype, len(outer)),
+            src=source,
+            dst=target,
+            rows=extents[last],
+            columns=extents[along],
+            src_row=moves[last][0],
+            dst_row=moves[along][1],
+            algorithm=f"{algorithm}: tiles",
+            shapes="×".join(map(str, shape)),
+            nbytes=2 * prod(shape) * to_dtype(dtype).itemsize,
+            **arguments,
+        )
+        return
     emit_loop(
         ctx,
         shape,
