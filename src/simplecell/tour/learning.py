@@ -144,7 +144,9 @@ def _learned(story: Story, watcher: Watcher, history: dict[str, list[float]], un
     kernel = np.ones(per_epoch // 10 or 1) / (per_epoch // 10 or 1)
     smooth = np.convolve(watcher.losses, kernel, "valid")
     story.show(
-        Signals([Curve("loss", smooth, "#2b77b6", np.arange(len(smooth)) / per_epoch)], "the error, falling with every batch of images", "epochs", "loss"),
+        Signals(
+            [Curve("loss", smooth, "#2b77b6", np.arange(len(smooth)) / per_epoch)], "the error, falling with every batch of images", "epochs", "loss"
+        ),
         Signals(
             [
                 Curve("training images", history["accuracy"], "#9aa2ad", at),
@@ -181,7 +183,9 @@ def _filters(story: Story, before: np.ndarray, after: np.ndarray) -> None:
         )
     ]
     story.show(
-        Text("Nobody told it about lines. Many of its first filters have become edge and line detectors all the same, as the **simple cells** have in the visual cortex of a cat or a monkey: where this software has its name from."),
+        Text(
+            "Nobody told it about lines. Many of its first filters have become edge and line detectors all the same, as the **simple cells** have in the visual cortex of a cat or a monkey: where this software has its name from."
+        ),
         Pictures(pictures, signed=True),
     )
 

@@ -70,7 +70,9 @@ class Terminal:
 
     @show.register
     def _(self, block: story.Slide) -> None:
-        table = RichTable("position", "window", "filter × window", "NumPy", "layer", box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+        table = RichTable(
+            "position", "window", "filter × window", "NumPy", "layer", box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0)
+        )
         size = len(block.weights)
         for position, sums, dot, value in block.rows():
             window = RichText()
@@ -107,7 +109,9 @@ class Terminal:
         if self.pictures:
             longest = max(len(line.label) for line in lines)
             for line in lines:
-                self.console.print(f"  {line.label.rjust(longest)} ", RichText(sparkline(line.values, min(self.console.width - longest - 6, 100)), style=line.colour))
+                self.console.print(
+                    f"  {line.label.rjust(longest)} ", RichText(sparkline(line.values, min(self.console.width - longest - 6, 100)), style=line.colour)
+                )
         self._print(_marked(block.caption, "dim"))
 
     @show.register
@@ -151,5 +155,3 @@ def console_for(width: int | None = None) -> Console:
     if width is None and not console.is_terminal:
         console = Console(highlight=False, width=100)
     return console
-
-

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simplecell import ops
-from simplecell.ops.convolution import Convolution, ConvolutionGradientWeights
+from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights
 from simplecell.ops.geometry import output_size
 from tests.engine.harness import available_targets
 from tests.engine.kernels.sliding import normal
@@ -56,3 +56,17 @@ def test_gradient_for_weights(case: Case) -> None:
 def test_gradient_for_weights_on_every_target(on: str) -> None:
     for case in (CASES[0], CASES[3]):
         check_weights(case, on=on)
+
+
+def check_src(case: Case, on: str | None = None, threads: int = 1) -> bytes:
+    src, weights, diff = arrays(*case)
+    op = case[-1]
+    gradient = ConvolutionGradientSrc(src.shape[1:-1], op.strides, op.padding, op.dilation, op.groups)
+    result, expected = computed(lambda d, w: ops.apply(gradient, d, w), diff, weights, on=on, threads=threads)
+    np.testing.assert_allclose(result, expected, atol=1e-6 * weights.size / weights.shape[-2])  # a sum over taps and output channels
+    return result.tobytes()
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if max(c[-1].strides) == 1], ids=str)
+def test_gradient_for_src(case: Case) -> None:
+    assert len({check_src(case, threads=threads) for threads in (1, 2, 3)}) == 1
