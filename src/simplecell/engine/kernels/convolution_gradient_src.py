@@ -52,5 +52,5 @@ def _transpose(e: Emitter, src: Value, src_row: Index, dst: Value, dst_row: Inde
         block = [e.load(src, src_row * r + at.index) for r in range(lanes)]
         for c, value in enumerate(transposed(e, block)):
             e.store(value, dst, (at.index + c) * dst_row)
-    with e.loop(columns, start=squares, name="column") as c, e.loop(rows, name="row") as r:
-        e.store(e.load(src, r.index * src_row + c.index, lanes=1), dst, c.index * dst_row + r.index)
+    with e.loop(columns, start=squares, name="column") as column, e.loop(rows, name="row") as row:
+        e.store(e.load(src, row.index * src_row + column.index, lanes=1), dst, column.index * dst_row + row.index)
