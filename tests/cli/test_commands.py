@@ -1,0 +1,76 @@
+import subprocess
+import sys
+
+import pytest
+
+import simplecell
+from simplecell.cli.main import COMMANDS
+
+
+def call(*arguments, **options):
+    return subprocess.run([sys.executable, "-m", "simplecell", *map(str, arguments)], capture_output=True, text=True, timeout=300, **options)
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text(
+        "import sys\n"
+        "import helper\n"
+        "import keras\n"
+        "layer = keras.layers.Conv1D(1, 3)\n"
+        "layer.build((None, 8, 1))\n"
+        "print(keras.backend.backend(), __name__, sys.argv[1:], helper.word, sys.modules['keras.src.backend.numpy'].__name__)\n"
+        "if '--fail' in sys.argv: raise SystemExit(3)\n"
+        "if '--raise' in sys.argv: raise RuntimeError('of the script')\n"
+    )
+    (tmp_path / "helper.py").write_text("word = 'beside'\n")
+    return path
+
+
+def test_help_lists_every_command_and_stays_light():
+    result = call("--help")
+    assert result.returncode == 0 and all(name in result.stdout for name in COMMANDS)
+    code = "import sys\nfrom simplecell.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit: pass\nprint([m for m in ('keras', 'llvmlite', 'rich', 'PIL') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_each_command(name):
+    result = call(name, "--help")
+    assert result.returncode == 0 and result.stdout.startswith("Usage:")
+
+
+def test_version():
+    assert simplecell.__version__ in call("--version").stdout
+
+
+def test_unknown_command():
+    result = call("fly")
+    assert result.returncode == 2 and "No such command 'fly'" in result.stderr
+
+
+@pytest.mark.parametrize("before", [[], ["run"]])
+def test_runs_a_script_that_knows_nothing_of_simplecell(script, before):
+    result = call(*before, script, "--option", "value", "-h")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split("\n")[0] == "numpy __main__ ['--option', 'value', '-h'] beside simplecell.keras_backend"
+
+
+def test_exit_and_exceptions_pass_through(script):
+    assert call("run", script, "--fail").returncode == 3
+    result = call("run", script, "--raise")
+    assert result.returncode == 1 and "RuntimeError: of the script" in result.stderr
+
+
+def test_missing_script(tmp_path):
+    result = call("run", tmp_path / "no.py")
+    assert result.returncode == 2 and "does not exist" in result.stderr
+
+
+def test_tour_refuses_a_folder_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = call("tour", "--output", tmp_path / "file" / "folder")
+    assert result.returncode == 2 and "cannot make the folder" in result.stderr
+    assert call("tour", "--epochs", "0").returncode == 2
