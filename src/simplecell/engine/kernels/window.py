@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simplecell.engine.emit import Emitter, Index, Value
 from simplecell.engine.expression import Epilogue
 
-EXTENTS = ("n", "od", "oh", "ow", "id", "ih", "channels", "block")
-"""Outputs, inputs (rows and planes; columns are in `Columns`), output channels, and the channels that one unit of work takes."""
+EXTENTS = ("n", "od", "oh", "ow", "id", "ih", "channels", "block", "strip")
+"""Outputs, inputs (rows and planes; columns are in `Columns`), output channels; the channels that one unit of work takes, and of
+these the strip that goes along a row before the next one does."""
 WINDOW = ("kd", "kh", "sd", "sh", "dd", "dh", "pd", "ph", "pw")
 """Taps, strides, dilation of planes and rows; padding before the first plane, row, column (negative: skipped input)."""
 STRIDES = ("src_image", "src_plane", "src_row", "src_pixel", "dst_image", "dst_plane", "dst_row", "dst_pixel")
@@ -138,11 +139,14 @@ class Slide:
 
     @contextmanager
     def over_rows(self) -> Iterator[Row]:
-        """Units of work: rows fastest, then planes, blocks of channels, images; so neighbouring units share rows of the window."""
+        """Units of work: rows fastest, then planes, blocks of channels, images; so neighbouring units share rows of the window.
+        A unit comes in strips of channels, so that neighbouring tiles of a row share columns in the cache."""
         blocks = (self.channels + self.block - 1) // self.block
         first, last = self.e.my_share(self.n * blocks * self.od * self.oh)
         with self.rows_of(first, last) as row:
-            yield row
+            begin, end = row.channels
+            with self.e.loop(end, begin, self.strip, name="strip") as strip:
+                yield replace(row, channels=(strip.index, (strip.index + self.strip).minimum(end)))
 
     @contextmanager
     def rows_of(self, first: Index, last: Index, channels: tuple[Index, Index] | None = None) -> Iterator[Row]:

@@ -47,7 +47,7 @@ def forward(ctx: Lowering, group: Group) -> str | None:
     epilogue, operands = ctx.epilogue(group)
     kernel, algorithm, reason = choose(ctx, window, epilogue)
     oc, (_, h, w) = window.oc, window.axes
-    given = window.arguments(window.block(ctx)) | {"src": ctx.address(src), "weights": ctx.address(weights), "dst": ctx.address(group.output)}
+    given = window.work(ctx) | {"src": ctx.address(src), "weights": ctx.address(weights), "dst": ctx.address(group.output)}
     given |= {"weights_plane": h.taps * w.taps * oc, "weights_row": w.taps * oc, "weights_column": oc, **operands}
     ctx.step(
         kernel,
@@ -102,7 +102,7 @@ def gradient_src(ctx: Lowering, group: Group) -> str | None:
         kernel, _, reason = choose(ctx, window, epilogue)
         offset = 4 * sum(first * p for (first, *_), p in zip(phase, pixel[1:]))
         start = 4 * sum(tap_first * t for (_, _, tap_first, _), t in zip(phase, tap))
-        given: dict[str, Any] = window.arguments(window.block(ctx))
+        given: dict[str, Any] = window.work(ctx)
         given |= {"src": ctx.address(diff), "weights": ctx.address(weights) + start, "dst": ctx.address(group.output) + offset}
         given |= {name: -step * t for name, (*_, step), t in zip(("weights_plane", "weights_row", "weights_column"), phase, tap)}
         given |= {name: _moved(value, kind, offset) for (name, value), kind in zip(operands.items(), epilogue.kinds)}

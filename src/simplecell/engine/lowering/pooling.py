@@ -45,7 +45,7 @@ def forward(ctx: Lowering, group: Group) -> str | None:
         kernel, reason = PoolForward(function, columns, window.planes, ragged, epilogue), "columns unrolled, borders known"
     else:
         kernel, reason = PoolAny(function, window.planes, ragged, epilogue), f"unrolled: {columns}"
-    given = window.arguments(window.block(ctx)) | {"src": ctx.address(src), "dst": ctx.address(group.output), **operands}
+    given = window.work(ctx) | {"src": ctx.address(src), "dst": ctx.address(group.output), **operands}
     ctx.step(
         kernel,
         algorithm=f"{function} pooling",

@@ -64,7 +64,7 @@ class Sliding:
             return f"{w.taps} columns are too many to unroll"
         return plan_columns(w.taps, w.stride, w.dilation, w.pad, w.size, w.outputs, most)
 
-    def arguments(self, block: int) -> dict[str, Any]:
+    def arguments(self, block: int, strip: int | None = None) -> dict[str, Any]:
         """Run-time arguments of a kernel that slides; it picks those it takes."""
         d, h, w = self.axes
         found: dict[str, Any] = {}
@@ -74,7 +74,16 @@ class Sliding:
         src = (d.size * h.size * w.size * self.ic, h.size * w.size * self.ic, w.size * self.ic, self.ic)
         for side, strides in (("src", src), ("dst", dst)):
             found |= {f"{side}_{what}": s for what, s in zip(("image", "plane", "row", "pixel"), strides)}
-        return found | {"n": self.n, "channels": self.oc, "block": block}
+        return found | {"n": self.n, "channels": self.oc, "block": block, "strip": strip or block}
+
+    def work(self, ctx: Lowering) -> dict[str, Any]:
+        """Run-time arguments of a kernel whose units of work are rows of outputs."""
+        w, rows, block = self.width, self.depth.taps * self.height.taps, self.block(ctx)
+        if rows <= 1:  # neighbouring tiles share too little
+            return self.arguments(block)
+        columns = (MOST_PIXELS - 1) * w.stride + max(w.taps - 1, 0) * w.dilation + 1
+        wanted = ctx.target.l1 // 2 // (4 * rows * columns)
+        return self.arguments(block, min(max(wanted, 4 * ctx.target.lanes) // ctx.target.lanes * ctx.target.lanes, block))
 
     def block(self, ctx: Lowering) -> int:
         """Channels that one unit of work (a row of outputs) takes: so many that the rows which neighbouring units share stay in the
