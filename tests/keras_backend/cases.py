@@ -72,7 +72,7 @@ class Case:
     smooth: bool = True
 
     def __str__(self) -> str:
-        options = ",".join(f"{k}={v}" for k, v in self.kwargs.items())
+        options = ",".join(f"{k}={v}" for k, v in self.kwargs.items() if not isinstance(v, (Arg, np.ndarray)))
         return f"{self.function}({options})" if options else self.function
 
 
@@ -247,9 +247,9 @@ NN = [
     smooth("threshold", D(4, 6), 0.55, -1.0),
     smooth("softmax", F(2, 3, 4), axis=(0, 2)),
     smooth("softmax", F(2, 3), axis=None),
-    *(smooth(f, D(2, 7, 6, 3), 2, padding=p) for f in ("max_pool", "average_pool") for p in ("valid", "same")),
+    *(smooth(f, D(2, 7, 6, 3), (2, 2), (2, 2), padding=p) for f in ("max_pool", "average_pool") for p in ("valid", "same")),
     smooth("max_pool", D(2, 3, 7), 3, strides=2, data_format="channels_first"),
-    smooth("average_pool", F(1, 4, 4, 4, 2), (2, 1, 2)),
+    smooth("average_pool", F(1, 4, 4, 4, 2), (2, 1, 2), (2, 1, 2)),
     *(smooth(f, D(2, 7, 6, 3), (3, 4)) for f in ("adaptive_max_pool", "adaptive_average_pool")),
     smooth("adaptive_average_pool", F(2, 6, 3), 3),
     smooth("conv", F(2, 7, 6, 4), F(3, 3, 2, 6), strides=2, padding="same"),
@@ -284,6 +284,8 @@ NN = [
     smooth("unfold", F(2, 3, 6, 5), (3, 2), padding=1, stride=2),
     smooth("fold", F(2, 12, 9), 4, 2),
     smooth("depth_to_space", F(2, 2, 3, 8), 2),
+    smooth("depth_to_space", F(2, 8, 2, 3), 2, data_format="channels_first"),
+    smooth("space_to_depth", F(2, 4, 6, 3), 2),
     smooth("space_to_depth", F(2, 3, 4, 6), 2, data_format="channels_first"),
 ]
 
@@ -339,8 +341,11 @@ IMAGE = [
     smooth("resize", F(5, 6, 2), (3, 3), antialias=True),
     smooth("resize", F(2, 2, 5, 6), (4, 4), crop_to_aspect_ratio=True, data_format="channels_first"),
     smooth("resize", F(2, 5, 6, 2), (4, 4), pad_to_aspect_ratio=True, fill_value=1.0),
+    smooth("resize", F(2, 4, 8, 2), (4, 4), pad_to_aspect_ratio=True, fill_value=1.0),
     *(
-        smooth("affine_transform", F(2, 5, 6, 2), np.array([[1.1, 0.2, -0.3, 0.1, 0.9, 0.45, 0, 0]]), fill_mode=m)
+        smooth(
+            "affine_transform", F(2, 5, 6, 2), np.array([[1.1, 0.2, -0.3, 0.1, 0.9, 0.45, 0, 0], [0.9, 0.1, 0.6, 0.2, 1.3, -0.8, 0, 0]]), fill_mode=m
+        )
         for m in ("constant", "nearest", "wrap", "mirror", "reflect")
     ),
     smooth("affine_transform", F(5, 6, 2), np.array([1.1, 0.2, -0.3, 0.1, 0.9, 0.45, 0, 0]), interpolation="nearest"),
@@ -352,8 +357,8 @@ IMAGE = [
     ),
     smooth("map_coordinates", F(4, 5), Arg((2, 7), -1.8, 4.7), 1, fill_mode="reflect"),
     smooth("map_coordinates", F(4, 5), Arg((2, 7), -1.8, 4.7), 1),
-    smooth("gaussian_blur", F(2, 6, 5, 2), (3, 5), (1.0, 0.7)),
-    smooth("sobel_edges", F(2, 6, 5, 2)),
+    smooth("gaussian_blur", F(2, 6, 5, 2), (3, 5), (1.0, 0.7), data_format="channels_last"),
+    smooth("sobel_edges", F(2, 6, 5, 2), data_format="channels_last"),
     *(
         smooth("scale_and_translate", F(5, 6, 2), (4, 8, 2), np.array([0.8, 1.3]), np.array([0.1, -0.2]), (0, 1), m)
         for m in ("linear", "cubic", "lanczos3")
@@ -365,3 +370,13 @@ CASES = [
     for module, cases in (("numpy", NUMPY), ("nn", NN), ("math", MATH), ("linalg", LINALG), ("image", IMAGE))
     for c in cases
 ]
+
+
+def numbered() -> list[tuple[str, Case]]:
+    """Each case with a name that stays when other cases come and go."""
+    seen: dict[str, int] = {}
+    names = []
+    for case in CASES:
+        seen[str(case)] = seen.get(str(case), 0) + 1
+        names.append((f"{case} #{seen[str(case)]}", case))
+    return names

@@ -47,7 +47,7 @@ _SOBEL = np.array([[-1.0, -2.0, -1.0], [0.0, 0.0, 0.0], [1.0, 2.0, 1.0]])
 
 
 def sobel_edges(images: Any, data_format: str | None = None) -> Any:
-    """(n, h, w, c) → (n, h, w, c, 2): differences down (dy) and to the right (dx); the border is reflected."""
+    """(n, h, w, c) → (n, h, w, c, 2): differences down (dy) and to the right (dx); zeros surround the picture."""
     data_format = standardize_data_format(data_format)
     images = convert_to_tensor(images)
     if len(images.shape) != 4:
@@ -57,6 +57,5 @@ def sobel_edges(images: Any, data_format: str | None = None) -> Any:
         x = shaping.transpose(x, (0, 2, 3, 1))
     n, h, w, c = x.shape
     kernel = constant(np.stack([_SOBEL, _SOBEL.T], -1)[:, :, None, :].repeat(c, 2), x)
-    x = shaping.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
-    edges = shaping.reshape(depthwise_conv(x, kernel, 1, "valid", "channels_last"), (n, h, w, c, 2))
+    edges = shaping.reshape(depthwise_conv(x, kernel, 1, "same", "channels_last"), (n, h, w, c, 2))
     return edges if data_format == "channels_last" else shaping.transpose(edges, (0, 3, 1, 2, 4))

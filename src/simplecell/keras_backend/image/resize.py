@@ -65,11 +65,10 @@ def _cropped(x: Any, height: int, width: int) -> Any:
 
 
 def _padded(x: Any, height: int, width: int, value: float) -> Any:
-    """The smallest frame around the picture that has the proportions height : width."""
+    """A frame around the picture towards the proportions height : width. Both sides get the same, so an odd pixel is left out."""
     _, h, w, _ = x.shape
-    ph, pw = max(h, int(w * height / width)), max(w, int(h * width / height))
-    top, left = int((ph - h) / 2), int((pw - w) / 2)
-    return shaping.pad(x, ((0, 0), (top, ph - h - top), (left, pw - w - left), (0, 0)), "constant", float(value))
+    top, left = int((max(h, int(w * height / width)) - h) / 2), int((max(w, int(h * width / height)) - w) / 2)
+    return shaping.pad(x, ((0, 0), (top, top), (left, left), (0, 0)), "constant", float(value))
 
 
 # --- a scale and a shift per axis -----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 from simplecell import ops
 from simplecell.keras_backend.dispatch import callout, constant, symbolic
 from simplecell.keras_backend.linalg.support import in_dtype, matmul, matrix, spec_like, transposed, wide
-from simplecell.keras_backend.numpy.indexing import tril
+from simplecell.keras_backend.numpy.indexing import tril, triu
 from simplecell.keras_backend.numpy.linear import product
 from simplecell.ops import shaping
 
@@ -37,11 +37,10 @@ def _cholesky_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
 
 
 def cholesky_inverse(a: Any, upper: bool = False) -> Any:
-    """The inverse of the matrix whose factor is given."""
+    """The inverse of the matrix whose factor is given; what stands in the factor's other triangle is not looked at."""
     from simplecell.keras_backend.linalg.solving import inv
 
-    a = matrix(a)
-    inverse = inv(a)
+    inverse = inv((triu if upper else tril)(matrix(a)))
     return product(inverse, transposed(inverse)) if upper else product(transposed(inverse), inverse)
 
 

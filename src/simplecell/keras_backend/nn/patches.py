@@ -8,7 +8,6 @@ import numpy as np
 from keras.src.backend.config import standardize_data_format
 
 from simplecell.keras_backend.conversion import convert_to_tensor
-from simplecell.keras_backend.nn.data_format import from_channels_last, to_channels_last
 from simplecell.keras_backend.numpy.shaping import slices
 from simplecell.ops import shaping
 from simplecell.ops.base import apply
@@ -66,27 +65,36 @@ def _image(x: Any, name: str) -> Any:
 
 
 def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
-    """(n, h, w, b·b·c) → (n, h·b, w·b, c): each pixel's channels spread over a block of b×b pixels."""
+    """(n, h, w, b·b·c) → (n, h·b, w·b, c): each pixel's channels spread over a block of b×b pixels.
+
+    The channels of a block's pixels stand one after the other with channels last, the pixels of a channel with channels first.
+    """
     data_format = standardize_data_format(data_format)
-    x = to_channels_last(_image(x, "depth_to_space"), data_format)
-    n, h, w, c = x.shape
+    x = _image(x, "depth_to_space")
     b = block_size
+    n, *rest = x.shape
+    (h, w, c) = rest if data_format == "channels_last" else (*rest[1:], rest[0])
     if c % (b * b):
         raise ValueError(f"The number of channels ({c}) must be divisible by block_size**2 ({b * b}).")
+    c //= b * b
     if data_format == "channels_last":
-        x = shaping.transpose(shaping.reshape(x, (n, h, w, b, b, c // (b * b))), (0, 1, 3, 2, 4, 5))
-    else:
-        x = shaping.transpose(shaping.reshape(x, (n, h, w, b, b, c // (b * b))), (0, 1, 3, 2, 4, 5))
-    return from_channels_last(shaping.reshape(x, (n, h * b, w * b, c // (b * b))), data_format)
+        x = shaping.transpose(shaping.reshape(x, (n, h, w, b, b, c)), (0, 1, 3, 2, 4, 5))
+        return shaping.reshape(x, (n, h * b, w * b, c))
+    x = shaping.transpose(shaping.reshape(x, (n, c, b, b, h, w)), (0, 1, 4, 2, 5, 3))
+    return shaping.reshape(x, (n, c, h * b, w * b))
 
 
 def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
-    """(n, h, w, c) → (n, h/b, w/b, b·b·c): each block of b×b pixels becomes the channels of one."""
+    """The inverse of `depth_to_space`: (n, h, w, c) → (n, h/b, w/b, b·b·c)."""
     data_format = standardize_data_format(data_format)
-    x = to_channels_last(_image(x, "space_to_depth"), data_format)
-    n, h, w, c = x.shape
+    x = _image(x, "space_to_depth")
     b = block_size
+    n, *rest = x.shape
+    (h, w, c) = rest if data_format == "channels_last" else (*rest[1:], rest[0])
     if h % b or w % b:
         raise ValueError(f"Height ({h}) and width ({w}) must be divisible by block_size ({b}).")
-    x = shaping.transpose(shaping.reshape(x, (n, h // b, b, w // b, b, c)), (0, 1, 3, 2, 4, 5))
-    return from_channels_last(shaping.reshape(x, (n, h // b, w // b, b * b * c)), data_format)
+    if data_format == "channels_last":
+        x = shaping.transpose(shaping.reshape(x, (n, h // b, b, w // b, b, c)), (0, 1, 3, 2, 4, 5))
+        return shaping.reshape(x, (n, h // b, w // b, b * b * c))
+    x = shaping.transpose(shaping.reshape(x, (n, c, h // b, b, w // b, b)), (0, 1, 3, 5, 2, 4))
+    return shaping.reshape(x, (n, b * b * c, h // b, w // b))
