@@ -31,7 +31,9 @@ def test_learns(name, capsys):
     assert load(name).main(epochs) > least
 
 
-@pytest.mark.parametrize("name, expected", [("tutorial_conv1d", "(0×0)+(1×1)+(0×1)=1   the layer: 1"), ("tutorial_conv2d", "[0.0, 0.0, 3.0, 3.0, 0.0, 0.0]")])
+@pytest.mark.parametrize(
+    "name, expected", [("tutorial_conv1d", "(0×0)+(1×1)+(0×1)=1   the layer: 1"), ("tutorial_conv2d", "[0.0, 0.0, 3.0, 3.0, 0.0, 0.0]")]
+)
 def test_tutorial(name, expected):
     result = subprocess.run([sys.executable, "-m", "simplecell", "run", FOLDER / f"{name}.py"], capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr

@@ -15,7 +15,10 @@ def test_every_claim_holds(told):
 
 def test_five_chapters_in_order(told):
     text = plain(told[1])
-    places = [text.index(title) for title in ("1  A filter slides", "2  A line detector", "3  Filters on real data", "4  A network learns", "5  How fast it ran")]
+    places = [
+        text.index(title)
+        for title in ("1  A filter slides", "2  A line detector", "3  Filters on real data", "4  A network learns", "5  How fast it ran")
+    ]
     assert places == sorted(places)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,29 @@ def check_src(case: Case, on: str | None = None, threads: int = 1) -> bytes:
     return result.tobytes()
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if max(c[-1].strides) == 1], ids=str)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_gradient_for_src(case: Case) -> None:
     assert len({check_src(case, threads=threads) for threads in (1, 2, 3)}) == 1
+
+
+@pytest.mark.parametrize("on", available_targets())
+def test_gradient_for_src_on_every_target(on: str) -> None:
+    check_src(CASES[1], on=on)
+
+
+def test_transposed_convolution_with_an_epilogue() -> None:
+    for case in (CASES[0], CASES[1], CASES[5], CASES[9]):
+        src, weights, diff = arrays(*case)
+        op, bias, skip = case[-1], normal(5, src.shape[-1]), normal(6, *src.shape)
+        gradient = ConvolutionGradientSrc(src.shape[1:-1], op.strides, op.padding, op.dilation, op.groups)
+
+        def layer(d: Any, w: Any, b: Any, s: Any, gradient: Any = gradient) -> Any:
+            return ops.add(ops.relu(ops.add(ops.apply(gradient, d, w), b)), s)
+
+        result, expected = computed(layer, diff, weights, bias, skip, threads=2)
+        np.testing.assert_allclose(result, expected, atol=1e-6 * weights.size / weights.shape[-2])
+
+
+def test_padding_wider_than_the_kernel() -> None:
+    """Outputs that see only padding send nothing back: the gradient reads diff_dst from further in."""
+    check_src((2, (4, 5), 3, 6, (2, 3), Convolution((1, 1), ((3, 2), (0, 4)), (1, 1))))

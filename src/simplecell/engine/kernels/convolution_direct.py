@@ -26,6 +26,9 @@ class ConvolutionDirect(Kernel):
     14 pixels whose distance is a multiple of 4096 bytes all fall into one set of the L1 cache, which holds 8 or 12 lines.
     Without copy, all input that is read must exist (no padding).
 
+    spread: pixels of dst lie apart (the outputs of one phase of a strided gradient): arguments SPREAD are values from one image, plane, row
+    and pixel to the next.
+
     A ragged last tile is moved left over the one before: it computes some pixels again, to the same bits. So a row is never narrower than
     the tile, and dst must not be among the epilogue's operands.
     """
@@ -33,14 +36,15 @@ class ConvolutionDirect(Kernel):
     tile: Tile
     epilogue: Epilogue = NO_EPILOGUE
     copy: bool = False
+    spread: bool = False
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (*_ARGUMENTS, *(_SCRATCH if self.copy else ()), *self.epilogue.arguments)
+        return (*_ARGUMENTS, *(_SCRATCH if self.copy else ()), *(SPREAD if self.spread else ()), *self.epilogue.arguments)
 
     @property
     def name(self) -> str:
-        words = ("convolution_forward_f32", str(self.tile), "copy" if self.copy else "", self.epilogue.name)
+        words = ("convolution_forward_f32", str(self.tile), "copy" if self.copy else "", "spread" if self.spread else "", self.epilogue.name)
         return "_".join(w for w in words if w)
 
     def emit(self, e: Emitter) -> None:
@@ -75,7 +79,13 @@ class ConvolutionDirect(Kernel):
                     with e.loop(x1, start=x0, step=t.pixels, name="tile") as x:
                         at = x.index.minimum(ow - t.pixels)
                         acc = _taps(e, t, e.at(src_row, (at - x_base) * pixel), pixel, w_block, runs, run)
-                        store_tile(e, t, acc, operands, dst, line + at, oc, group * group_oc + c, group_oc - c)
+                        channel, channels = group * group_oc + c, group_oc - c
+                        if self.spread:
+                            image, deep, down, step = (e.index(a) for a in SPREAD)
+                            start = plane // od * image + plane % od * deep + row.index * down
+                            store_tile(e, t, acc, operands, dst, at, step, channel, channels, start)
+                        else:
+                            store_tile(e, t, acc, operands, dst, line + at, oc, channel, channels)
 
 
 _ARGUMENTS = (
@@ -88,6 +98,8 @@ _ARGUMENTS = (
     "group_ic group_oc group_blocks blocks"  # channels in a group, blocks of output channels in a group and in all
 ).split()
 _SCRATCH = "scratch scratch_stride pad_d pad_h pad_w kd kh kw dilation_d dilation_h dilation_w pitch row_stride plane_stride".split()
+
+SPREAD = ("spread_image", "spread_plane", "spread_row", "spread_pixel")
 
 
 def _taps(e: Emitter, tile: Tile, src: Value, pixel: Index, weights: Value, loops: list[tuple[Index, Index]], run: Index) -> list[Value]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simplecell.engine.emit import Emitter, Index, Value
+from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
+from simplecell.engine.kernels.convolution_direct import SPREAD
 from simplecell.engine.kernels.matmul_tile import transposed
+from simplecell.engine.kernels.tile_store import Operands
 
 
 @dataclass(frozen=True)
@@ -54,3 +57,36 @@ def _transpose(e: Emitter, src: Value, src_row: Index, dst: Value, dst_row: Inde
             e.store(value, dst, (at.index + c) * dst_row)
     with e.loop(columns, start=squares, name="column") as column, e.loop(rows, name="row") as row:
         e.store(e.load(src, row.index * src_row + column.index, lanes=1), dst, column.index * dst_row + row.index)
+
+
+@dataclass(frozen=True)
+class SpreadZeros(Kernel):
+    """dst = epilogue(0) at the pixels of a phase that no tap reaches: `images` × `planes` × `rows` × `pixels` of them, each with a stride
+    in values, `channels` wide."""
+
+    epilogue: Epilogue = NO_EPILOGUE
+
+    @property
+    def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("dst", "images", "planes", "rows", "pixels", "channels", *SPREAD, *self.epilogue.arguments)
+
+    @property
+    def name(self) -> str:
+        return "_".join(w for w in ("spread_zeros_f32", self.epilogue.name) if w)
+
+    def emit(self, e: Emitter) -> None:
+        dst, operands = e.pointer("dst"), Operands.of(e, self.epilogue)
+        images, planes, rows, pixels, channels = (e.index(a) for a in self.arguments[1:6])
+        image, plane, row, step = (e.index(a) for a in SPREAD)
+        whole = channels // e.lanes * e.lanes
+        first, last = e.my_share(images * planes * rows)
+        with e.loop(last, start=first, name="row") as line:
+            y, z, n = line.index % rows, line.index // rows % planes, line.index // rows // planes
+            start = n * image + z * plane + y * row
+            with e.loop(pixels, name="pixel") as pixel:
+                at = start + pixel.index * step
+                with e.loop(whole, step=e.lanes, name="vector") as c:
+                    e.store(operands.apply(e, e.zero(), at, c.index), dst, at + c.index)
+                with e.when(whole < channels):
+                    mask = e.mask(channels - whole)
+                    e.store(operands.apply(e, e.zero(), at, whole, mask), dst, at + whole, mask=mask)

@@ -42,15 +42,25 @@ class Operands:
 
 
 def store_tile(
-    e: Emitter, tile: Tile, acc: Sequence[Value], operands: Operands, dst: Value, pixel: Index, dst_stride: Index, channel: Index, channels: Index
+    e: Emitter,
+    tile: Tile,
+    acc: Sequence[Value],
+    operands: Operands,
+    dst: Value,
+    pixel: Index,
+    dst_stride: Index,
+    channel: Index,
+    channels: Index,
+    offset: Index | int = 0,
 ) -> None:
     """Store a tile's accumulators through the epilogue.
 
     pixel: number of the tile's first pixel in dst (pixels are `dst_stride` values apart; `full` operands have the same layout);
-    channel: the tile's first output channel; channels: how many of the tile's are left in dst (may exceed the tile's).
+    channel: the tile's first output channel; channels: how many of the tile's are left in dst (may exceed the tile's);
+    offset: of pixel 0 in dst.
     """
     width = tile.vectors * e.lanes
-    first = pixel * dst_stride
+    first = pixel * dst_stride + offset
 
     def from_registers() -> None:
         for p in range(tile.pixels):
