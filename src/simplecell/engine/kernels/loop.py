@@ -174,7 +174,8 @@ class units:
         for extent in wheels[1:]:
             total = total * extent
         first, last = e.my_share(total)
-        rest, indices = first, []
+        rest = first
+        indices: list[Index] = []
         for extent in reversed(wheels[1:]):
             indices.insert(0, rest % extent)
             rest = rest // extent

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from simplecell.engine.expression import Expression
 from simplecell.engine.fuse import Group
 from simplecell.engine.kernels.loop import BROADCAST, CONTIGUOUS, STRIDED, Loop, cost
 from simplecell.engine.lowering.context import Lowering, lowers
 from simplecell.engine.program import Address
+from simplecell.graph.tensor import Tensor
 from simplecell.ops.dtypes import to_dtype
 from simplecell.ops.elementwise import Binary, Cast, Select, StopGradient, Unary
 from simplecell.ops.shaping import BroadcastTo
@@ -33,7 +35,8 @@ class Operand:
 
 def dense_strides(shape: Sequence[int]) -> tuple[int, ...]:
     """Strides in elements of a C-contiguous array."""
-    strides, step = [], 1
+    strides: list[int] = []
+    step = 1
     for extent in reversed(shape):
         strides.insert(0, step)
         step *= extent
@@ -51,7 +54,8 @@ def simplified(shape: Sequence[int], strides: Sequence[Sequence[int]], leading: 
     smallest stride innermost), neighbours merged where every operand moves through both at one pace."""
     axes = [d for d, extent in enumerate(shape) if extent != 1]
     axes.sort(key=lambda d: (-abs(strides[leading][d]) if strides[leading][d] else -(1 << 62), d))
-    extents, moves = [], []
+    extents: list[int] = []
+    moves: list[list[int]] = []
     for d in axes:
         move = [s[d] for s in strides]
         if extents and all(outer == inner * shape[d] for outer, inner in zip(moves[-1], move)):
@@ -90,7 +94,7 @@ def emit_loop(
     rank, rows = len(extents), prod(extents)
     how = [_how(step) for step in inner]
     kernel = Loop(expression, tuple(how[: len(inputs)]), tuple(how[len(inputs) :]), rank)
-    arguments: dict[str, Address | int] = {"n": n, "chunk": CHUNK if rows < 64 else -(-n // 64) * 64}
+    arguments: dict[str, Any] = {"n": n, "chunk": CHUNK if rows < 64 else -(-n // 64) * 64}
     arguments |= {f"d{k}": extent for k, extent in enumerate(extents)}
     names = [f"i{k}" for k in range(len(inputs))] + [f"o{k}" for k in range(len(outputs))]
     for position, (name, operand) in enumerate(zip(names, operands)):
@@ -119,9 +123,9 @@ def _touched(operand: Operand, shape: Sequence[int]) -> int:
     return prod(extent for extent, stride in zip(shape, operand.strides) if stride)
 
 
-def operand(ctx: Lowering, tensor: object, shape: Sequence[int]) -> Operand:
+def operand(ctx: Lowering, tensor: Tensor, shape: Sequence[int]) -> Operand:
     """A dense tensor as an operand of a loop over `shape`, to which it broadcasts."""
-    return Operand(ctx.address(tensor), broadcast_strides(tensor.shape, shape), tensor.spec.dtype)  # type: ignore[arg-type, attr-defined]
+    return Operand(ctx.address(tensor), broadcast_strides(tensor.shape, shape), tensor.spec.dtype)
 
 
 @lowers(Unary, Binary, Select, Cast, BroadcastTo, StopGradient)
@@ -141,7 +145,7 @@ def _copy(ctx: Lowering, group: Group) -> str | None:
     """Types that no instruction knows are moved as integers of their width."""
     source, target = group.inputs[0], group.outputs[0]
     if target.spec.size == 0:
-        return None if ctx.address(target) else None
+        return None
     moved = as_moved(target.spec.dtype)
     if moved is None:
         return f"{target.spec.dtype} has no machine code"

@@ -14,7 +14,7 @@ _DISTRIBUTION = {RandomBits: "bits", RandomUniform: "uniform", RandomNormal: "no
 def random(ctx: Lowering, group: Group) -> str | None:
     y = group.output
     ctx.step(
-        Random(_DISTRIBUTION[type(group.anchor.op)]),  # type: ignore[index]
+        Random(_DISTRIBUTION[type(group.anchor.op)]),
         seed=ctx.address(group.anchor.inputs[0]),
         dst=ctx.address(y),
         count=y.spec.size,

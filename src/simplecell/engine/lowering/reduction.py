@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 from simplecell.engine.elementwise import ALL
 from simplecell.engine.expression import Expression, Instruction
@@ -14,7 +15,6 @@ from simplecell.engine.kernels.loop import BROADCAST, CONTIGUOUS, STRIDED, cost
 from simplecell.engine.kernels.reduction import Columns, Rows
 from simplecell.engine.lowering.context import Lowering, lowers
 from simplecell.engine.lowering.elementwise import Operand, dense_strides, emit_loop, operand
-from simplecell.engine.program import Address
 from simplecell.ops.dtypes import to_dtype
 from simplecell.ops.reduction import ArgReduce, Cumulative, Reduce
 
@@ -37,97 +37,140 @@ def emit_reduction(
 ) -> None:
     """Append the steps that compute `output = function over axes of expression(inputs)`. The output's strides have one entry per
     axis of `shape`, those of reduced axes are 0."""
+    kept_shape = [1 if a in axes else n for a, n in enumerate(shape)]
     if prod(shape) == 0:
-        if output_elements(shape, axes):
+        if prod(kept_shape):
             empty = {"sum": 0, "any": 0, "prod": 1, "all": 1}[function]
             constant = Expression((), (Instruction("constant", (), output.dtype, empty),), (0,))
-            kept = [1 if a in axes else n for a, n in enumerate(shape)]
-            emit_loop(ctx, kept, constant, [], [output], label, "reduction of nothing")
+            emit_loop(ctx, kept_shape, constant, [], [output], label, "reduction of nothing")
         return
-    partial_strides = [0 if a in axes else s for a, s in enumerate(dense_strides([1 if a in axes else n for a, n in enumerate(shape)]))]
-    nest = _simplified(shape, set(axes), [*(o.strides for o in (*inputs, output)), partial_strides], inputs)
-    if not any(reduced for _, reduced, _ in nest):
-        nest.insert(0, (1, True, [0] * (len(inputs) + 2)))
-    *outer, (n, inner_reduced, inner) = nest
-    kept = [(extent, move) for extent, reduced, move in outer if not reduced]
-    reduced = [(extent, move) for extent, reduced, move in outer if reduced]
-    how = tuple(BROADCAST if s == 0 else CONTIGUOUS if s == 1 else STRIDED for s in inner[:-2])
-    results = prod(extent for extent, _ in kept)
-    kernel: Rows | Columns
-    if inner_reduced:
-        kernel = Rows(function, expression, how, len(kept), len(reduced), 4 if n > 2 * ctx.target.lanes else 1)
-        work = results
-        axis = reduced[0][0] if reduced else n
-    else:
-        vectors = _vectors(n, ctx.target.lanes)
-        ragged = n % (vectors * ctx.target.lanes) != 0
-        kernel = Columns(function, expression, how, len(kept), len(reduced), 4 // vectors, vectors, ragged, inner[-2] != 1)
-        work = results * -(-n // (vectors * ctx.target.lanes))
-        axis = reduced[0][0]
-        results *= n
-    elements = prod(shape)
-    parts = 1 if work >= MANY_RESULTS else max(1, min(MAX_PARTS, elements // PART, axis))
-    per = -(-axis // parts)
-    if not reduced and inner_reduced:
+    partial = tuple(0 if a in axes else s for a, s in enumerate(dense_strides(kept_shape)))
+    nest = _Nest.of(shape, set(axes), [*(o.strides for o in inputs), output.strides, partial], len(inputs))
+    kernel = _kernel(nest, function, expression, ctx.target.lanes)
+    parts, per = _parts(nest, kernel, ctx.target.lanes)
+    if parts == 1:
+        _step(ctx, shape, axes, nest, kernel, inputs, output, parts, per, label)
+        return
+    # Parts of the sum into memory of their own, one dense set of results after the other; then their sum.
+    results = prod(kept_shape)
+    memory = ctx.temporary(parts * results * to_dtype(output.dtype).itemsize)
+    in_parts = nest.writing_parts()
+    if isinstance(kernel, Columns):
+        kernel = replace(kernel, scattered=in_parts.inner[-2] != 1)
+    _step(ctx, shape, axes, in_parts, kernel, inputs, replace(output, address=memory), parts, per, label)
+    source = Operand(memory, (results, *partial), output.dtype)
+    target = replace(output, strides=(0, *output.strides))
+    emit_reduction(ctx, [parts, *kept_shape], [0], function, Expression.identity(output.dtype), [source], target, label)
+
+
+def _kernel(nest: _Nest, function: str, expression: Expression, lanes: int) -> Rows | Columns:
+    how = tuple(BROADCAST if s == 0 else CONTIGUOUS if s == 1 else STRIDED for s in nest.inner[:-2])
+    kept, reduced = len(nest.kept), len(nest.reduced)
+    if nest.inner_reduced:
+        return Rows(function, expression, how, kept, reduced, 4 if nest.n > 2 * lanes else 1)
+    vectors = _vectors(nest.n, lanes)
+    ragged, scattered = nest.n % (vectors * lanes) != 0, nest.inner[-2] != 1
+    return Columns(function, expression, how, kept, reduced, 4 // vectors, vectors, ragged, scattered)
+
+
+def _parts(nest: _Nest, kernel: Rows | Columns, lanes: int) -> tuple[int, int]:
+    """Into how many parts the outermost reduced axis is cut, and its indices in each. By the shape alone, never by threads."""
+    work = prod(extent for extent, _ in nest.kept)
+    if isinstance(kernel, Columns):
+        work *= -(-nest.n // (kernel.vectors * lanes))
+    along = nest.reduced[0][0] if nest.reduced else nest.n
+    parts = 1 if work >= MANY_RESULTS else max(1, min(MAX_PARTS, nest.elements // PART, along))
+    per = -(-along // parts)
+    if not nest.reduced:
         per = -(-per // 64) * 64
-    parts = -(-axis // per)
-    arguments: dict[str, Address | int] = {"n": n, "parts": parts, "per": per}
-    for name, found in (("k", kept), ("r", reduced)):
+    return -(-along // per), per
+
+
+def _step(
+    ctx: Lowering,
+    shape: Sequence[int],
+    axes: Sequence[int],
+    nest: _Nest,
+    kernel: Rows | Columns,
+    inputs: Sequence[Operand],
+    output: Operand,
+    parts: int,
+    per: int,
+    label: str | None,
+) -> None:
+    arguments: dict[str, Any] = {"n": nest.n, "parts": parts, "per": per}
+    for name, found in (("k", nest.kept), ("r", nest.reduced)):
         for a, (extent, move) in enumerate(found):
             arguments[f"{name}{a}"] = extent
             arguments |= {f"i{i}_{name}{a}": move[i] for i in range(len(inputs))}
     for i, source in enumerate(inputs):
         arguments[f"i{i}"] = source.address
-        if how[i] == STRIDED:
-            arguments[f"i{i}_step"] = inner[i]
-    target, strides, step = output.address, [move[-2] for _, move in kept], inner[-2]
-    if parts > 1:
-        target = ctx.temporary(parts * results * to_dtype(output.dtype).itemsize)
-        strides, step = [move[-1] for _, move in kept], inner[-1]
-        if isinstance(kernel, Columns):
-            kernel = replace(kernel, scattered=step != 1)
-    arguments |= {"dst": target, "dst_part": results, **{f"dst_k{a}": s for a, s in enumerate(strides)}}
+        if kernel.inputs[i] == STRIDED:
+            arguments[f"i{i}_step"] = nest.inner[i]
+    arguments |= {"dst": output.address, "dst_part": nest.results}
+    arguments |= {f"dst_k{a}": move[-2] for a, (_, move) in enumerate(nest.kept)}
     if isinstance(kernel, Columns) and kernel.scattered:
-        arguments["dst_step"] = step
-    nbytes = sum(prod(e for e, s in zip(shape, o.strides) if s) * to_dtype(o.dtype).itemsize for o in (*inputs, output))
+        arguments["dst_step"] = nest.inner[-2]
     ctx.step(
         kernel,
-        algorithm=f"reduce {'rows' if inner_reduced else 'columns'}" + (f" in {parts} parts" if parts > 1 else ""),
+        algorithm=f"reduce {'rows' if nest.inner_reduced else 'columns'}" + (f" in {parts} parts" if parts > 1 else ""),
         shapes=f"{'×'.join(map(str, shape))} over {','.join(map(str, axes))}",
-        flops=elements * (cost(expression) + 1),
-        nbytes=nbytes,
+        flops=nest.elements * (cost(kernel.expression) + 1),
+        nbytes=sum(prod(e for e, s in zip(shape, o.strides) if s) * to_dtype(o.dtype).itemsize for o in (*inputs, output)),
         label=label,
         **arguments,
     )
-    if parts > 1:
-        partial = Operand(target, (results, *partial_strides), output.dtype)
-        whole = [1 if a in axes else extent for a, extent in enumerate(shape)]
-        combined = replace(output, strides=(0, *output.strides))
-        emit_reduction(ctx, [parts, *whole], [0], function, Expression.identity(output.dtype), [partial], combined, label)
 
 
-def output_elements(shape: Sequence[int], axes: Sequence[int]) -> int:
-    return prod(n for a, n in enumerate(shape) if a not in axes)
+Moves = list[int]
+"""Strides along one axis: of the inputs, of the output, of the results of a part."""
 
 
-Axis = tuple[int, bool, list[int]]
-"""extent, reduced?, strides of all operands"""
+@dataclass(frozen=True)
+class _Nest:
+    """A reduction's loop nest with as few axes as can be."""
 
+    n: int
+    inner_reduced: bool
+    inner: Moves
+    kept: list[tuple[int, Moves]]
+    reduced: list[tuple[int, Moves]]
 
-def _simplified(shape: Sequence[int], reduced: set[int], strides: Sequence[Sequence[int]], inputs: Sequence[Operand]) -> list[Axis]:
-    """The loop nest with as few axes as can be, ordered by the strides of the input that moves most."""
-    touched = [sum(n * (s != 0) for n, s in zip(shape, o.strides)) for o in inputs]
-    leading = strides[touched.index(max(touched))] if inputs else strides[-1]
-    axes = [d for d, extent in enumerate(shape) if extent != 1]
-    axes.sort(key=lambda d: (-abs(leading[d]) if leading[d] else -(1 << 62), d))
-    nest: list[Axis] = []
-    for d in axes:
-        move = [s[d] for s in strides]
-        if nest and nest[-1][1] == (d in reduced) and all(o == i * shape[d] for o, i in zip(nest[-1][2], move)):
-            nest[-1] = (nest[-1][0] * shape[d], d in reduced, move)
-        else:
-            nest.append((shape[d], d in reduced, move))
-    return nest
+    @staticmethod
+    def of(shape: Sequence[int], reduced: set[int], strides: Sequence[Sequence[int]], inputs: int) -> _Nest:
+        """Axes of extent 1 dropped, ordered by the strides of the input that moves most, neighbours of one kind merged where every
+        operand moves through both at one pace."""
+        touched = [sum(n * (s != 0) for n, s in zip(shape, of_input)) for of_input in strides[:inputs]]
+        leading = strides[touched.index(max(touched))] if touched else strides[-1]
+        axes = [d for d, extent in enumerate(shape) if extent != 1]
+        axes.sort(key=lambda d: (-abs(leading[d]) if leading[d] else -(1 << 62), d))
+        merged: list[tuple[int, bool, Moves]] = []
+        for d in axes:
+            extent, move = shape[d], [s[d] for s in strides]
+            if merged and merged[-1][1] == (d in reduced) and all(o == i * extent for o, i in zip(merged[-1][2], move)):
+                extent *= merged.pop()[0]
+            merged.append((extent, d in reduced, move))
+        if not any(is_reduced for _, is_reduced, _ in merged):
+            merged.insert(0, (1, True, [0] * len(strides)))
+        *outer, (n, inner_reduced, inner) = merged
+        return _Nest(n, inner_reduced, inner, [(e, m) for e, r, m in outer if not r], [(e, m) for e, r, m in outer if r])
+
+    @property
+    def elements(self) -> int:
+        return self.n * prod(extent for extent, _ in (*self.kept, *self.reduced))
+
+    @property
+    def results(self) -> int:
+        return prod(extent for extent, _ in self.kept) * (1 if self.inner_reduced else self.n)
+
+    def writing_parts(self) -> _Nest:
+        """The same with the strides of a part's results in the output's place."""
+
+        def swapped(move: Moves) -> Moves:
+            return [*move[:-2], move[-1], move[-1]]
+
+        kept, reduced = ([(extent, swapped(m)) for extent, m in axes] for axes in (self.kept, self.reduced))
+        return replace(self, inner=swapped(self.inner), kept=kept, reduced=reduced)
 
 
 def _vectors(n: int, lanes: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from math import prod
+from typing import Any
 
 from simplecell.engine.elementwise import ALL
 from simplecell.engine.expression import Expression, Instruction
@@ -50,7 +51,7 @@ def copy(
     last = len(extents) - 1
     if along is not None and along != last and moves[last][1] == 1 and min(extents[along], extents[last]) >= SMALLEST:
         outer = [k for k in range(last) if k != along]
-        arguments: dict[str, Address | int] = {}
+        arguments: dict[str, Any] = {}
         for axis, k in enumerate(outer):
             arguments |= {f"d{axis}": extents[k], f"src_s{axis}": moves[k][0], f"dst_s{axis}": moves[k][1]}
         ctx.step(
