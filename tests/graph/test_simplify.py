@@ -179,6 +179,8 @@ def test_rescaled_inputs():
     assert run_time(check(ops.convolution(x * (1 / 255), weights(3, 3, 3, 4), padding="same"))) == {"convolution": 1}
     assert run_time(check(ops.convolution(x * weights(3), weights(3, 3, 3, 4)))) == {"convolution": 1}
     assert run_time(check(ops.matmul(x * weights(3), weights(3, 4)))) == {"matmul": 1}
+    assert run_time(check(ops.matmul(ops.mean(x, (1, 2)), weights(3, 4)))) == {"reduce_sum": 1, "matmul": 1}
+    assert run_time(check(ops.convolution(1 / (x * x + 1), weights(3, 3, 3, 4))))["divide"] == 1
 
 
 def test_padding_joins():

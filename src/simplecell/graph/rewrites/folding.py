@@ -91,13 +91,14 @@ def shifts_added_up(op: Binary, inputs: Inputs, facts: Facts) -> Tensor | None:
 
 
 def input_scale_into_weights(op: Convolution | MatMul, inputs: Inputs, facts: Facts) -> Tensor | None:
-    """linear(x · s, w) → linear(x, s · w) for a number s, or one per input channel: rescaled pixels cost nothing. What a
-    convolution pads is 0 before and after."""
+    """linear(x · s, w) → linear(x, s · w) for a number s, or one per input channel, and the same for x / s: rescaled pixels
+    and the division of a mean cost nothing. What a convolution pads is 0 before and after."""
     src, weights = inputs
     product = produced_by(src, Binary)
-    if product is None or product.function != "multiply" or not facts.used_once(src) or not facts.static(weights):
+    if product is None or product.function not in ("multiply", "divide") or not facts.used_once(src) or not facts.static(weights):
         return None
-    for x, s in (src.node.inputs, src.node.inputs[::-1]):
+    divided = product.function == "divide"
+    for x, s in (src.node.inputs,) if divided else (src.node.inputs, src.node.inputs[::-1]):
         if facts.static(x) or not facts.static(s) or not per_channel(s, x.shape):
             continue
         vector = _vector(s)
@@ -108,7 +109,7 @@ def input_scale_into_weights(op: Convolution | MatMul, inputs: Inputs, facts: Fa
                 vector = vector if op.transpose_b else shaping.expand_dims(vector, 1)
             else:
                 return None
-        return apply(op, x, ew.multiply(weights, vector))  # type: ignore[no-any-return]
+        return apply(op, x, (ew.divide if divided else ew.multiply)(weights, vector))  # type: ignore[no-any-return]
     return None
 
 
