@@ -101,9 +101,14 @@ def test_gather(dtype: str, index_dtype: str) -> None:
         compare(lambda x, i, axis=axis: s.gather(x, i, axis), array(*((5, 37) if axis == 0 else (3, 5, 1)), dtype=dtype), indices)
 
 
+def test_gather_single_elements() -> None:
+    compare(lambda x, i: s.gather(x, i, 1), array(3, 700), RNG.integers(-710, 710, (61, 21)).astype(np.int32))
+
+
 def test_gather_with_hostile_indices() -> None:
     big = np.array([2**31 - 1, -(2**31), 2**30], np.int32)
     compare(lambda x, i: s.gather(x, i, 0), array(4, 3), big)
+    compare(lambda x, i: s.gather(x, i, 0), array(4), big)
     compare(lambda x, i: s.gather(x, i, 0), array(4, 3), np.array([2**63 - 1, -(2**63), 0], np.int64))
     compare(lambda x, i: s.gather(x, i, 0), array(4, 3), np.array([2**64 - 1, 2**63, 3], np.uint64))
 

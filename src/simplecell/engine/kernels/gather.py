@@ -16,6 +16,10 @@ import llvmlite.ir as ir
 from simplecell.engine import elementwise
 from simplecell.engine.emit import ELEMENT, I64, Emitter, Index, Value
 from simplecell.engine.kernel import Kernel
+from simplecell.engine.kernels.loop import gather, units
+
+STRIP = 64
+"""Vectors of indices in a unit of work."""
 
 
 def _index(e: Emitter, dtype: str, pointer: Value, position: Index) -> Index:
@@ -44,16 +48,30 @@ class Gather(Kernel):
     dtype: str
     index_dtype: str
     nan: bool
+    single: bool = False
+    """inner is 1: vectors run along the indices"""
 
     @property
     def name(self) -> str:
-        return f"gather_{self.dtype}_{self.index_dtype}{'_nan' if self.nan else ''}"
+        return f"gather_{'elements' if self.single else 'rows'}_{self.dtype}_{self.index_dtype}{'_nan' if self.nan else ''}"
 
     def emit(self, e: Emitter) -> None:
         src, indices, dst = e.pointer("src"), e.pointer("indices"), e.pointer("dst")
         outer, n, count, inner = (e.index(a) for a in ("outer", "n", "count", "inner"))
         element = ELEMENT[self.dtype]
         fill = e.number(float("nan") if self.nan else 0, element=element)
+        if self.single:
+            extent = e.splat(n.ir)
+            with units(e, count, e.const(STRIP * e.lanes), 1, [outer]) as (start, stop, (o,)):
+                with e.loop(stop, start, e.lanes, name="elements") as loop:
+                    mask = e.mask(stop - loop.index)
+                    found = elementwise.load(e, self.index_dtype, indices, loop.index, mask=mask)
+                    index = elementwise.cast(e, found, self.index_dtype, "int64")
+                    index = e.b.select(e.b.icmp_signed("<", index, ir.Constant(index.type, None)), e.b.add(index, extent), index)
+                    inside = e.b.icmp_unsigned("<", index, extent)
+                    value = gather(e, e.at(src, o * n, element), index, element, e.b.and_(inside, mask))
+                    e.store(e.b.select(inside, value, fill), e.at(dst, o * count, element), loop.index, mask)
+            return
         first, last = e.my_share(outer * count)
         with e.loop(last, first, name="row") as loop:
             o, j = loop.index // count, loop.index % count

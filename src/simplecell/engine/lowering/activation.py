@@ -25,6 +25,7 @@ def softmax(ctx: Lowering, group: Group) -> str | None:
         outer=prod(x.shape[:axis]),
         n=x.shape[axis],
         inner=inner,
+        algorithm=f"softmax along {'rows' if inner == 1 else 'columns'}",
         shapes=f"{x.spec} axis {axis}",
         flops=30 * x.spec.size,
         nbytes=4 * x.spec.nbytes,

@@ -21,7 +21,6 @@ CHUNK = 4096
 """Elements of the innermost axis in a unit of work, where there are too few rows to divide among threads."""
 SHORT = 8
 """Elements: a row that is shorter costs more to begin than to do."""
-MAX_RANK = 7
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,6 @@ def emit_loop(
         read = simplified(shape, strides, leading=0)  # a copy with longer rows in the input's order
         if read[0][-1] > extents[-1]:
             extents, moves = read
-    while len(extents) > MAX_RANK + 1:
-        raise AssertionError(f"a loop over {len(extents)} axes")
     if not extents:
         extents, moves = [1], [[1] * len(operands)]
     n, inner = extents.pop(), moves.pop()

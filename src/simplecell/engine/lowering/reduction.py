@@ -215,7 +215,7 @@ def cumulative(ctx: Lowering, group: Group) -> str | None:
     return _along_axis(ctx, group, scan.Cumulative(op.function, x.spec.dtype, op.reverse, single), op.axis)
 
 
-def _along_axis(ctx: Lowering, group: Group, kernel: scan.AlongAxis, axis: int) -> str | None:
+def _along_axis(ctx: Lowering, group: Group, kernel: scan.ArgReduce | scan.Cumulative, axis: int) -> str | None:
     x, y = group.anchor.inputs[0], group.output
     axis %= len(x.shape)
     ctx.step(
@@ -225,6 +225,7 @@ def _along_axis(ctx: Lowering, group: Group, kernel: scan.AlongAxis, axis: int) 
         outer=prod(x.shape[:axis]),
         n=x.shape[axis],
         inner=prod(x.shape[axis + 1 :]),
+        algorithm=f"walk along {'rows' if kernel.single else 'columns'}",
         shapes=f"{x.spec} axis {axis}",
         flops=x.spec.size,
         nbytes=x.spec.nbytes + y.spec.nbytes,

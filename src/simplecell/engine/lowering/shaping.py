@@ -249,7 +249,7 @@ def gather(ctx: Lowering, group: Group) -> str | None:
         return _refuse(x)
     outer, inner = _about(x.shape, axis)
     ctx.step(
-        kernels.Gather(dtype, indices.spec.dtype, kind == "f"),
+        kernels.Gather(dtype, indices.spec.dtype, kind == "f", inner == 1),
         src=ctx.address(x),
         indices=ctx.address(indices),
         dst=ctx.address(y),
