@@ -9,6 +9,7 @@ from keras.src import tree
 from keras.src.backend.common import KerasVariable
 from keras.src.backend.common.dtypes import result_type
 from keras.src.backend.common.variables import standardize_dtype
+from keras.src.backend.config import floatx
 
 from simplecell.ops.base import Symbolic, apply
 from simplecell.ops.dtypes import to_dtype
@@ -41,8 +42,8 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
         leaves = tree.flatten(x)
         if any(isinstance(leaf, (Symbolic, KerasVariable)) for leaf in leaves):
             return _stack(x, dtype or _promoted(leaves))
-        if dtype is None and leaves:
-            dtype = _promoted(leaves)
+        if dtype is None:
+            dtype = _promoted(leaves) if leaves else floatx()
     elif dtype is None and isinstance(x, (bool, int, float, complex)):
         dtype = result_type(type(x))
     try:

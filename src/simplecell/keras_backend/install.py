@@ -41,8 +41,11 @@ class SlotFinder(importlib.abc.MetaPathFinder):
         elif fullname.startswith(PACKAGE + ".") and fullname != __name__ and "keras.src.backend" not in sys.modules:
             # Our modules import Keras's, and Keras's import ours: Keras has to be first, or it meets a half-made module.
             importlib.import_module("keras")
-            if fullname in sys.modules:
-                return importlib.machinery.ModuleSpec(fullname, _Alias(fullname))
+            module = sys.modules.get(fullname)
+            if module is not None:
+                alias = _Alias(fullname, module.__spec__)
+                module.__spec__ = None  # importlib would find it here, and load the module a second time
+                return importlib.machinery.ModuleSpec(fullname, alias)
         elif fullname in ("matplotlib.pyplot", "matplotlib.patches") and _importing("keras"):
             # Keras imports these for two functions that few call, and they would take as long as all of Keras.
             spec = importlib.machinery.PathFinder.find_spec(fullname, path)
@@ -74,12 +77,12 @@ def _importing(name: str) -> bool:
 class _Alias(importlib.abc.Loader):
     """Loads a module under a second name: the very same object."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, spec: Any = None) -> None:
+        self.name, self.spec = name, spec
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         module = importlib.import_module(self.name)
-        self.spec: Any = module.__spec__
+        self.spec = self.spec or module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:

@@ -14,6 +14,11 @@ from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.ops.base import Spec
 
 
+_OPERATORS = frozenset(
+    "add subtract multiply true_divide floor_divide mod power matmul equal not_equal less less_equal greater greater_equal".split()
+)
+
+
 class Counters:
     """What has happened to all variables of the process; two equal readings mean that nothing has."""
 
@@ -77,6 +82,16 @@ class Variable(KerasVariable):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = np.asarray(self.value, dtype=dtype)
         return array.copy() if copy else array
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        """`array * variable`: as `variable * array`, by Keras's promotion, and recorded inside a trace."""
+        from simplecell.keras_backend import numpy as functions
+
+        inputs = tuple(x.value if isinstance(x, KerasVariable) else x for x in inputs)
+        name = {"divide": "true_divide", "remainder": "mod"}.get(ufunc.__name__, ufunc.__name__)
+        if method == "__call__" and not options and name in _OPERATORS:
+            return getattr(functions, name)(*inputs)
+        return getattr(ufunc, method)(*inputs, **options)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         copy = type(self).__new__(type(self))
