@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+
 from tests.keras_backend.traced import traced
 
 X = np.arange(12, dtype="float32").reshape(4, 3)

@@ -1,9 +1,9 @@
 import keras
 import numpy as np
 import pytest
-from tests.keras_backend.traced import traced
 
 from simplecell.keras_backend import core
+from tests.keras_backend.traced import traced
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,22 @@ def test_dtypes_of_values(value, dtype):
     assert core.convert_to_tensor(value).dtype.name == dtype
 
 
-def test_arrays_are_not_copied_and_numpy_copies_are():
+@pytest.mark.parametrize("convert", [core.convert_to_tensor, core.convert_to_numpy, lambda x: core.cast(x, "float32")])
+def test_what_the_backend_gives_can_be_written_to(convert):
     x = np.ones(3, "float32")
-    assert core.convert_to_tensor(x) is x
-    assert core.convert_to_tensor(x, "float32") is x
-    assert core.convert_to_numpy(x) is not x
+    y = convert(x)
+    y += 1
+    assert x.max() == 1
+    v = keras.Variable(x)
+    w = convert(v)
+    w += 1
+    assert v.numpy().max() == 1
+
+
+def test_layers_leave_their_input_alone():
+    x = np.full((4, 4, 3), 100, "float32")
+    keras.layers.RandomBrightness(0.5)(x, training=True)  # says `images += …`
+    assert (x == 100).all()
 
 
 def test_foreign_byte_order_becomes_native():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from keras import ops
+
 from tests.keras_backend.traced import traced
 
 RNG = np.random.default_rng(0)

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 from keras.src import tree
 from keras.src.backend.common import KerasVariable
 from keras.src.backend.common.keras_tensor import KerasTensor
@@ -16,6 +17,7 @@ from keras.src.backend.common.variables import standardize_dtype
 
 from simplecell.graph.tensor import name_scope as graph_name_scope
 from simplecell.graph.tensor import placeholder
+from simplecell.keras_backend import conversion
 from simplecell.keras_backend.control_flow import (
     associative_scan,
     cond,
@@ -26,7 +28,7 @@ from simplecell.keras_backend.control_flow import (
     vectorized_map,
     while_loop,
 )
-from simplecell.keras_backend.conversion import cast, convert_to_numpy, convert_to_tensor, is_tensor, shape
+from simplecell.keras_backend.conversion import convert_to_numpy, is_tensor, shape
 from simplecell.keras_backend.custom_gradient import custom_gradient, remat, stop_gradient
 from simplecell.keras_backend.indexing import scatter, scatter_update, slice, slice_update, unstack
 from simplecell.keras_backend.variable import Variable
@@ -73,6 +75,24 @@ IS_THREAD_SAFE = True
 # Sizes that stand for an unknown one. A dimension that differs between the two traces depends on it. Primes, so that no
 # product or reshape hides the dependence, and far enough apart to stay different after seven halvings; small, because constants of this size are made.
 _UNKNOWN = (131, 521)
+
+
+def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:
+    """As `conversion.convert_to_tensor`, but never the caller's own array: code that goes on with `x += 1` must not write to it."""
+    return _own(conversion.convert_to_tensor(x, dtype, sparse, ragged), x)
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """As `conversion.cast`, but never the caller's own array."""
+    return _own(conversion.cast(x, dtype), x)
+
+
+def _own(result: Any, x: Any) -> Any:
+    if isinstance(x, KerasVariable):
+        x = x.value
+    if isinstance(result, np.ndarray) and isinstance(x, np.ndarray) and np.may_share_memory(result, x):
+        return np.array(result)
+    return result
 
 
 def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -13,7 +13,6 @@ from simplecell.graph.tensor import placeholder
 from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.ops.base import Spec
 
-
 _OPERATORS = frozenset(
     "add subtract multiply true_divide floor_divide mod power matmul equal not_equal less less_equal greater greater_equal".split()
 )
