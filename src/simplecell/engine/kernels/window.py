@@ -201,9 +201,10 @@ class Slide:
 class Finish:
     """The epilogue and the store. `full` operands have the strides of dst."""
 
-    def __init__(self, e: Emitter, epilogue: Epilogue, dst: Value) -> None:
+    def __init__(self, e: Emitter, epilogue: Epilogue, dst: Value, arguments: Sequence[str] | None = None) -> None:
         self.e, self.epilogue, self.dst = e, epilogue, dst
-        self.operands = [e.load(e.pointer(a), lanes=1) if k == "scalar" else e.pointer(a) for a, k in zip(epilogue.arguments, epilogue.kinds)]
+        names = epilogue.arguments if arguments is None else arguments
+        self.operands = [e.load(e.pointer(a), lanes=1) if k == "scalar" else e.pointer(a) for a, k in zip(names, epilogue.kinds)]
         self.long = sum(_LENGTHS.get(i.function, 1) for i in epilogue.expression.instructions) > INLINE
 
     def __call__(self, values: Sequence[Value], offsets: Sequence[Index], c: Index, lanes: int, mask: Value | None) -> None:
