@@ -91,10 +91,16 @@ def philox(e: Emitter, first: Index, key0: Value, key1: Value) -> list[Value]:
 
 
 def _product(e: Emitter, x: Value, factor: int) -> tuple[Value, Value]:
-    """High and low word of the 64-bit products."""
-    wide = shaped(x, I64)
-    p = e.b.mul(e.b.zext(x, wide), ir.Constant(wide, [factor] * x.type.count))
-    return e.b.trunc(e.b.lshr(p, like(p, 32)), x.type), e.b.trunc(p, x.type)
+    """High and low words of the 64-bit products: of the even lanes and of the odd ones apart, which is what the hardware multiplies
+    (targets are little-endian)."""
+    pairs = ir.VectorType(I64, x.type.count // 2)
+    both = e.b.bitcast(x, pairs)
+    by, low = like(both, factor), like(both, 0xFFFFFFFF)
+    even = e.b.mul(e.b.and_(both, low), by)
+    odd = e.b.mul(e.b.lshr(both, like(both, 32)), by)
+    lows = e.b.or_(e.b.and_(even, low), e.b.shl(odd, like(both, 32)))
+    highs = e.b.or_(e.b.lshr(even, like(both, 32)), e.b.and_(odd, e.b.not_(low)))
+    return e.b.bitcast(highs, x.type), e.b.bitcast(lows, x.type)
 
 
 def woven(e: Emitter, words: list[Value]) -> list[Value]:
