@@ -70,8 +70,9 @@ class _Lattice:
         self.log_softmax = _log_softmax(output.astype("float64"))
         known = np.clip(self.states, 0, self.classes - 1)  # what pads the labels may be anything
         self.emission = np.take_along_axis(self.log_softmax, np.broadcast_to(known[:, None], (batch, self.times, known.shape[1])), 2)
-        before = np.pad(self.states, ((0, 0), (2, 0)), constant_values=blank)[:, :-2]
-        self.may_skip = (self.states != blank) & (self.states != before)
+        # The blank between two labels may be left out if they differ. (That holds for a label that is itself the blank's number, too.)
+        self.may_skip = np.zeros(self.states.shape, bool)
+        self.may_skip[:, 3::2] = target[:, 1:] != target[:, :-1]
         self.forward = self._forward()
         end = self.forward[self.rows, np.maximum(self.lengths - 1, 0)]
         final, before_final = end[self.rows, self.last], end[self.rows, np.maximum(self.last - 1, 0)]
