@@ -13,6 +13,7 @@ from keras.src.backend.common import dtypes
 from simplecell.graph.gradients import gradients
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import Tensor, as_tensor, placeholder
+from simplecell.keras_backend import dispatch
 from simplecell.ops.base import spec_of
 from tests.keras_backend.cases import CASES, Arg, Case
 
@@ -83,6 +84,7 @@ def test_traced_equals_eager(case: Case) -> None:
 def test_gradient_is_the_slope(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """The derivative in one random direction, in float64: reverse gradients against a central difference."""
     monkeypatch.setattr(dtypes, "result_type", _keep_float64)
+    monkeypatch.setattr(dispatch, "_promotion", dispatch._promotion.__wrapped__)
     arrays, call = _draw(case, "float64")
     inputs, outputs = _trace(arrays, call)
     rng = np.random.default_rng(11)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,19 +18,30 @@ from keras.src.backend.common import dtypes
 from keras.src.backend.common.variables import standardize_dtype
 
 from simplecell.graph.tensor import as_tensor
-from simplecell.keras_backend import eager
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
+from simplecell.keras_backend import conversion, eager
+from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.ops.base import Op, Spec, Symbolic, apply, spec_of
 from simplecell.ops.callout import CallOut
+from simplecell.ops.dtypes import to_dtype
 
 
 def symbolic(*values: Any) -> bool:
     """Is any of these a tensor of a graph that is being traced?"""
-    return any(isinstance(v, Symbolic) for v in values)
+    return any(type(v) is not np.ndarray and isinstance(v, Symbolic) for v in values)
+
+
+@cache
+def _name(dtype: Any) -> str:
+    return str(standardize_dtype(dtype))
 
 
 def dtype_of(x: Any) -> str:
-    return standardize_dtype(x.dtype)
+    return _name(x.dtype)
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """x, which is an array or tensor, in `dtype`."""
+    return x if type(dtype) is str and dtype_of(x) == dtype else conversion.cast(x, dtype)
 
 
 def constant(value: Any, like: Any) -> np.ndarray:
@@ -54,9 +66,14 @@ def wide_floating(dtype: str) -> str:
     return "float64" if dtype == "int64" else floating(dtype)
 
 
+@lru_cache(maxsize=4096)
+def _promotion(kinds: tuple[Any, ...], floatx: str) -> str:
+    return str(dtypes.result_type(*kinds))
+
+
 def common_dtype(*operands: Any, also: Sequence[Any] = ()) -> str:
     """Keras's promotion of the operands' dtypes; Python numbers are weak."""
-    return dtypes.result_type(*(getattr(x, "dtype", type(x)) for x in operands), *also)
+    return _promotion((*(x.dtype if hasattr(x, "dtype") else type(x) for x in operands), *also), config.floatx())
 
 
 def convert_operand(x: Any) -> Any:
@@ -68,7 +85,7 @@ def promote(*operands: Any, also: Sequence[Any] = (), rule: Callable[[str], str]
     """The operands as arrays or tensors of one dtype: their common one (with `also` in the vote), after `rule`."""
     converted = [convert_operand(x) for x in operands]
     dtype = rule(common_dtype(*converted, also=also))
-    return [convert_to_tensor(x, dtype) for x in converted]
+    return [cast(x, dtype) if hasattr(x, "dtype") else np.asarray(x, to_dtype(dtype)) for x in converted]
 
 
 # --- families ---------------------------------------------------------------------------------------------------------
@@ -79,7 +96,10 @@ def native(numpy_function: Callable[..., Any], composition: Callable[..., Any]) 
 
     @functools.wraps(composition)
     def function(*operands: Any, **options: Any) -> Any:
-        return (composition if symbolic(*operands) else numpy_function)(*operands, **options)
+        if symbolic(*operands):
+            return composition(*operands, **options)
+        with np.errstate(all="ignore"):
+            return np.asarray(numpy_function(*operands, **options))
 
     return function
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from simplecell.ops.dtypes import to_dtype
+from simplecell.ops.dtypes import dtype_name, to_dtype
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def spec_of(x: Any) -> Spec:
     spec = getattr(x, "spec", None)
     if isinstance(spec, Spec):
         return spec
-    return Spec(tuple(x.shape), x.dtype.name)
+    return Spec(tuple(x.shape), dtype_name(x.dtype))
 
 
 class Op:

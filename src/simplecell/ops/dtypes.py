@@ -20,6 +20,12 @@ def to_dtype(name: str) -> np.dtype[Any]:
 
 
 @cache
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """`dtype.name`, which NumPy works out anew each time it is asked."""
+    return dtype.name
+
+
+@cache
 def is_floating(name: str) -> bool:
     """Real floating types, bfloat16 and float8 included: those that gradients flow through."""
     return name.startswith(("float", "bfloat"))

@@ -8,8 +8,8 @@ import numpy as np
 from keras.src.backend.config import standardize_data_format
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import constant, dtype_of, floating
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import cast, constant, dtype_of, floating
 from simplecell.keras_backend.image.batch import on_batch
 from simplecell.keras_backend.nn.convolution import depthwise_conv
 from simplecell.ops import shaping

@@ -9,8 +9,8 @@ from keras.src.backend.config import standardize_data_format
 
 from simplecell import ops
 from simplecell.keras_backend import linalg
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import constant, dtype_of, floating
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import cast, constant, dtype_of, floating
 from simplecell.keras_backend.image.batch import check_rank, on_batch
 from simplecell.keras_backend.image.filters import gaussian_blur
 from simplecell.keras_backend.image.sampling import check_fill_mode, sample

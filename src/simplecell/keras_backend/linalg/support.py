@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import dtype_of, floating
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import cast, dtype_of, floating
 from simplecell.keras_backend.numpy.linear import product
 from simplecell.keras_backend.numpy.shaping import swapaxes
 from simplecell.ops.base import Spec, spec_of

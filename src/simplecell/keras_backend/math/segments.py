@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, constant, dtype_of, symbolic
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, symbolic
 from simplecell.ops import shaping
 from simplecell.ops.base import Spec, apply
 

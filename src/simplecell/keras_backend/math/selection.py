@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, constant, no_gradient
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import callout, cast, constant, no_gradient
 from simplecell.keras_backend.numpy.indexing import take_along_axis
 from simplecell.keras_backend.numpy.reductions import reduce
 from simplecell.keras_backend.numpy.shaping import expand_dims

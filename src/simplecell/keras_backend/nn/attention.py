@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import constant, dtype_of, floating, promote
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import cast, constant, dtype_of, floating, promote
 from simplecell.keras_backend.nn.activations import softmax
 from simplecell.keras_backend.numpy.linear import product
 from simplecell.keras_backend.numpy.shaping import repeat

@@ -11,8 +11,8 @@ import numpy as np
 from keras.src.backend.common import dtypes
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, dtype_of
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import callout, cast, dtype_of
 from simplecell.ops import shaping
 from simplecell.ops.base import Spec
 

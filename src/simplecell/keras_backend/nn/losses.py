@@ -7,8 +7,8 @@ from typing import Any
 from keras.src.backend import config
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import constant, dtype_of, floating, promote
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import cast, constant, dtype_of, floating, promote
 from simplecell.keras_backend.labels import check_labels
 from simplecell.keras_backend.nn.activations import log_softmax
 from simplecell.keras_backend.nn.encoding import one_hot

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import constant, dtype_of, floating
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import cast, constant, dtype_of, floating
 from simplecell.keras_backend.numpy.reductions import mean, var
 from simplecell.ops import shaping
 

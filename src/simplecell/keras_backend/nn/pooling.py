@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from keras.src.backend.config import standardize_data_format
 
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import constant, dtype_of, floating, run
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import cast, constant, dtype_of, floating, run
 from simplecell.keras_backend.nn.data_format import from_channels_last, to_channels_last
 from simplecell.keras_backend.numpy.linear import product
 from simplecell.keras_backend.numpy.reductions import reduce

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
+from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.keras_backend.dispatch import (
     binary,
     callout,
+    cast,
     constant,
     convert_operand,
     dtype_of,
@@ -30,15 +31,15 @@ def _as_int32_if_bool(dtype: str) -> str:
 
 # --- arithmetic -------------------------------------------------------------------------------------------------------
 
-add = binary("add", ops.add)
-subtract = binary("subtract", ops.subtract)
-multiply = binary("multiply", ops.multiply)
-divide = binary("divide", ops.divide, also=(float,))
+add = binary("add", native(np.add, ops.add))
+subtract = binary("subtract", native(np.subtract, ops.subtract))
+multiply = binary("multiply", native(np.multiply, ops.multiply))
+divide = binary("divide", native(np.divide, ops.divide), also=(float,))
 true_divide = divide
 floor_divide = binary("floor_divide", ops.floor_divide)
 mod = binary("mod", ops.remainder, rule=_as_int32_if_bool)
-maximum = binary("maximum", ops.maximum)
-minimum = binary("minimum", ops.minimum)
+maximum = binary("maximum", native(np.maximum, ops.maximum))
+minimum = binary("minimum", native(np.minimum, ops.minimum))
 arctan2 = binary("arctan2", ops.arctan2, also=(float,))
 
 
@@ -134,12 +135,12 @@ nextafter = binary("nextafter", _integers(np.nextafter, "nextafter"), also=(floa
 
 # --- comparison -------------------------------------------------------------------------------------------------------
 
-equal = binary("equal", ops.equal)
-not_equal = binary("not_equal", ops.not_equal)
-greater = binary("greater", ops.greater)
-greater_equal = binary("greater_equal", ops.greater_equal)
-less = binary("less", ops.less)
-less_equal = binary("less_equal", ops.less_equal)
+equal = binary("equal", native(np.equal, ops.equal))
+not_equal = binary("not_equal", native(np.not_equal, ops.not_equal))
+greater = binary("greater", native(np.greater, ops.greater))
+greater_equal = binary("greater_equal", native(np.greater_equal, ops.greater_equal))
+less = binary("less", native(np.less, ops.less))
+less_equal = binary("less_equal", native(np.less_equal, ops.less_equal))
 
 
 def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
@@ -157,8 +158,8 @@ def allclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan
 
 # --- logic ------------------------------------------------------------------------------------------------------------
 
-logical_and = binary("logical_and", ops.logical_and, rule=lambda dtype: "bool")
-logical_or = binary("logical_or", ops.logical_or, rule=lambda dtype: "bool")
+logical_and = binary("logical_and", native(np.logical_and, ops.logical_and), rule=lambda dtype: "bool")
+logical_or = binary("logical_or", native(np.logical_or, ops.logical_or), rule=lambda dtype: "bool")
 logical_xor = binary("logical_xor", ops.logical_xor, rule=lambda dtype: "bool")
 
 # --- bits -------------------------------------------------------------------------------------------------------------

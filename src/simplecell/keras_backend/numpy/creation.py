@@ -11,8 +11,8 @@ from keras.src.backend.common import dtypes
 from keras.src.backend.common.variables import standardize_dtype
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, constant, dtype_of, no_gradient, promote, symbolic
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, no_gradient, promote, symbolic
 from simplecell.ops import shaping
 from simplecell.ops.dtypes import to_dtype
 

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, constant, dtype_of, floating, native, no_gradient, same, symbolic, unary
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, floating, native, no_gradient, same, symbolic, unary
 
 # --- arithmetic -------------------------------------------------------------------------------------------------------
 
-absolute = unary("absolute", ops.absolute, same)
+absolute = unary("absolute", native(np.absolute, ops.absolute), same)
 abs = absolute
-negative = unary("negative", ops.negative, same)
-square = unary("square", ops.square, lambda dtype: "int32" if dtype == "bool" else dtype)
-sqrt = unary("sqrt", ops.sqrt)
+negative = unary("negative", native(np.negative, ops.negative), same)
+square = unary("square", native(np.square, ops.square), lambda dtype: "int32" if dtype == "bool" else dtype)
+sqrt = unary("sqrt", native(np.sqrt, ops.sqrt))
 reciprocal = unary("reciprocal", ops.reciprocal)
 sign = unary("sign", ops.sign, same)
 
@@ -61,10 +61,10 @@ def round(x: Any, decimals: int = 0) -> Any:
 
 # --- exponentials and logarithms --------------------------------------------------------------------------------------
 
-exp = unary("exp", ops.exp)
+exp = unary("exp", native(np.exp, ops.exp))
 exp2 = unary("exp2", ops.exp2)
 expm1 = unary("expm1", ops.expm1)
-log = unary("log", ops.log)
+log = unary("log", native(np.log, ops.log))
 log2 = unary("log2", ops.log2)
 log10 = unary("log10", ops.log10)
 log1p = unary("log1p", ops.log1p)
@@ -72,15 +72,15 @@ i0 = unary("i0", lambda x: callout(lambda a: np.i0(a).astype(a.dtype), x, label=
 
 # --- trigonometry -----------------------------------------------------------------------------------------------------
 
-sin = unary("sin", ops.sin)
-cos = unary("cos", ops.cos)
+sin = unary("sin", native(np.sin, ops.sin))
+cos = unary("cos", native(np.cos, ops.cos))
 tan = unary("tan", ops.tan)
 arcsin = unary("arcsin", ops.arcsin)
 arccos = unary("arccos", ops.arccos)
 arctan = unary("arctan", ops.arctan)
 sinh = unary("sinh", ops.sinh)
 cosh = unary("cosh", ops.cosh)
-tanh = unary("tanh", ops.tanh)
+tanh = unary("tanh", native(np.tanh, ops.tanh))
 arcsinh = unary("arcsinh", ops.arcsinh)
 arccosh = unary("arccosh", ops.arccosh)
 arctanh = unary("arctanh", ops.arctanh)
@@ -103,12 +103,12 @@ sinc = unary("sinc", native(lambda x: np.sinc(x).astype(x.dtype), _sinc))
 
 # --- tests of a value -------------------------------------------------------------------------------------------------
 
-isnan = unary("isnan", ops.isnan, floating)
-isinf = unary("isinf", ops.isinf, floating)
-isfinite = unary("isfinite", ops.isfinite, floating)
+isnan = unary("isnan", native(np.isnan, ops.isnan), floating)
+isinf = unary("isinf", native(np.isinf, ops.isinf), floating)
+isfinite = unary("isfinite", native(np.isfinite, ops.isfinite), floating)
 isposinf = unary("isposinf", lambda x: ops.equal(x, constant(np.inf, x)), floating)
 isneginf = unary("isneginf", lambda x: ops.equal(x, constant(-np.inf, x)), floating)
-logical_not = unary("logical_not", ops.logical_not, lambda dtype: "bool")
+logical_not = unary("logical_not", native(np.logical_not, ops.logical_not), lambda dtype: "bool")
 
 
 def signbit(x: Any) -> Any:

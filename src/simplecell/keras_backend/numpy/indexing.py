@@ -10,8 +10,8 @@ import numpy as np
 from keras.src.backend.common import dtypes
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, constant, dtype_of, no_gradient, promote, symbolic
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, no_gradient, promote, symbolic
 from simplecell.keras_backend.numpy.shaping import expand_dims, moveaxis, pad, ravel
 from simplecell.ops import shaping
 from simplecell.ops.base import apply

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import common_dtype, constant, dtype_of, floating, promote, run, symbolic
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import cast, common_dtype, constant, dtype_of, floating, promote, run, symbolic
 from simplecell.keras_backend.numpy.reductions import mean, sum
 from simplecell.keras_backend.numpy.shaping import along, concatenate, expand_dims, moveaxis, ravel
 from simplecell.ops import linear, shaping

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import constant, dtype_of, floating
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import cast, constant, dtype_of, floating
 from simplecell.keras_backend.numpy.reductions import all, argmax, argmin, cumprod, cumsum, max, min, prod, sum
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from simplecell import ops
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, common_dtype, constant, convert_operand, dtype_of, floating, no_gradient, symbolic
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import callout, cast, common_dtype, constant, convert_operand, dtype_of, floating, no_gradient, symbolic
 from simplecell.keras_backend.numpy.indexing import _refuse_traced, take_along_axis
 from simplecell.keras_backend.numpy.reductions import axes_of, reduce, sum
 from simplecell.keras_backend.numpy.shaping import along, expand_dims, ravel

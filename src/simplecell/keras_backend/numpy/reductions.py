@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.dispatch import dtype_of, floating, native, promote, symbolic
+from simplecell.keras_backend.conversion import convert_to_tensor
+from simplecell.keras_backend.dispatch import cast, dtype_of, floating, native, promote, symbolic
 from simplecell.ops import reduction, shaping
 from simplecell.ops.base import apply
 
