@@ -126,6 +126,11 @@ def _name(item: pytest.Item) -> str:
     return item.nodeid.split("keras/src/")[-1]
 
 
+def _skips_for_numpy(mark: pytest.Mark) -> bool:
+    reason = mark.kwargs.get("reason", "")
+    return mark.name == "skipif" and _ABOUT_NUMPY.search(reason) is not None and "sparse" not in reason
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for module in {item.getparent(pytest.Module) for item in items}:
         dataset = getattr(module and module.obj, "TestPyDataset", None)
@@ -133,7 +138,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             dataset.__getitem__ = lambda self, index: (ops.ones((5, 4)), ops.zeros((5, 3)))  # theirs knows the devices of three backends
     for item in items:
         for node in item.listchain():
-            node.own_markers[:] = [m for m in node.own_markers if m.name != "skipif" or not _ABOUT_NUMPY.search(m.kwargs.get("reason", "")) or "sparse" in m.kwargs["reason"]]
+            node.own_markers[:] = [m for m in node.own_markers if not _skips_for_numpy(m)]
         for entry in EXPECTED:
             if any(fnmatch.fnmatch(_name(item), pattern) for pattern in entry["tests"]):
                 skipped = entry["outcome"] == "skip"

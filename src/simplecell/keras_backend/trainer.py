@@ -22,7 +22,7 @@ from keras.src.trainers.epoch_iterator import EpochIterator
 from keras.src.utils import traceback_utils
 from keras.src.utils.python_utils import pythonify_logs
 
-from simplecell.keras_backend.conversion import is_tensor
+from simplecell.keras_backend.conversion import convert_to_tensor, is_tensor
 from simplecell.keras_backend.step import Step
 from simplecell.keras_backend.tracing import gradients
 
@@ -265,7 +265,7 @@ class NumpyTrainer(base_trainer.Trainer):
                     f"Received: sample_weight={sample_weight}, class_weight={class_weight}"
                 )
             sample_weight = data_adapter_utils.class_weight_to_sample_weights(y, class_weight)
-        data = _arrays((x, y, sample_weight))
+        data = (_arrays(x), _arrays(y), _arrays(sample_weight))
         self._symbolic_build(data_batch=data)
         train = self.make_train_function()
         self.reset_metrics()
@@ -273,7 +273,7 @@ class NumpyTrainer(base_trainer.Trainer):
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         self._assert_compile_called("test_on_batch")
-        data = _arrays((x, y, sample_weight))
+        data = (_arrays(x), _arrays(y), _arrays(sample_weight))
         self._symbolic_build(data_batch=data)
         test = self.make_test_function()
         self.reset_metrics()
@@ -303,7 +303,7 @@ class NumpyTrainer(base_trainer.Trainer):
         if self.run_eagerly and not self._is_built():
             if data_batch is None:
                 data_batch = next(batches[0] for _, _, batches in iterator)
-            self._build_eagerly(_arrays(data_batch))
+            self._build_eagerly(data_batch)
         super()._symbolic_build(iterator=iterator, data_batch=data_batch)
 
     def _is_built(self) -> bool:
@@ -343,5 +343,11 @@ def _batch_size(x: Any) -> int:
 
 
 def _arrays(data: Any) -> Any:
-    """Lists of numbers and the like as arrays, in Keras's dtypes; None stays."""
-    return tree.map_structure(lambda v: v if v is None or isinstance(v, np.ndarray) else np.asarray(v), data)
+    """The structure with arrays for leaves; nested lists of numbers are one array. None stays."""
+    if data is None or isinstance(data, np.ndarray):
+        return data
+    if isinstance(data, dict):
+        return {key: _arrays(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)) and any(v is None or hasattr(v, "__array__") for v in tree.flatten(data)):
+        return type(data)(map(_arrays, data))
+    return convert_to_tensor(data) if isinstance(data, (list, tuple, int, float)) else np.asarray(data)
