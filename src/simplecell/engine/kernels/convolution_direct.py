@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simplecell.engine.emit import I8, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row
-from simplecell.engine.kernels.tile import Tile, accumulate, zeros
+from simplecell.engine.kernels.tile import Ahead, Tile, accumulate, zeros
 from simplecell.engine.kernels.tile_store import Operands, store_tile
 
 
@@ -37,6 +37,8 @@ class ConvolutionDirect(Kernel):
     epilogue: Epilogue = NO_EPILOGUE
     copy: bool = False
     spread: bool = False
+    lines: int = 0
+    """cache lines of the next block's weights to fetch in each step of depth, where weights come from beyond L2"""
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -44,7 +46,13 @@ class ConvolutionDirect(Kernel):
 
     @property
     def name(self) -> str:
-        words = ("convolution_forward_f32", str(self.tile), "copy" if self.copy else "", "spread" if self.spread else "", self.epilogue.name)
+        words = (
+            "convolution_forward_f32",
+            str(self.tile) + (f"p{self.lines}" if self.lines else ""),
+            "copy" if self.copy else "",
+            "spread" if self.spread else "",
+            self.epilogue.name,
+        )
         return "_".join(w for w in words if w)
 
     def emit(self, e: Emitter) -> None:
@@ -73,12 +81,15 @@ class ConvolutionDirect(Kernel):
             with e.loop(blocks * (part + 1) // parts, start=blocks * part // parts, name="block") as block:
                 group, c = block.index // group_blocks, block.index % group_blocks * width
                 src_group, w_block = e.at(base, group * group_ic), e.at(weights, block.index * depth * width)
-                with e.loop(y1, start=y0, name="row") as row:
+                following = e.at(w_block, depth * width)
+                end = e.at(following, depth * width)
+                with e.loop(y1, start=y0, carry=[following], name="row") as row:
                     line = (plane * oh + row.index) * ow
                     src_row = e.at(src_group, (row.index - y0) * row_stride)
-                    with e.loop(x1, start=x0, step=t.pixels, name="tile") as x:
+                    with e.loop(x1, start=x0, step=t.pixels, carry=row.values, name="tile") as x:
                         at = x.index.minimum(ow - t.pixels)
-                        acc = _taps(e, t, e.at(src_row, (at - x_base) * pixel), pixel, w_block, runs, run)
+                        src = e.at(src_row, (at - x_base) * pixel)
+                        acc, far = _taps(e, t, src, pixel, w_block, runs, run, Ahead(self.lines, x.values[0], end))
                         channel, channels = group * group_oc + c, group_oc - c
                         if self.spread:
                             image, deep, down, step = (e.index(a) for a in SPREAD)
@@ -86,6 +97,8 @@ class ConvolutionDirect(Kernel):
                             store_tile(e, t, acc, operands, dst, at, step, channel, channels, start)
                         else:
                             store_tile(e, t, acc, operands, dst, line + at, oc, channel, channels)
+                        x.carry([far])
+                    row.carry(x.results)
 
 
 _ARGUMENTS = (
@@ -102,22 +115,25 @@ _SCRATCH = "scratch scratch_stride pad_d pad_h pad_w kd kh kw dilation_d dilatio
 SPREAD = ("spread_image", "spread_plane", "spread_row", "spread_pixel")
 
 
-def _taps(e: Emitter, tile: Tile, src: Value, pixel: Index, weights: Value, loops: list[tuple[Index, Index]], run: Index) -> list[Value]:
-    """The accumulators of one tile: three loops over taps around the contiguous run."""
+def _taps(
+    e: Emitter, tile: Tile, src: Value, pixel: Index, weights: Value, loops: list[tuple[Index, Index]], run: Index, ahead: Ahead
+) -> tuple[list[Value], Value]:
+    """The accumulators of one tile: three loops over taps around the contiguous run; and the address up to which was fetched."""
     (n0, s0), (n1, s1), (n2, s2) = loops
     width = tile.vectors * e.lanes
-    with e.loop(n0, carry=[*zeros(e, tile), src, weights], name="tap0", at_least_once=True) as t0:
+    with e.loop(n0, carry=[*zeros(e, tile), ahead.at, src, weights], name="tap0", at_least_once=True) as t0:
         *acc0, src0, w0 = t0.values
         with e.loop(n1, carry=[*acc0, src0, w0], name="tap1", at_least_once=True) as t1:
             *acc1, src1, w1 = t1.values
             with e.loop(n2, carry=[*acc1, src1, w1], name="tap2", at_least_once=True) as t2:
-                *acc2, src2, w2 = t2.values
-                t2.carry([*accumulate(e, tile, acc2, src2, pixel, w2, run), e.at(src2, s2), e.at(w2, run * width)])
+                *acc2, far, src2, w2 = t2.values
+                acc = accumulate(e, tile, acc2, src2, pixel, w2, run, replace(ahead, at=far) if ahead.lines else None)
+                t2.carry([*acc, *([] if ahead.lines else [far]), e.at(src2, s2), e.at(w2, run * width)])
             *acc1, _, w1 = t2.results
             t1.carry([*acc1, e.at(src1, s1), w1])
         *acc0, _, w0 = t1.results
         t0.carry([*acc0, e.at(src0, s0), w0])
-    return list(t0.results[:-2])
+    return list(t0.results[:-3]), t0.results[-3]
 
 
 class _InPlace:

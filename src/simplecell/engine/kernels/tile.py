@@ -10,10 +10,8 @@ times. The accumulators never leave the registers: they are carried through the 
         tap.carry(accumulate(e, tile, tap.values, address_of_first_pixel, pixel_stride, weights, depth))
     acc = tap.results
 
-Why it is fast with strides that are known only at run time: the compiler reaches pixel p with one address addition, and a
-step has issue slots to spare for them (28 multiplications, 2 + 14 loads and 13 additions are 57 micro-operations in 14 cycles at
-2 multiplications a cycle). Measured on one core with a peak of 192 GFLOP/s (AVX-512) and 112 (AVX2): 14×2 182, 9×3 180, 7×3 178;
-AVX2 6×2 110, 4×3 106; SSE (multiply, then add) 4×3 36.
+Measured on one core with a peak of 192 GFLOP/s (AVX-512) and 122 (AVX2), weights streaming from L2: 14×2 180, 12×2 183, 9×3 186, 8×3 183,
+7×3 184, 6×4 188; AVX2 6×2 122, 4×3 109; SSE (multiply, then add) 4×3 37. Pixel strides known at compile time are no faster.
 """
 
 from __future__ import annotations
@@ -21,7 +19,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simplecell.engine.emit import Emitter, Index, Value
+import llvmlite.ir as ir
+
+from simplecell.engine.emit import I8, I32, I64, PTR, VOID, Emitter, Index, Value
 from simplecell.engine.target import Target
 
 
@@ -42,13 +42,15 @@ class Tile:
         return self.pixels * self.vectors
 
     def unroll(self, target: Target) -> int:
-        """Steps of depth in one turn of the loop: two hide its counters, and give the scheduler freedom that tiles which fill
-        the register file pay for with spills (AVX-512 9×3: 182 GFLOP/s with one step, 169 with two)."""
+        """Steps of depth in one turn of a loop that leaves room in the registers for a second step's weights; see `accumulate`."""
         return 2 if self.accumulators + 2 * self.vectors <= target.registers else 1
 
     def __str__(self) -> str:
         return f"{self.pixels}x{self.vectors}" + (f"g{self.groups}" if self.groups > 1 else "")
 
+
+LINE = 16
+"""float32 values in a cache line"""
 
 _SHARES = {
     32: {(14, 2): 0.95, (12, 2): 0.94, (10, 2): 0.94, (9, 3): 0.94, (8, 3): 0.94, (7, 3): 0.93, (6, 4): 0.93, (11, 2): 0.91, (4, 5): 0.91, (5, 4): 0.88,
@@ -84,37 +86,55 @@ def zeros(e: Emitter, tile: Tile) -> list[Value]:
     return [e.zero()] * tile.accumulators
 
 
-def accumulate(e: Emitter, tile: Tile, acc: Sequence[Value], source: Value, stride: Index, weights: Value, depth: Index) -> list[Value]:
-    """The accumulators after `depth` more steps.
+def accumulate(
+    e: Emitter, tile: Tile, acc: Sequence[Value], source: Value, stride: Index, weights: Value, depth: Index, ahead: Ahead | None = None
+) -> list[Value]:
+    """The accumulators after `depth` more steps (with `ahead`, the address where it goes on follows them).
 
     source: the address of the first pixel; stride: float32 values from one pixel to the next; weights: packed
     `[depth][vectors · lanes]`. Each accumulator adds its products in the order of depth, one rounding each where the target has
-    fused multiplication.
+    fused multiplication. A turn of the loop is one step: with more, the compiler loads early what later steps need, and spills.
     """
-    width, unroll = tile.vectors * e.lanes, tile.unroll(e.target)
+    width = tile.vectors * e.lanes
+    # Pixel p = odd · 2^k lies at base + (odd · stride) · 2^k, which x86 addresses without further instructions for k up to 3. Left
+    # to itself the compiler adds the stride 13 times in each step, on the ports that the multiplications need.
+    powers = [min((p & -p).bit_length() - 1, 3) if p else 0 for p in range(tile.pixels)]
+    multiples = {k: opaque(e, stride * (4 * k)) for k in sorted({p >> power for p, power in enumerate(powers)} - {0})}
 
-    def step(acc: Sequence[Value], at: Value, weights: Value, d: int) -> list[Value]:
-        w = [e.load(weights, d * width + v * e.lanes) for v in range(tile.vectors)]
+    def pixel(at: Value, p: int) -> Value:
+        return e.b.gep(at, [multiples[p >> powers[p]]], source_etype=ir.ArrayType(I8, 1 << powers[p])) if p else at
+
+    with e.loop(depth, carry=[*acc, source, weights, ahead.at if ahead else weights], name="depth") as loop:
+        *acc, at, w, far = loop.values
+        values = [e.load(w, v * e.lanes) for v in range(tile.vectors)]
         out: list[Value] = []
         for p in range(tile.pixels):
-            at = e.at(at, stride) if p else at
-            x = e.broadcast(at, d)
-            out += [e.fma(x, w[v], acc[p * tile.vectors + v]) for v in range(tile.vectors)]
-        return out
+            x = e.broadcast(pixel(at, p))
+            out += [e.fma(x, values[v], acc[p * tile.vectors + v]) for v in range(tile.vectors)]
+        if ahead:
+            far = ahead.fetch(e, far)
+        loop.carry([*out, e.at(at, 1), e.at(w, width), far])
+    return [*loop.results[: tile.accumulators], *(loop.results[-1:] if ahead else [])]
 
-    def steps(count: Index, by: int, carry: Sequence[Value]) -> list[Value]:
-        with e.loop(count, step=by, carry=carry, name="depth") as loop:
-            *acc, at, w = loop.values
-            for d in range(by):
-                acc = step(acc, at, w, d)
-            loop.carry([*acc, e.at(at, by), e.at(w, by * width)])
-        return loop.results
 
-    carry: Sequence[Value] = [*acc, source, weights]
-    if unroll > 1:
-        whole = depth // unroll * unroll
-        carry = steps(whole, unroll, carry)
-        carry = steps(depth - whole, 1, carry)
-    else:
-        carry = steps(depth, 1, carry)
-    return list(carry[: tile.accumulators])
+@dataclass(frozen=True)
+class Ahead:
+    """Fetching from memory what will be needed later, `lines` cache lines in each step, from `at` to `end`."""
+
+    lines: int
+    at: Value
+    end: Value
+
+    def fetch(self, e: Emitter, address: Value) -> Value:
+        """Ask for the lines from an address on, to be read soon, in L2; where to go on. A bad address does no harm."""
+        fn = e.intrinsic("llvm.prefetch.p0", VOID, [PTR, I32, I32, I32])
+        for line in range(self.lines):
+            e.b.call(fn, [e.at(address, line * LINE), *(ir.Constant(I32, flag) for flag in (0, 2, 1))])  # to read, into L2, data
+        after = e.at(address, self.lines * LINE)
+        return e.b.select(e.b.icmp_unsigned("<", after, self.end), after, self.end)
+
+
+def opaque(e: Emitter, value: Index) -> Value:
+    """The same integer, of which the optimizer knows nothing. It costs no instruction."""
+    kind = ir.FunctionType(I64, [I64])
+    return e.b.asm(kind, "", "=r,0", [value.ir], side_effect=False)

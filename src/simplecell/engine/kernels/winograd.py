@@ -10,7 +10,7 @@ from simplecell.engine.emit import F32, I8, PTR, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row, zero_run
-from simplecell.engine.kernels.tile import Tile, accumulate, zeros
+from simplecell.engine.kernels.tile import Ahead, Tile, accumulate, zeros
 from simplecell.engine.kernels.tile_store import INLINE, Operands
 from simplecell.engine.kernels.winograd_transforms import Transform
 
@@ -31,6 +31,8 @@ class WinogradForward(Kernel):
     tile: Tile
     epilogue: Epilogue = NO_EPILOGUE
     dimensions: int = 2
+    lines: int = 0
+    """cache lines of the next block's weights to fetch in each step of depth, where weights come from beyond L2"""
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -38,7 +40,10 @@ class WinogradForward(Kernel):
 
     @property
     def name(self) -> str:
-        words = (f"winograd_forward_f32_{self.dimensions}d_{self.transform}_{self.tile}", self.epilogue.name)
+        words = (
+            f"winograd_forward_f32_{self.dimensions}d_{self.transform}_{self.tile}" + (f"p{self.lines}" if self.lines else ""),
+            self.epilogue.name,
+        )
         return "_".join(w for w in words if w)
 
     def emit(self, e: Emitter) -> None:
@@ -134,8 +139,12 @@ class _Winograd:
         with e.loop(self.points, name="point") as p, e.loop(self.chunk_blocks, name="block") as block:
             v, m = e.at(self.v, p.index * self.v_point), e.at(self.m, p.index * self.m_point + block.index * self.width)
             u = e.at(weights, (p.index * self.chunk_blocks + block.index) * self.ic * self.width)
-            with e.loop(count, step=tile.pixels, name="tiles") as x:
-                acc = accumulate(e, tile, zeros(e, tile), e.at(v, x.index * self.v_pixel), self.v_pixel, u, self.ic)
+            following = e.at(u, self.ic * self.width)  # the next block of this point, or the first of the next point
+            end = e.at(following, self.ic * self.width)
+            with e.loop(count, step=tile.pixels, carry=[following], name="tiles") as x:
+                ahead = Ahead(self.k.lines, x.values[0], end) if self.k.lines else None
+                acc = accumulate(e, tile, zeros(e, tile), e.at(v, x.index * self.v_pixel), self.v_pixel, u, self.ic, ahead)
+                x.carry(acc[tile.accumulators :] or x.values)
                 out = e.at(m, x.index * self.m_pixel)
                 for q in range(tile.pixels):
                     for w in range(tile.vectors):

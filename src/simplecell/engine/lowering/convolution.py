@@ -58,7 +58,7 @@ def convolution(ctx: Lowering, group: Group) -> str | None:
 
 def _lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
     epilogue, operands = ctx.epilogue(group)
-    plan = plan_direct(problem, ctx.target, epilogue)
+    plan = plan_direct(problem, ctx.target, epilogue, ctx.threads)
     src, weights = group.anchor.inputs
 
     def pack() -> Address:
@@ -86,7 +86,7 @@ def _lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reas
 def _winograd(transform: Transform) -> Algorithm:
     def lower(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
         epilogue, operands = ctx.epilogue(group)
-        plan = plan_winograd(problem, transform, ctx.target, epilogue)
+        plan = plan_winograd(problem, transform, ctx.target, epilogue, ctx.threads)
         src, weights = group.anchor.inputs
 
         def pack() -> Address:
@@ -112,7 +112,7 @@ def _winograd(transform: Transform) -> Algorithm:
     return Algorithm(
         name,
         lambda problem, ctx: refusal(problem, transform, ctx.target, ctx.precision),
-        lambda problem, ctx: winograd_cost(problem, transform, ctx.target),
+        lambda problem, ctx: winograd_cost(problem, transform, ctx.target, ctx.threads),
         lower,
     )
 

@@ -7,13 +7,9 @@ from typing import Any
 
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.convolution_direct import ConvolutionDirect
-from simplecell.engine.kernels.tile import best_tile, tiles
+from simplecell.engine.kernels.tile import LINE, Tile, best_tile, tiles
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
-
-UNITS = 8
-"""Blocks of rows to aim at, so that a few threads get equal shares; it must not depend on how many threads there are."""
-
 
 BYTES_PER_NS = 10.0
 """of one core from and to memory or a large shared cache: a guess that errs on the slow side (measured 8 to 14)"""
@@ -44,7 +40,8 @@ def merged_groups(problem: ConvolutionProblem, lanes: int) -> int:
     return max(m for m in range(1, lanes // oc + 1) if problem.groups % m == 0)
 
 
-def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue) -> DirectPlan:
+def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1) -> DirectPlan:
+    """Kernel, arguments and sizes. `threads` only moves the borders between blocks, never a sum."""
     p, lanes = problem, target.lanes
     (id_, ih, iw), (od, oh, ow), (kd, kh, kw) = p.src, p.dst, p.kernel
     (sd, sh, sw), (dd, dh, dw) = p.strides, p.dilation
@@ -57,7 +54,8 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue)
     blocks, depth = groups * group_blocks, p.taps * group_ic
     packed_bytes = 4 * blocks * depth * width
 
-    conflict = p.strides[2] * p.ic * 4 % 4096 == 0 and tile.pixels > 4
+    # 14 pixels 4096 bytes apart need 14 ways of one set of L1, besides what streams through.
+    conflict = p.strides[2] * p.ic * 4 % 4096 == 0 and tile.pixels > target.l1 // 4096 - 2
     copy = p.padded or conflict
     pitch = p.ic + (lanes if copy and conflict else 0)
     planes = kd
@@ -75,16 +73,14 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue)
     rows = oh
     while rows > 1 and block_bytes(rows, columns) > budget:
         rows = -(-rows // 2)
-    parts = 1
     units = p.n * od * -(-oh // rows) * -(-ow // columns)
-    if packed_bytes <= target.l2 // 2:
-        if units < UNITS and oh > 1:
-            rows = max(1, oh * units // UNITS)
-        elif units < UNITS:
-            columns = max(_rounded(-(-ow * units // UNITS), tile.pixels), tile.pixels * 2)
+    if packed_bytes <= target.l2 // 2 and not even(units, threads):  # smaller blocks, of one size if possible
+        if oh > 1:
+            rows = next((r for r in range(min(rows, -(-oh // threads)), 0, -1) if even(p.n * od * -(-oh // r), threads)), 1)
+        else:
+            columns = _rounded(-(-ow // (threads * max(1, -(-ow // columns // threads)))), tile.pixels)
         units = p.n * od * -(-oh // rows) * -(-ow // columns)
-    if units < UNITS:
-        parts = min(blocks, -(-UNITS // units))
+    parts = 1 if even(units, threads) else min(blocks, threads)
 
     row, pixel = (((columns - 1) * sw + (kw - 1) * dw + 1) * pitch, pitch) if copy else (iw * p.ic, p.ic)
     plane = ((rows - 1) * sh + (kh - 1) * dh + 1) * row if copy else dd * ih * row
@@ -102,7 +98,20 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue)
         )  # fmt: skip
     packing = dict(taps=p.taps, ic=p.ic // p.groups, oc=p.oc // p.groups, groups=p.groups, merged=merged, blocks=group_blocks, width=width)
     scratch = block_bytes(rows, columns) if copy else 0
-    return DirectPlan(ConvolutionDirect(tile, epilogue, copy), arguments, packing, packed_bytes, scratch)
+    passes = rows * -(-columns // tile.pixels)  # over a block of weights; meanwhile the next one is fetched
+    lines = lines_ahead(tile, target, passes) if packed_bytes > target.l2 * 3 // 4 else 0
+    return DirectPlan(ConvolutionDirect(tile, epilogue, copy, lines=lines), arguments, packing, packed_bytes, scratch)
+
+
+def lines_ahead(tile: Tile, target: Target, passes: int) -> int:
+    """Cache lines to fetch in each step, so that `passes` over one block of weights fetch the next block; 0 if there are so many
+    passes that waiting during the first costs little."""
+    return -(-tile.vectors * target.lanes // (LINE * passes)) if passes <= 24 else 0
+
+
+def even(units: int, threads: int) -> bool:
+    """Do the units divide among the threads with little waiting?"""
+    return -(-units // threads) * threads <= 1.06 * units
 
 
 def direct_cost(problem: ConvolutionProblem, target: Target) -> float:

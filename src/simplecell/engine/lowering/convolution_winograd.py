@@ -11,15 +11,18 @@ from simplecell.engine.kernels.tile import Tile, tiles
 from simplecell.engine.kernels.winograd import WinogradForward
 from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.kernels.winograd_weights import WinogradWeights
-from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, UNITS, peak
+from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, even, lines_ahead, peak
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
 SHARED_BYTES_PER_NS = 28.0
 """of one core from the last-level cache, for what streams (measured)"""
+FETCHED_BYTES_PER_NS = 20.0
+"""from memory, fetched ahead"""
 SHARED_CACHE = 32 * 2**20
-TRANSFORM_NS = 1.6
-"""per point and vector of channels, loads and stores included, where scratch takes little of L2 (measured)"""
+TRANSFORM_NS = {4: 1.6, 6: 1.6, 8: 2.4}
+"""by points in one dimension: per point and vector of channels, loads and stores included, where scratch takes little of L2 (measured;
+the 64 values of an 8×8 tile do not fit the registers)"""
 START_NS, TILE_NS = 5.0, 10.0
 """of each small product, and of each register tile in it"""
 
@@ -64,12 +67,12 @@ class Blocking:
 
 
 @cache
-def blocking(problem: ConvolutionProblem, transform: Transform, target: Target) -> Blocking:
+def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, threads: int = 1) -> Blocking:
     """The cheapest way to cut the work, by trying the register tiles and multiples of them.
 
     What it weighs: channels and tiles that fill up register tiles; weights that stream by once for each block, from L2 if they fit
     beside V and M, else from the shared cache at its speed; V, which those weights drive out of L2, once more for each chunk after the first;
-    scratch, the slower the more of L2 it takes; the start of each small product; and an even division among two threads.
+    scratch, the slower the more of L2 it takes; the start of each small product; and an even division among the threads.
     """
     count, points, _ = _counts(problem, transform)
     lanes, ic, oc, l2 = target.lanes, problem.ic, problem.oc, target.l2
@@ -89,14 +92,14 @@ def blocking(problem: ConvolutionProblem, transform: Transform, target: Target) 
             if k > 1 and v + m > l2:
                 break
             units = -(-rows // k)
-            for parts in range(1, min(blocks, UNITS if units < UNITS else 1) + 1):
+            for parts in (1,) if even(units, threads) else (1, min(blocks, threads)):
                 for chunk_blocks in {-(-blocks // (parts * c)) for c in (1, 2, 4, 8, 16)}:
                     chunks = -(-blocks // chunk_blocks)
                     if parts > chunks or 0 < oc % (chunk_blocks * width) < lanes:  # the last chunk needs a whole vector
                         continue
                     scratch = v + m * chunk_blocks
                     near = scratch + u <= 0.9 * l2
-                    stream = SHARED_BYTES_PER_NS if u <= SHARED_CACHE else BYTES_PER_NS
+                    stream = SHARED_BYTES_PER_NS if u <= SHARED_CACHE else FETCHED_BYTES_PER_NS
                     again = 0 if near else v * (chunks - parts)
                     if scratch > l2:
                         again += 2 * scratch
@@ -106,8 +109,7 @@ def blocking(problem: ConvolutionProblem, transform: Transform, target: Target) 
                     cost = max(products, reads) + 0.3 * min(products, reads)
                     cost += _transforms(problem, transform, target, parts) * (1 + 0.8 * pressure)
                     cost += units * points * blocks * (START_NS + k * TILE_NS)
-                    uneven = 2 * -(-units * parts // 2) / (units * parts)
-                    cost *= 1 + 0.5 * (uneven - 1)
+                    cost *= threads * -(-units * parts // threads) / (units * parts)  # some wait for the others
                     if best is None or cost < best.cost:
                         best = Blocking(tile, block, parts, chunk_blocks, cost)
     assert best is not None
@@ -129,15 +131,15 @@ def _dimensions(p: ConvolutionProblem) -> int:
 def _transforms(p: ConvolutionProblem, t: Transform, target: Target, parts: int) -> float:
     """Nanoseconds in the transforms of inputs (once per part) and outputs: what loads, arithmetic and stores measured per point and vector."""
     count, points, _ = _counts(p, t)
-    return count * points * (parts * p.ic + p.oc) / target.lanes * TRANSFORM_NS
+    return count * points * (parts * p.ic + p.oc) / target.lanes * (TRANSFORM_NS[t.points] if points > t.points else 1.6)
 
 
-def plan_winograd(problem: ConvolutionProblem, transform: Transform, target: Target, epilogue: Epilogue) -> WinogradPlan:
+def plan_winograd(problem: ConvolutionProblem, transform: Transform, target: Target, epilogue: Epilogue, threads: int = 1) -> WinogradPlan:
     """Kernels, arguments and sizes for a problem that `refusal` does not refuse."""
     p, lanes, t = problem, target.lanes, transform
     dimensions = _dimensions(p)
     _, points, images = _counts(p, t)
-    cut = blocking(p, t, target)
+    cut = blocking(p, t, target, threads)
     tile, block, chunk_blocks = cut.tile, cut.block, cut.chunk_blocks
     width = tile.vectors * lanes
     chunks = -(-p.oc // (width * chunk_blocks))
@@ -152,19 +154,21 @@ def plan_winograd(problem: ConvolutionProblem, transform: Transform, target: Tar
         block=block, parts=cut.parts, chunks=chunks, chunk_blocks=chunk_blocks,
         v_pixel=v_pixel, v_point=v_point, m_pixel=chunk_blocks * width, m_point=m_point, patch=patch, m_begin=m_begin,
     )  # fmt: skip
+    packed_bytes = 4 * points * chunks * chunk_blocks * width * p.ic
+    lines = lines_ahead(tile, target, block // tile.pixels) if packed_bytes > target.l2 // 2 else 0
     return WinogradPlan(
-        WinogradForward(t, tile, epilogue, dimensions),
+        WinogradForward(t, tile, epilogue, dimensions, lines),
         arguments,
         WinogradWeights(t, dimensions),
         dict(ic=p.ic, oc=p.oc, chunks=chunks, chunk_blocks=chunk_blocks, width=width),
-        4 * points * chunks * chunk_blocks * width * p.ic,
+        packed_bytes,
         4 * (patch + points * p.ic),
     )
 
 
-def winograd_cost(problem: ConvolutionProblem, transform: Transform, target: Target) -> float:
-    """Predicted nanoseconds on one thread: products, transforms, and the weights, which are larger than direct convolution's."""
-    return max(blocking(problem, transform, target).cost, problem.nbytes / BYTES_PER_NS)
+def winograd_cost(problem: ConvolutionProblem, transform: Transform, target: Target, threads: int = 1) -> float:
+    """Predicted nanoseconds of all threads together: products, transforms, and the weights, which are larger than direct convolution's."""
+    return max(blocking(problem, transform, target, threads).cost, problem.nbytes / BYTES_PER_NS)
 
 
 def _rounded(value: int, to: int) -> int:
