@@ -9,6 +9,8 @@ from typing import Any
 
 from simplecell.engine.expression import Expression
 from simplecell.engine.fuse import Group
+from simplecell.engine.kernel import Kernel
+from simplecell.engine.kernels.column_loop import CHANNEL, FULL, ROW, SCALAR, ColumnLoop
 from simplecell.engine.kernels.loop import BROADCAST, CONTIGUOUS, STRIDED, Loop, cost
 from simplecell.engine.lowering.context import Lowering, lowers
 from simplecell.engine.program import Address
@@ -19,6 +21,9 @@ from simplecell.ops.shaping import BroadcastTo
 
 CHUNK = 4096
 """Elements of the innermost axis in a unit of work, where there are too few rows to divide among threads."""
+SHORT_ROW = 8
+"""Vectors: rows up to this length are taken several at a time, in columns."""
+FEW_ROWS = 8
 SHORT = 8
 """Elements: a row that is shorter costs more to begin than to do."""
 
@@ -87,29 +92,73 @@ def emit_loop(
             extents, moves = read
     if not extents:
         extents, moves = [1], [[1] * len(operands)]
-    n, inner = extents.pop(), moves.pop()
-    rank, rows = len(extents), prod(extents)
-    how = [_how(step) for step in inner]
-    kernel = Loop(expression, tuple(how[: len(inputs)]), tuple(how[len(inputs) :]), rank)
-    arguments: dict[str, Any] = {"n": n, "chunk": CHUNK if rows < 64 else -(-n // 64) * 64}
-    arguments |= {f"d{k}": extent for k, extent in enumerate(extents)}
-    names = [f"i{k}" for k in range(len(inputs))] + [f"o{k}" for k in range(len(outputs))]
-    for position, (name, operand) in enumerate(zip(names, operands)):
-        arguments[name] = operand.address
-        arguments |= {f"{name}_s{k}": move[position] for k, move in enumerate(moves)}
-        if how[position] == STRIDED:
-            arguments[f"{name}_step"] = inner[position]
-    elements = rows * n
-    touched = sum(_touched(o, shape) * to_dtype(o.dtype).itemsize for o in operands)
+    made = _column_loop(extents, moves, expression, inputs, outputs, ctx.target.lanes)
+    kernel, arguments = made or _loop(extents, moves, expression, inputs, outputs)
     ctx.step(
         kernel,
-        algorithm=algorithm or "element-wise loop",
+        algorithm=algorithm or ("element-wise columns" if made else "element-wise loop"),
         shapes="×".join(map(str, shape)),
-        flops=elements * cost(expression),
-        nbytes=touched,
+        flops=prod(shape) * cost(expression),
+        nbytes=sum(_touched(o, shape) * to_dtype(o.dtype).itemsize for o in operands),
         label=label,
         **arguments,
     )
+
+
+Made = tuple[Kernel, dict[str, Any]]
+"""A kernel and its arguments."""
+
+
+def _names(inputs: Sequence[Operand], outputs: Sequence[Operand]) -> list[tuple[str, Operand]]:
+    return [(f"i{k}", o) for k, o in enumerate(inputs)] + [(f"o{k}", o) for k, o in enumerate(outputs)]
+
+
+def _loop(
+    extents: Sequence[int], moves: Sequence[Sequence[int]], expression: Expression, inputs: Sequence[Operand], outputs: Sequence[Operand]
+) -> Made:
+    *outer, n = extents
+    *strides, inner = moves
+    how = [_how(step) for step in inner]
+    kernel = Loop(expression, tuple(how[: len(inputs)]), tuple(how[len(inputs) :]), len(outer))
+    arguments: dict[str, Any] = {"n": n, "chunk": CHUNK if prod(outer) < 64 else -(-n // 64) * 64}
+    arguments |= {f"d{k}": extent for k, extent in enumerate(outer)}
+    for position, (name, operand) in enumerate(_names(inputs, outputs)):
+        arguments[name] = operand.address
+        arguments |= {f"{name}_s{k}": move[position] for k, move in enumerate(strides)}
+        if how[position] == STRIDED:
+            arguments[f"{name}_step"] = inner[position]
+    return kernel, arguments
+
+
+def _column_loop(
+    extents: Sequence[int],
+    moves: Sequence[Sequence[int]],
+    expression: Expression,
+    inputs: Sequence[Operand],
+    outputs: Sequence[Operand],
+    lanes: int,
+) -> Made | None:
+    """The loop nest for short rows, or None if the rows are long, few, or not contiguous."""
+    if len(extents) < 2:
+        return None
+    *outer, rows, n = extents
+    *strides, down, inner = moves
+    count = len(inputs)
+    filled = -(-n // lanes)
+    if filled > SHORT_ROW or rows < FEW_ROWS or any(s not in (0, 1) for s in inner) or 0 in inner[count:]:
+        return None
+    # Blocks of up to 4 vectors of equal number; heavy expressions are emitted once.
+    vectors = 1 if cost(expression) > 24 else -(-filled // -(-filled // 4))
+    how = tuple((FULL if d else CHANNEL) if i else (ROW if d else SCALAR) for d, i in zip(down[:count], inner[:count]))
+    kernel = ColumnLoop(expression, how, vectors, n % (vectors * lanes) != 0, len(outer))
+    arguments: dict[str, Any] = {"n": n, "rows": rows, "chunk": max(16, 4 * CHUNK // n)}
+    arguments |= {f"d{k}": extent for k, extent in enumerate(outer)}
+    for position, (name, operand) in enumerate(_names(inputs, outputs)):
+        arguments[name] = operand.address
+        if f"{name}_row" in kernel.arguments:
+            arguments[f"{name}_row"] = down[position]
+        arguments |= {f"{name}_s{k}": move[position] for k, move in enumerate(strides)}
+    return kernel, arguments
 
 
 def _how(step: int) -> str:

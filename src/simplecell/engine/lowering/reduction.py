@@ -19,7 +19,9 @@ from simplecell.ops.dtypes import to_dtype
 from simplecell.ops.reduction import ArgReduce, Cumulative, Reduce
 
 PART = 32768
-"""Elements that a part reduces, at least: below it, dividing costs more than it gains."""
+"""Elements that a part reduces, at least."""
+WORTH_PARTS = 4 * PART
+"""Elements below which a second step, some 1.5 µs, costs more than the division gains."""
 MAX_PARTS = 16
 MANY_RESULTS = 64
 """Units of results from which threads are busy without parts."""
@@ -79,7 +81,7 @@ def _parts(nest: _Nest, kernel: Rows | Columns, lanes: int) -> tuple[int, int]:
     if isinstance(kernel, Columns):
         work *= -(-nest.n // (kernel.vectors * lanes))
     along = nest.reduced[0][0] if nest.reduced else nest.n
-    parts = 1 if work >= MANY_RESULTS else max(1, min(MAX_PARTS, nest.elements // PART, along))
+    parts = 1 if work >= MANY_RESULTS or nest.elements < WORTH_PARTS else max(1, min(MAX_PARTS, nest.elements // PART, along))
     per = -(-along // parts)
     if not nest.reduced:
         per = -(-per // 64) * 64
