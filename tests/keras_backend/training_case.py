@@ -39,9 +39,4 @@ def losses(optimizer):
     rng = np.random.default_rng(1)
     model = convnet()
     model.compile(OPTIMIZERS[optimizer](), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return np.array(
-        [
-            model.train_on_batch(rng.normal(size=(16, 12, 12, 2)).astype("float32"), rng.integers(0, 5, 16))
-            for _ in range(STEPS)
-        ]
-    )
+    return np.array([model.train_on_batch(rng.normal(size=(16, 12, 12, 2)).astype("float32"), rng.integers(0, 5, 16)) for _ in range(STEPS)])

@@ -12,6 +12,7 @@ common patterns (`relu` is maximum with zero).
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 
@@ -23,6 +24,10 @@ class Instruction:
     operands: tuple[int, ...]
     dtype: str
     number: float | int | bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.number != self.number:  # a NaN equals nothing but its own object, and equal instructions must be equal
+            object.__setattr__(self, "number", math.nan)
 
     def __str__(self) -> str:
         return f"{self.function}({','.join(map(str, self.operands))})" if self.number is None else f"{self.number}:{self.dtype}"
