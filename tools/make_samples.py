@@ -52,7 +52,7 @@ def _balanced(images: np.ndarray, labels: np.ndarray, per_class: int) -> tuple[n
 def fashion(root: Path) -> None:
     """500 training and 100 test images of each class, as one lossless mosaic (100 images a row): PNG predicts pixels from their neighbours.
 
-    Grey levels are rounded to steps of 8: noise below that step is half of the file, and nothing that the eye or a network sees.
+    Grey levels are rounded to 16 (steps of 17): noise below that step is half of the file, and nothing that the eye or a network sees.
     """
     folder = root / "usr/share/datasets/fashion-mnist"
     parts = []
@@ -62,7 +62,7 @@ def fashion(root: Path) -> None:
         parts.append(images)
         labels.append(classes)
     images = np.concatenate(parts)
-    grey = np.minimum(np.round(images / 8.0) * 8, 255).astype(np.uint8)
+    grey = (np.round(images / 17.0) * 17).astype(np.uint8)
     mosaic = grey.reshape(60, 100, 28, 28).transpose(0, 2, 1, 3).reshape(60 * 28, 100 * 28)
     Image.fromarray(mosaic).save(FILES / "fashion.png", optimize=True)
     np.save(FILES / "fashion_labels.npy", np.concatenate(labels))

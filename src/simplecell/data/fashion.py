@@ -24,7 +24,7 @@ def fashion() -> tuple[Split, Split]:
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: images `(5000, 28, 28)` and `(1000, 28, 28)` uint8, 0 is background and 255 the brightest cloth,
-        in steps of 8; labels `(5000,)` and `(1000,)` uint8 from 0 to 9, named by `FASHION_CLASSES`.
+        in steps of 17; labels `(5000,)` and `(1000,)` uint8 from 0 to 9, named by `FASHION_CLASSES`.
 
     Source: Zalando SE's Fashion-MNIST, MIT licence. The test images are of the original's test set.
 

@@ -125,7 +125,13 @@ class Terminal:
 
     @show.register
     def _(self, block: story.Output) -> None:
-        self.console.print(Padding(RichText(block.text, no_wrap=True, overflow="ellipsis"), (0, 0, 1, 2)))
+        # columns are cut off at the terminal's edge, as they make no sense broken; the sentences below them are wrapped
+        table, sentences, rest = block.text.partition("\nwhy:\n")
+        if not self.console.is_terminal:
+            self.console.print(RichText(block.text + "\n"), soft_wrap=True)
+            return
+        self.console.print(Padding(RichText(table, no_wrap=True, overflow="ellipsis"), (0, 0, 0, 2)))
+        self.console.print(Padding(RichText(sentences + rest), (0, 0, 1, 2)))
 
     @show.register
     def _(self, block: story.Check) -> None:
