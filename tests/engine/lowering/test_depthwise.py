@@ -89,6 +89,28 @@ def test_gradient_for_weights(case: Any) -> None:
     np.testing.assert_array_equal(first, again)
 
 
+GROUPED = [
+    ((9, 16), 32, 32, (3, 3), Convolution((1, 1), ((1, 1), (1, 1)), (1, 1), 8)),
+    ((7, 9), 8, 16, (3, 2), Convolution((2, 1), ((0, 1), (1, 0)), (1, 2), 4)),
+    ((5, 4, 6), 16, 16, (2, 3, 3), Convolution((1, 1, 1), ((1, 0), (1, 1), (1, 1)), (1, 1, 1), 8)),
+]
+
+
+@pytest.mark.parametrize("on", available_targets())
+@pytest.mark.parametrize(("spatial", "ic", "oc", "kernel", "op"), GROUPED, ids=str)
+def test_groups_of_few_channels(spatial: tuple[int, ...], ic: int, oc: int, kernel: tuple[int, ...], op: Convolution, on: str) -> None:
+    src, weights, bias = normal(1, 2, *spatial, ic), normal(2, *kernel, ic // op.groups, oc), normal(3, oc)
+
+    def biased(x: Any, w: Any, b: Any) -> Any:
+        return ops.relu(ops.add(ops.apply(op, x, w), b))
+
+    first, expected = computed(biased, src, weights, bias, on=on)
+    np.testing.assert_allclose(first, expected, atol=2e-5)
+    np.testing.assert_array_equal(first, computed(biased, src, weights, bias, on=on, threads=2)[0])
+    if on == "avx512":
+        assert program_of(biased, src, weights, bias, on=on)[0].run[-1].algorithm == "grouped"
+
+
 def test_phases_cover_every_input_once() -> None:
     for axis in (Axis(9, 5, 3, 2, 1, 1), Axis(4, 1, 2, 7, 1, 0), Axis(20, 5, 2, 4, 6, 3)):
         outputs = sorted(first + axis.stride * t for first, window, _, _ in phases(axis) for t in range(window.outputs))

@@ -2,6 +2,8 @@
 
 dst[n, y, x, o] = Σ over taps of src[n, y·s − p + r·d, x·s − p + k·d, o // multiplier] · weights[r, k, o]
 
+Groups of a few channels are the same with a sum over the group's inputs: several groups share a vector.
+
 The gradient for src is the same sum: a window turned round (negative strides of the weights), and with strides one such sum for
 each phase of the output (`lowering/depthwise.py`).
 """
@@ -43,9 +45,12 @@ class DepthwiseForward(Kernel):
     columns: Columns
     planes: bool = False
     multiplier: int = 1
+    """output channels of a group"""
     ragged: bool = True
     """the channels do not fill the last vector"""
     epilogue: Epilogue = NO_EPILOGUE
+    inputs: int = 1
+    """input channels of a group"""
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -53,7 +58,8 @@ class DepthwiseForward(Kernel):
 
     @property
     def name(self) -> str:
-        return _name("forward", self.planes, [str(self.columns)], self.multiplier, self.ragged, self.epilogue)
+        parts = [str(self.columns), *([f"g{self.inputs}"] if self.inputs > 1 else [])]
+        return _name("forward", self.planes, parts, self.multiplier, self.ragged, self.epilogue)
 
     def emit(self, e: Emitter) -> None:
         s = Slide(e, self.planes)
@@ -69,12 +75,16 @@ class DepthwiseForward(Kernel):
                 with s.over_taps(row, carry) as (loop, plane, tap):
                     at = e.at(src_tile, s.tap_offset(plane, tap))
                     w = e.at(weights, (tap * w_row + plane * w_plane if self.planes else tap * w_row) + c)
-                    ws = [e.load(w, w_column * k, lanes, mask=mask) for k in range(self.columns.taps)]
                     acc = list(loop.values)
-                    for j, uses in tile.columns:
-                        x = load_channels(e, at, s.src_pixel * j, c, s.channels, self.multiplier, lanes, mask)
-                        for p, k in uses:
-                            acc[p] = e.fma(x, ws[k], acc[p])
+                    for i in range(self.inputs):
+                        ws = [e.load(w, w_column * k + s.channels * i, lanes, mask=mask) for k in range(self.columns.taps)]
+                        for j, uses in tile.columns:
+                            if self.inputs > 1:
+                                x = _of_groups(e, at, s.src_pixel * j + c // self.multiplier * self.inputs, lanes, self.multiplier, self.inputs, i)
+                            else:
+                                x = load_channels(e, at, s.src_pixel * j, c, s.channels, self.multiplier, lanes, mask)
+                            for p, k in uses:
+                                acc[p] = e.fma(x, ws[k], acc[p])
                     loop.carry(acc)
                 finish(carry, [offset + s.dst_pixel * p for p in range(tile.pixels)], c, lanes, mask)
 
@@ -272,6 +282,14 @@ def load_channels(e: Emitter, pixel: Value, offset: Index, c: Index, channels: I
         return e.b.shuffle_vector(few, ir.Constant(few.type, ir.Undefined), order)
     # The last vector, or a multiplier that does not fit the vector. Lanes past the last channel repeat it.
     return _gathered(e, pixel, [offset + (c + i).minimum(channels - 1) // multiplier for i in range(lanes)])
+
+
+def _of_groups(e: Emitter, pointer: Value, offset: Index, lanes: int, outputs: int, inputs: int, i: int) -> Value:
+    """Input channel i of each of the groups whose outputs fill a vector, as often as a group has outputs."""
+    groups = lanes // outputs
+    few = e.load(pointer, offset, groups * inputs)
+    order = ir.Constant(ir.VectorType(I32, lanes), [lane // outputs * inputs + i for lane in range(lanes)])
+    return e.b.shuffle_vector(few, ir.Constant(few.type, ir.Undefined), order)
 
 
 def _gathered(e: Emitter, pointer: Value, offsets: Sequence[Index]) -> Value:

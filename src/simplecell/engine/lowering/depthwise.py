@@ -78,6 +78,47 @@ def choose(ctx: Lowering, window: Sliding, epilogue: Epilogue) -> tuple[Kernel, 
     return DepthwiseAny(pixels, window.planes, multiplier, ragged, epilogue, summed), "depthwise any window", f"unrolled: {columns}"
 
 
+@lowers(Convolution, order=BEFORE_CONVOLUTION + 1)
+def grouped(ctx: Lowering, group: Group) -> str | None:
+    """Groups of few channels: the depthwise kernel, summing over the inputs of a group. It reads a vector of inputs once for each of
+    them and shuffles; direct convolution would multiply zeros in all lanes of the other groups."""
+    op, (src, weights) = group.anchor.op, group.anchor.inputs
+    assert isinstance(op, Convolution)
+    dst, lanes = group.anchor.outputs[0], ctx.target.lanes
+    inputs, outputs = weights.shape[-2], dst.shape[-1] // op.groups
+    if op.groups == 1 or inputs == 1:
+        return "grouped: each group has one input" if op.groups > 1 else "grouped: one group"
+    if src.spec.dtype != "float32" or len(src.shape) > 5 or 0 in src.shape:
+        return "grouped: float32 arrays of up to 3 spatial axes, not empty, have machine code"
+    if lanes % outputs or 2 * outputs > lanes or inputs > outputs or dst.shape[-1] % lanes:
+        return f"grouped: {inputs} → {outputs} channels in a group do not fit vectors of {lanes}"
+    window = sliding(
+        src.shape[0], src.shape[1:-1], dst.shape[1:-1], weights.shape[:-2], op.strides, op.dilation, op.padding, src.shape[-1], dst.shape[-1]
+    )
+    columns = window.columns(min(8, ctx.target.registers - window.width.taps - 4))
+    if isinstance(columns, str) or window.width.taps * inputs > MOST_PRODUCTS:
+        return f"grouped: {columns if isinstance(columns, str) else f'{window.width.taps} × {inputs} products are too many to unroll'}"
+    epilogue, operands = ctx.epilogue(group)
+    kernel = DepthwiseForward(columns, window.planes, outputs, False, epilogue, inputs)
+    h, w, oc = window.height, window.width, window.oc
+    given = window.work(ctx) | {"src": ctx.address(src), "weights": ctx.address(weights), "dst": ctx.address(group.output), **operands}
+    given |= {"weights_plane": h.taps * w.taps * inputs * oc, "weights_row": w.taps * inputs * oc, "weights_column": inputs * oc}
+    ctx.step(
+        kernel,
+        algorithm="grouped",
+        reason=f"{lanes // outputs} groups share a vector; columns unrolled, borders known",
+        shapes=f"{src.spec} * {_kernel(weights.shape)}, {op.groups} groups → {dst.spec}",
+        flops=2 * window.taps * inputs * dst.spec.size,
+        nbytes=src.spec.nbytes + weights.spec.nbytes + dst.spec.nbytes,
+        **{a: given[a] for a in kernel.arguments},
+    )
+    return None
+
+
+MOST_PRODUCTS = 24
+"""of one pixel in one row of the window: they are unrolled for up to 8 pixels, in three kinds of tiles"""
+
+
 @lowers(ConvolutionGradientSrc, order=BEFORE_CONVOLUTION)
 def gradient_src(ctx: Lowering, group: Group) -> str | None:
     op, (diff, weights) = group.anchor.op, group.anchor.inputs
