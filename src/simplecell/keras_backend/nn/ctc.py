@@ -47,8 +47,8 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
     def loss(output: np.ndarray, target: np.ndarray, target_length: np.ndarray, output_length: np.ndarray) -> np.ndarray:
         return -_Lattice(output, target, target_length, output_length, mask_index).log_probability.astype(output.dtype)
 
-    def logits_gradient(*arrays: np.ndarray) -> np.ndarray:
-        return _Lattice(*arrays, mask_index).gradient().astype(arrays[0].dtype)
+    def logits_gradient(output: np.ndarray, target: np.ndarray, target_length: np.ndarray, output_length: np.ndarray) -> np.ndarray:
+        return _Lattice(output, target, target_length, output_length, mask_index).gradient().astype(output.dtype)
 
     def gradient(inputs: Any, outputs: Any, diffs: Any) -> Any:
         per_logit = callout(logits_gradient, *inputs, label="ctc_loss_gradient", specs=Spec(tuple(inputs[0].shape), dtype_of(inputs[0])))

@@ -21,6 +21,7 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     int8 = all(dtype_of(a) == "int8" for a in arrays) and len(arrays) > 1
     arrays = promote(*arrays, rule=lambda dtype: "int32" if int8 else dtype)
     labels, output = parse(subscripts, [len(a.shape) for a in arrays])
+    _check_sizes(subscripts, labels, [a.shape for a in arrays])
     terms = [_without_repeats(a, names) for a, names in zip(arrays, labels)]
     for i, j in _order(labels, output, [a.shape for a in arrays]):
         right, left = terms.pop(max(i, j)), terms.pop(min(i, j))
@@ -55,6 +56,18 @@ def parse(subscripts: str, ranks: list[int]) -> tuple[list[str], str]:
         if not any(name in p for p in labels):
             raise ValueError(f"`einsum` {subscripts!r}: the output names {name!r}, which no operand has.")
     return labels, output
+
+
+def _check_sizes(subscripts: str, labels: list[str], shapes: list[Any]) -> None:
+    sizes: dict[str, int] = {}
+    for names, shape in zip(labels, shapes):
+        for name, size in zip(names, shape):
+            if sizes.setdefault(name, size) != size and 1 not in (size, sizes[name]):
+                raise ValueError(
+                    f"`einsum` {subscripts!r}: axes of one label must have one size, but {name!r} is {sizes[name]} and {size} long. "
+                    f"Received: operands of shapes {[tuple(s) for s in shapes]}"
+                )
+            sizes[name] = max(size, sizes[name])
 
 
 def _order(labels: list[str], output: str, shapes: list[Any]) -> list[tuple[int, ...]]:

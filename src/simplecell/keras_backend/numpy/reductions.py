@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from simplecell.keras_backend.conversion import convert_to_tensor
-from simplecell.keras_backend.dispatch import cast, dtype_of, floating, native, promote, symbolic
+from simplecell.keras_backend.dispatch import cast, dtype_of, floating, native, promote
 from simplecell.ops import reduction, shaping
 from simplecell.ops.base import apply
 
@@ -119,15 +119,16 @@ def _widened(x: Any) -> tuple[Any, str]:
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     x, dtype = _widened(convert_to_tensor(x))
-    return cast(native(np.mean, reduction.mean)(x, axes_of(axis, len(x.shape)), keepdims=keepdims), dtype)
+    return cast((_mean if x.size else reduction.mean)(x, axes_of(axis, len(x.shape)), keepdims=keepdims), dtype)
 
 
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     x, dtype = _widened(convert_to_tensor(x))
-    axes = axes_of(axis, len(x.shape))
-    if not symbolic(x):
-        return cast(np.asarray(np.var(x, axes, keepdims=keepdims)), dtype)
-    return cast(reduction.variance(x, axes, keepdims), dtype)
+    return cast((_variance if x.size else reduction.variance)(x, axes_of(axis, len(x.shape)), keepdims=keepdims), dtype)
+
+
+# NumPy warns of the mean of nothing; the op gives NaN.
+_mean, _variance = native(np.mean, reduction.mean), native(np.var, reduction.variance)
 
 
 def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
