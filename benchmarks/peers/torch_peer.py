@@ -129,8 +129,12 @@ def _function(torch: Any, module: Any, name: str, node: Node, bias: Node | None)
         value = constants[which]
         if value.size == 1 and op.function in ("maximum", "minimum"):  # relu6 and its like
             number = float(value.reshape(()))
-            clamp = {"min": number} if op.function == "maximum" else {"max": number}
-            return (lambda a: torch.clamp(a, **clamp)), (node.inputs[1 - which],)
+            source = node.inputs[1 - which].node
+            if op.function == "minimum" and number == 6.0 and isinstance(source.op, ops.Unary) and source.op.function == "relu":
+                return F.relu6, node.inputs[1 - which : 2 - which]  # of what relu has left: the same value
+            if op.function == "maximum":
+                return (lambda a: torch.clamp_min(a, number)), (node.inputs[1 - which],)
+            return (lambda a: torch.clamp_max(a, number)), (node.inputs[1 - which],)
         if value.size == 1:
             number = float(value.reshape(()))
             return (lambda a: function(number, a) if which == 0 else function(a, number)), (node.inputs[1 - which],)
