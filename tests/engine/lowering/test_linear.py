@@ -19,6 +19,7 @@ from tests.engine.lowering.programs import computed, program_of
 
 SHAPES = [
     ((1, 37), (37, 10)),
+    ((1, 9), (9, 700)),
     ((5, 3), (3, 1)),
     ((23, 64), (64, 33)),
     ((2, 7, 5), (5, 18)),
@@ -58,10 +59,12 @@ def test_epilogues(on: str) -> None:
         return ops.add(ops.gelu(ops.add(ops.matmul(x, w), b)), s)
 
     for function in (dense, gelu):
-        got, want = computed(function, x, w, bias, skip, on=on, threads=2)
-        np.testing.assert_allclose(got, want, atol=1e-5)
-        program, _ = program_of(function, x, w, bias, skip, on=on)
-        assert len(program.run) == 1
+        for rows in (29, 1):
+            operands = (x[:rows], w, bias, skip[:rows])
+            got, want = computed(function, *operands, on=on, threads=2)
+            np.testing.assert_allclose(got, want, atol=1e-5)
+            program, _ = program_of(function, *operands, on=on)
+            assert len(program.run) == 1
 
 
 def test_bits_do_not_depend_on_threads() -> None:
@@ -91,8 +94,9 @@ def test_plans_give_their_reasons() -> None:
 
     assert "read in place" in plan((128, 64), (64, 10)).reason
     assert "copied" in plan((128, 1024), (1024, 1024)).reason
-    assert "bandwidth" in plan((1, 1024), (1024, 1024)).reason
+    assert "bandwidth" in plan((2, 1024), (1024, 1024)).reason
     assert "transposed" in plan((128, 64), (10, 64), True).reason
+    assert "one row" in plan((1, 1024), (1024, 1024)).reason
     assert plan((128, 4096), (4096, 64)).kernel.blocked
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from simplecell.engine.fuse import Group
 from simplecell.engine.kernels.matmul import MatMul as MatMulKernel
+from simplecell.engine.kernels.matvec import MatVec
 from simplecell.engine.kernels.tile import Tile, tiles
 from simplecell.engine.lowering.context import Lowering, lowers
 from simplecell.engine.target import Target
@@ -121,7 +122,8 @@ def matmul_tile(target: Target, m: int, n: int) -> Tile:
 class Plan:
     """A kernel and its integer arguments."""
 
-    kernel: MatMulKernel
+    algorithm: str
+    kernel: MatMulKernel | MatVec
     arguments: dict[str, Any]
     scratch_bytes: int
     reason: str
@@ -130,6 +132,10 @@ class Plan:
 def plan_matmul(product: Product, target: Target, epilogue: Any) -> Plan:
     """Which tile, how b is read, and the blocks: the one table of matrix products."""
     p = product
+    if p.m == 1 and not p.transpose_b and p.outer.extent * p.inner.extent == 1:
+        # Long streams, but at least eight pieces of work; the sums of a chunk stay in L1.
+        chunk = min(max(256, _rounded(-(-p.n // UNITS), 64)), 2048)
+        return Plan("matvec", MatVec(epilogue), {"n": p.n, "k": p.k, "chunk": chunk}, 0, "one row: b is read once, at the bandwidth of memory")
     tile = matmul_tile(target, p.m, p.n)
     width = tile.vectors * target.lanes
     panels: Literal["direct", "copied", "transposed"]
@@ -148,7 +154,7 @@ def plan_matmul(product: Product, target: Target, epilogue: Any) -> Plan:
     units = p.outer.extent * p.inner.extent * -(-p.n // width)
     if units < UNITS:
         m_block = min(m_block, -(-p.m * units // UNITS))
-    m_block = -(-m_block // tile.pixels) * tile.pixels
+    m_block = _rounded(m_block, tile.pixels)
     kernel = MatMulKernel(tile, p.transpose_a, panels, p.n % width != 0, blocked, epilogue)
     arguments = {
         **{"m": p.m, "n": p.n, "k": p.k, "lda": p.m if p.transpose_a else p.k, "ldb": p.k if p.transpose_b else p.n},
@@ -156,7 +162,11 @@ def plan_matmul(product: Product, target: Target, epilogue: Any) -> Plan:
         **{"a_outer": p.outer.a, "a_inner": p.inner.a, "b_outer": p.outer.b, "b_inner": p.inner.b},
     }
     scratch = MatMulKernel.scratch_bytes(tile, target.lanes, p.k, k_block) if panels != "direct" else 0
-    return Plan(kernel, arguments, scratch, reason)
+    return Plan(f"matmul {tile} {panels}", kernel, arguments, scratch, reason)
+
+
+def _rounded(value: int, to: int) -> int:
+    return -(-value // to) * to
 
 
 @lowers(MatMul)
@@ -180,7 +190,7 @@ def matmul(ctx: Lowering, group: Group) -> str | None:
     given: dict[str, Any] = {**plan.arguments, **operands, **scratch}
     ctx.step(
         plan.kernel,
-        algorithm=f"matmul {plan.kernel.tile} {plan.kernel.panels}",
+        algorithm=plan.algorithm,
         reason=plan.reason,
         shapes=str(product),
         flops=product.flops,
