@@ -107,17 +107,12 @@ def transposed(e: Emitter, rows: Sequence[Value]) -> list[Value]:
     return x
 
 
-PACK_AHEAD = 16
-"""Rows between the fetching of a row of a panel and its copying: rows lie too far apart for the hardware to foresee them."""
-
-
 def pack_copied(e: Emitter, b: Value, row: Index, panel: Value, vectors: int, depth: Index, masks: Sequence[Value] | None) -> None:
     """panel[d][vectors · lanes] = b[d · row + …], zeros where `masks` end."""
     width = vectors * e.lanes
     with e.loop(depth, carry=[b, panel], name="pack") as loop:
         source, to = loop.values
         for v in range(vectors):
-            prefetch(e, e.at(source, row * PACK_AHEAD + v * e.lanes))
             e.store(e.load(source, v * e.lanes, mask=masks[v] if masks else None), to, v * e.lanes)
         loop.carry([e.at(source, row), e.at(to, width)])
 
