@@ -44,6 +44,17 @@ def cast(x: Any, dtype: Any) -> Any:
     return x if type(dtype) is str and dtype_of(x) == dtype else conversion.cast(x, dtype)
 
 
+def known(function: str, value: Any) -> np.ndarray:
+    """The array behind `value`, on which the shape of `function`'s result depends. Raises ValueError where it is still to come."""
+    array = conversion.constant(value)
+    if array is None:
+        raise ValueError(
+            f"The shape of `{function}`'s result depends on values, and shapes must be known when a model is traced. "
+            "Pass Python numbers or arrays, compute it outside of the model, or compile the model with `run_eagerly=True`."
+        )
+    return array
+
+
 def constant(value: Any, like: Any) -> np.ndarray:
     """`value` as an array of the dtype of `like`: an operand that cannot change a result's dtype."""
     return np.asarray(value, dtype=like.dtype)

@@ -8,7 +8,7 @@ import numpy as np
 
 from simplecell import ops
 from simplecell.keras_backend.conversion import convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, symbolic
+from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, known
 from simplecell.ops import shaping
 from simplecell.ops.base import Spec, apply
 
@@ -17,9 +17,8 @@ def _arguments(data: Any, segment_ids: Any, num_segments: int | None) -> tuple[A
     """The data with the axes of `segment_ids` merged into one, the ids in one axis, and the number of segments."""
     data, segment_ids = convert_to_tensor(data), cast(convert_to_tensor(segment_ids), "int32")
     if num_segments is None:
-        if symbolic(segment_ids):
-            raise ValueError("`num_segments` decides the result's shape and must be given when a model is traced.")
-        num_segments = int(segment_ids.max()) + 1 if segment_ids.size else 0
+        ids = known("segment reduction (without `num_segments`)", segment_ids)
+        num_segments = int(ids.max()) + 1 if ids.size else 0
     ndim = len(segment_ids.shape)
     data = shaping.reshape(data, (int(np.prod(data.shape[:ndim])), *data.shape[ndim:]))
     return data, shaping.reshape(segment_ids, (int(np.prod(segment_ids.shape)),)), int(num_segments)

@@ -12,7 +12,7 @@ from keras.src.backend.common.variables import standardize_dtype
 
 from simplecell import ops
 from simplecell.keras_backend.conversion import convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, no_gradient, promote, symbolic
+from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, known, no_gradient, promote, symbolic
 from simplecell.ops import shaping
 from simplecell.ops.dtypes import to_dtype
 
@@ -100,11 +100,7 @@ def view(x: Any, dtype: Any = None) -> Any:
 
 
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
-    if symbolic(start, stop, step):
-        raise ValueError(
-            "`arange` of a traced value would have a length that depends on data, and shapes must be known when a model is "
-            "traced. Pass Python numbers, or compile the model with `run_eagerly=True`."
-        )
+    start, stop, step = (known("arange", v) if symbolic(v) else v for v in (start, stop, step))
     if dtype is None:
         given = [getattr(v, "dtype", type(v)) for v in (start, 1 if step is None else step, stop) if v is not None]
         dtype = dtypes.result_type(*given)

@@ -11,7 +11,7 @@ from keras.src.backend.common import dtypes
 
 from simplecell import ops
 from simplecell.keras_backend.conversion import convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, no_gradient, promote, symbolic
+from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, known, no_gradient, promote, symbolic
 from simplecell.keras_backend.numpy.shaping import expand_dims, moveaxis, pad, ravel
 from simplecell.ops import shaping
 from simplecell.ops.base import apply
@@ -84,17 +84,7 @@ def unravel_index(indices: Any, shape: Any) -> Any:
 
 
 def nonzero(x: Any) -> Any:
-    x = convert_to_tensor(x)
-    _refuse_traced("nonzero", x)
-    return tuple(i.astype("int32") for i in np.nonzero(x))
-
-
-def _refuse_traced(name: str, *xs: Any) -> None:
-    if symbolic(*xs):
-        raise ValueError(
-            f"The shape of `{name}`'s result depends on the values, and shapes must be known when a model is traced. "
-            "Compute it outside of the model, or compile the model with `run_eagerly=True`."
-        )
+    return tuple(i.astype("int32") for i in np.nonzero(known("nonzero", convert_to_tensor(x))))
 
 
 # --- by condition -----------------------------------------------------------------------------------------------------

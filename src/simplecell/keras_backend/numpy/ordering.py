@@ -10,8 +10,8 @@ import numpy as np
 
 from simplecell import ops
 from simplecell.keras_backend.conversion import convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, cast, common_dtype, constant, convert_operand, dtype_of, floating, no_gradient, symbolic
-from simplecell.keras_backend.numpy.indexing import _refuse_traced, take_along_axis
+from simplecell.keras_backend.dispatch import callout, cast, common_dtype, constant, convert_operand, dtype_of, floating, known, no_gradient, symbolic
+from simplecell.keras_backend.numpy.indexing import take_along_axis
 from simplecell.keras_backend.numpy.reductions import axes_of, reduce, sum
 from simplecell.keras_backend.numpy.shaping import along, expand_dims, ravel
 from simplecell.ops import shaping
@@ -136,7 +136,7 @@ def unique(
 ) -> Any:
     x = convert_to_tensor(x)
     if size is None:
-        _refuse_traced("unique", x)
+        x = known("unique", x)
     flags = (return_index, return_inverse, return_counts)
 
     def distinct(a: np.ndarray) -> Any:
@@ -164,12 +164,11 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     if sparse:
         raise ValueError("Unsupported value `sparse=True` with the simplecell backend. Received: sparse=True")
     x = convert_to_tensor(x)
-    if symbolic(x):
-        if not minlength:
-            raise ValueError("`bincount` of a traced value needs `minlength`: the result's length must be known when a model is traced.")
+    if symbolic(x) and minlength:
         length = int(minlength)
     else:
-        length = builtins.max(int(x.max()) + 1 if x.size else 0, int(minlength or 0))
+        values = known("bincount (without `minlength`)", x)
+        length = builtins.max(int(values.max()) + 1 if values.size else 0, int(minlength or 0))
     hit = ops.equal(expand_dims(cast(x, "int32"), -1), np.arange(length, dtype="int32"))
     if weights is None:
         return sum(cast(hit, "int32"), -2)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from simplecell.keras_backend.conversion import convert_to_tensor
-from simplecell.keras_backend.dispatch import promote, symbolic
+from simplecell.keras_backend.dispatch import callout, known, promote, symbolic
 from simplecell.ops import shaping
 from simplecell.ops.base import apply
 
@@ -180,9 +180,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         step = length // int(indices_or_sections)
         bounds = list(range(step, length, step)) if step else [0] * (int(indices_or_sections) - 1)
     else:
-        if symbolic(indices_or_sections):
-            raise ValueError("`indices_or_sections` of `split` must be known when a model is traced. Pass Python integers.")
-        bounds = [int(i) for i in np.asarray(indices_or_sections)]
+        bounds = [int(i) for i in known("split", indices_or_sections)]
     return [along(x, axis, a, b) for a, b in zip([None, *bounds], [*bounds, None])]
 
 
@@ -226,9 +224,7 @@ def tile(x: Any, repeats: Any) -> Any:
 
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     x = convert_to_tensor(x)
-    if symbolic(repeats):
-        raise ValueError("`repeats` decides the result's shape and must be known when a model is traced. Pass Python integers.")
-    repeats = np.asarray(repeats, "int64").reshape(-1)
+    repeats = known("repeat", repeats).astype("int64").reshape(-1)
     if not symbolic(x):
         return np.repeat(x, repeats if repeats.size != 1 else int(repeats[0]), axis)
     if axis is None:
@@ -297,8 +293,6 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     if not symbolic(x) or mode not in _PAD_MODES:
         options = {"constant_values": constant_values} if constant_values is not None else {}
         if symbolic(x):
-            from simplecell.keras_backend.dispatch import callout
-
             return callout(lambda a: np.pad(a, widths, mode, **options), x, label=f"pad_{mode}")
         return np.pad(x, widths, mode, **options)
     value = 0.0 if constant_values is None else float(constant_values)
