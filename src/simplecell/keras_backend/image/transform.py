@@ -10,7 +10,7 @@ from keras.src.backend.config import standardize_data_format
 from simplecell import ops
 from simplecell.keras_backend import linalg
 from simplecell.keras_backend.conversion import convert_to_tensor
-from simplecell.keras_backend.dispatch import cast, constant, dtype_of, floating
+from simplecell.keras_backend.dispatch import cast, constant, dtype_of, floating, symbolic
 from simplecell.keras_backend.image.batch import check_rank, on_batch
 from simplecell.keras_backend.image.filters import gaussian_blur
 from simplecell.keras_backend.image.sampling import check_fill_mode, sample
@@ -153,9 +153,11 @@ def elastic_transform(
     def warp(x: Any) -> Any:
         n, h, w, _ = x.shape
         dtype = _coordinate_dtype(x)
-        noise = _normal((n, h, w, 2), dtype, seed) * constant(sigma, np.zeros((), dtype))
-        size = int(6 * sigma) | 1
-        shift = gaussian_blur(noise, (size, size), (sigma, sigma), "channels_last") * constant(alpha, np.zeros((), dtype))
+        spread, strength = (cast(convert_to_tensor(v), dtype) for v in (sigma, alpha))
+        noise = ops.multiply(_normal((n, h, w, 2), dtype, seed), spread)
+        # Three sigma on each side; where sigma is still to come, as far as the picture's shorter side.
+        size = (min(h, w) if symbolic(spread) else int(6 * spread)) | 1
+        shift = ops.multiply(gaussian_blur(noise, (size, size), (spread, spread), "channels_last"), strength)
         columns, rows = (shaping.reshape(along(shift, -1, i, i + 1), (n, h, w)) for i in (0, 1))
         columns = ops.add(columns, np.arange(w).astype(dtype)[None, None, :])
         rows = ops.add(rows, np.arange(h).astype(dtype)[None, :, None])
