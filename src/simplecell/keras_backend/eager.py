@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simplecell.graph.graph import Graph
-from simplecell.graph.tensor import Node, placeholder
+from simplecell.graph.tensor import Node, Tensor, placeholder
 from simplecell.keras_backend.conversion import ready
 from simplecell.ops.base import Op, Spec, Symbolic, apply, spec_of
 from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights
@@ -25,10 +26,10 @@ _POOLS = (MaxPool, MaxPoolGradient, AveragePool, AveragePoolGradient)
 _RANDOM = (RandomUniform, RandomNormal)
 
 # Below this many multiplications (or elements) the reference is done sooner than a program could be looked up, let alone built.
-_WORTH_COMPILING = 1 << 15
+WORTH_COMPILING = 1 << 15
 _KEPT = 256
 
-_programs: OrderedDict[tuple[Op, tuple[Spec, ...]], Executable] = OrderedDict()
+_programs: OrderedDict[tuple[Any, tuple[Spec, ...]], Executable] = OrderedDict()
 
 
 def execute(op: Op, *inputs: Any) -> Any:
@@ -42,34 +43,45 @@ def execute(op: Op, *inputs: Any) -> Any:
     if not _heavy(op, arrays):
         with np.errstate(all="ignore"):
             return op.reference(*arrays)
+    results = _program(op, arrays, lambda tensors: Node.make(op, tensors).outputs)([ready(a) for a in arrays])
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+def compose(function: Callable[..., Any], parameters: tuple[Any, ...], *inputs: Any) -> Any:
+    """`function(*parameters, *inputs)`, a composition of ops with one result: recorded if an input is a tensor, else one program.
+
+    Args:
+        function: a module's function: with its hashable `parameters` it is what the program is kept by.
+    """
+    if any(isinstance(x, Symbolic) for x in inputs):
+        return function(*parameters, *inputs)
+    arrays = [np.asarray(x) for x in inputs]
+    return _program((function, parameters), arrays, lambda tensors: [function(*parameters, *tensors)])([ready(a) for a in arrays])[0]
+
+
+def _program(key: Any, arrays: Sequence[np.ndarray], record: Callable[[Sequence[Tensor]], Sequence[Tensor]]) -> Executable:
     specs = tuple(spec_of(a) for a in arrays)
-    key = (op, specs)
-    program = _programs.get(key)
+    program = _programs.get((key, specs))
     if program is None:
-        program = _programs[key] = _build(op, specs)
+        from simplecell.engine.build import build
+
+        inputs = [placeholder(spec) for spec in specs]
+        program = _programs[key, specs] = build(Graph.of(inputs, record(inputs)))
         if len(_programs) > _KEPT:
             _programs.popitem(last=False)
     else:
-        _programs.move_to_end(key)
-    results = program([ready(a) for a in arrays])
-    return results[0] if len(results) == 1 else tuple(results)
+        _programs.move_to_end((key, specs))
+    return program
 
 
 def _heavy(op: Op, arrays: list[np.ndarray]) -> bool:
     if isinstance(op, _RANDOM):
-        return prod(op.shape) >= _WORTH_COMPILING
+        return prod(op.shape) >= WORTH_COMPILING
     if not all(a.dtype == np.float32 for a in arrays) or not all(a.size for a in arrays):
         return False
     if isinstance(op, _CONVOLUTIONS):
         return True
     if isinstance(op, _POOLS):
-        return arrays[0].size >= _WORTH_COMPILING
+        return arrays[0].size >= WORTH_COMPILING
     # NumPy's own matrix product is BLAS; stacked small ones are not.
-    return isinstance(op, MatMul) and max(a.ndim for a in arrays) > 2 and arrays[0].size * arrays[1].shape[-1] >= _WORTH_COMPILING
-
-
-def _build(op: Op, specs: tuple[Spec, ...]) -> Executable:
-    from simplecell.engine.build import build
-
-    inputs = [placeholder(spec) for spec in specs]
-    return build(Graph.of(inputs, Node.make(op, inputs).outputs))
+    return isinstance(op, MatMul) and max(a.ndim for a in arrays) > 2 and arrays[0].size * arrays[1].shape[-1] >= WORTH_COMPILING

@@ -13,7 +13,7 @@ from keras.src.random.seed_generator import SeedGenerator, draw_seed, make_defau
 
 from simplecell.graph.tensor import as_tensor
 from simplecell.keras_backend.conversion import cast, convert_to_tensor
-from simplecell.keras_backend.eager import execute
+from simplecell.keras_backend.eager import WORTH_COMPILING, compose, execute
 from simplecell.ops import elementwise, reduction, shaping
 from simplecell.ops.base import Spec, Symbolic, apply
 from simplecell.ops.callout import CallOut
@@ -70,11 +70,17 @@ def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: s
 
 def truncated_normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: str | None = None, seed: Any = None) -> Any:
     """Normal within two standard deviations, by the inverse of its distribution function."""
-    edge = math.erf(2 / math.sqrt(2))
-    u = execute(RandomUniform(_shape(shape)), _seed(seed))
-    z = elementwise.multiply(elementwise.erfinv(_scaled(u, 2 * edge, -edge, "float32")), math.sqrt(2))
-    z = elementwise.minimum(elementwise.maximum(z, -2.0), 2.0)  # rounding must not leave the interval
+    words = _seed(seed)
+    large = math.prod(_shape(shape)) >= WORTH_COMPILING
+    z = compose(_standard_truncated, (_shape(shape),), words) if large else _standard_truncated(_shape(shape), words)
     return _scaled(z, stddev, mean, dtype or floatx())
+
+
+def _standard_truncated(shape: tuple[int, ...], seed: Any) -> Any:
+    edge = math.erf(2 / math.sqrt(2))
+    u = apply(RandomUniform(shape), seed)
+    z = elementwise.multiply(elementwise.erfinv(_scaled(u, 2 * edge, -edge, "float32")), math.sqrt(2))
+    return elementwise.minimum(elementwise.maximum(z, -2.0), 2.0)  # rounding must not leave the interval
 
 
 def categorical(logits: Any, num_samples: int, dtype: str = "int32", seed: Any = None) -> Any:
