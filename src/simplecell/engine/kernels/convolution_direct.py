@@ -64,6 +64,7 @@ class ConvolutionDirect(Kernel):
         run, pixel = e.index("run"), e.index("pixel")
         rows, columns, parts = e.index("rows"), e.index("columns"), e.index("parts")
         group_ic, group_oc, group_blocks, blocks = (e.index(a) for a in ("group_ic", "group_oc", "group_blocks", "blocks"))
+        step_ahead = e.index("ahead")
         depth = runs[0][0] * runs[1][0] * runs[2][0] * run
         operands = Operands.of(e, self.epilogue)
         source = _Copied(e) if self.copy else _InPlace(e)
@@ -82,14 +83,13 @@ class ConvolutionDirect(Kernel):
                 group, c = block.index // group_blocks, block.index % group_blocks * width
                 src_group, w_block = e.at(base, group * group_ic), e.at(weights, block.index * depth * width)
                 following = e.at(w_block, depth * width)
-                end = e.at(following, depth * width)
                 with e.loop(y1, start=y0, carry=[following], name="row") as row:
                     line = (plane * oh + row.index) * ow
                     src_row = e.at(src_group, (row.index - y0) * row_stride)
                     with e.loop(x1, start=x0, step=t.pixels, carry=row.values, name="tile") as x:
                         at = x.index.minimum(ow - t.pixels)
                         src = e.at(src_row, (at - x_base) * pixel)
-                        acc, far = _taps(e, t, src, pixel, w_block, runs, run, Ahead(self.lines, x.values[0], end))
+                        acc, far = _taps(e, t, src, pixel, w_block, runs, run, Ahead(self.lines, x.values[0], step_ahead))
                         channel, channels = group * group_oc + c, group_oc - c
                         if self.spread:
                             image, deep, down, step = (e.index(a) for a in SPREAD)
@@ -108,6 +108,7 @@ _ARGUMENTS = (
     "taps0 tap0 taps1 tap1 taps2 tap2 "  # three nested loops over taps: how many, and values from one to the next, where the tile reads
     "run pixel "  # contiguous values per tap; values from one output pixel's input to the next's, where the tile reads
     "rows columns parts "  # output rows and columns (a multiple of the tile) in a block, parts of the output channels
+    "ahead "  # values of weights to fetch in each step of depth; see `lines`
     "group_ic group_oc group_blocks blocks"  # channels in a group, blocks of output channels in a group and in all
 ).split()
 _SCRATCH = "scratch scratch_stride pad_d pad_h pad_w kd kh kw dilation_d dilation_h dilation_w pitch row_stride plane_stride".split()

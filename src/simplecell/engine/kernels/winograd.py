@@ -54,6 +54,7 @@ _ARGUMENTS = (
     "dst src weights scratch scratch_stride "
     "n ih iw ic oh ow oc pad_h pad_w tiles_h tiles_w block parts chunks chunk_blocks "
     "v_pixel v_point m_pixel m_point "  # strides in V and M, in values
+    "ahead "  # values of weights to fetch in each step of depth; see `lines`
     "m_begin patch"  # where M and the copy of an edge tile begin, in values from V's begin
 ).split()
 
@@ -68,6 +69,7 @@ class _Winograd:
         self.m_pixel, self.m_point = e.index("m_pixel"), e.index("m_point")
         self.v = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
         self.m, self.patch = e.at(self.v, e.index("m_begin")), e.at(self.v, e.index("patch"))
+        self.ahead = e.index("ahead")
         self.rows = self.t.points if kernel.dimensions == 2 else 1
         self.out_rows = self.t.outputs if kernel.dimensions == 2 else 1
         self.points = self.rows * self.t.points
@@ -140,9 +142,8 @@ class _Winograd:
             v, m = e.at(self.v, p.index * self.v_point), e.at(self.m, p.index * self.m_point + block.index * self.width)
             u = e.at(weights, (p.index * self.chunk_blocks + block.index) * self.ic * self.width)
             following = e.at(u, self.ic * self.width)  # the next block of this point, or the first of the next point
-            end = e.at(following, self.ic * self.width)
             with e.loop(count, step=tile.pixels, carry=[following], name="tiles") as x:
-                ahead = Ahead(self.k.lines, x.values[0], end) if self.k.lines else None
+                ahead = Ahead(self.k.lines, x.values[0], self.ahead) if self.k.lines else None
                 acc = accumulate(e, tile, zeros(e, tile), e.at(v, x.index * self.v_pixel), self.v_pixel, u, self.ic, ahead)
                 x.carry(acc[tile.accumulators :] or x.values)
                 out = e.at(m, x.index * self.m_pixel)

@@ -99,14 +99,15 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
     packing = dict(taps=p.taps, ic=p.ic // p.groups, oc=p.oc // p.groups, groups=p.groups, merged=merged, blocks=group_blocks, width=width)
     scratch = block_bytes(rows, columns) if copy else 0
     passes = rows * -(-columns // tile.pixels)  # over a block of weights; meanwhile the next one is fetched
-    lines = lines_ahead(tile, target, passes) if packed_bytes > target.l2 * 3 // 4 else 0
+    lines, arguments["ahead"] = fetch_ahead(tile, target, passes) if packed_bytes > target.l2 * 3 // 4 else (0, 0)
     return DirectPlan(ConvolutionDirect(tile, epilogue, copy, lines=lines), arguments, packing, packed_bytes, scratch)
 
 
-def lines_ahead(tile: Tile, target: Target, passes: int) -> int:
-    """Cache lines to fetch in each step, so that `passes` over one block of weights fetch the next block; 0 if there are so many
-    passes that waiting during the first costs little."""
-    return -(-tile.vectors * target.lanes // (LINE * passes)) if passes <= 24 else 0
+def fetch_ahead(tile: Tile, target: Target, passes: int) -> tuple[int, int]:
+    """Cache lines, and values to move on, in each step, so that `passes` over one block of weights fetch the next block; nothing if there are
+    so many passes that waiting during the first costs little."""
+    step = -(-tile.vectors * target.lanes // passes)
+    return (-(-step // LINE), step) if passes <= 24 else (0, 0)
 
 
 def even(units: int, threads: int) -> bool:

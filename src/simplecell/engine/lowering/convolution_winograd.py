@@ -11,7 +11,7 @@ from simplecell.engine.kernels.tile import Tile, tiles
 from simplecell.engine.kernels.winograd import WinogradForward
 from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.kernels.winograd_weights import WinogradWeights
-from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, even, lines_ahead, peak
+from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, even, fetch_ahead, peak
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
@@ -155,7 +155,7 @@ def plan_winograd(problem: ConvolutionProblem, transform: Transform, target: Tar
         v_pixel=v_pixel, v_point=v_point, m_pixel=chunk_blocks * width, m_point=m_point, patch=patch, m_begin=m_begin,
     )  # fmt: skip
     packed_bytes = 4 * points * chunks * chunk_blocks * width * p.ic
-    lines = lines_ahead(tile, target, block // tile.pixels) if packed_bytes > target.l2 // 2 else 0
+    lines, arguments["ahead"] = fetch_ahead(tile, target, block // tile.pixels) if packed_bytes > target.l2 // 2 else (0, 0)
     return WinogradPlan(
         WinogradForward(t, tile, epilogue, dimensions, lines),
         arguments,
