@@ -9,7 +9,7 @@ from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row
 from simplecell.engine.kernels.tile import Ahead, Tile, accumulate, zeros
-from simplecell.engine.kernels.tile_store import Operands, store_tile
+from simplecell.engine.kernels.tile_store import Operands, fetch_operands, store_tile
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ class ConvolutionDirect(Kernel):
                     with e.loop(x1, start=x0, step=t.pixels, carry=row.values, name="tile") as x:
                         at = x.index.minimum(ow - t.pixels)
                         src = e.at(src_row, (at - x_base) * pixel)
+                        if not self.spread:
+                            fetch_operands(e, t, operands, line + at, oc, group * group_oc + c)
                         acc, far = _taps(e, t, src, pixel, w_block, runs, run, Ahead(self.lines, x.values[0], step_ahead))
                         channel, channels = group * group_oc + c, group_oc - c
                         if self.spread:

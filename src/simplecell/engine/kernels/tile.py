@@ -127,11 +127,16 @@ class Ahead:
     step: Index
 
     def fetch(self, e: Emitter, address: Value) -> Value:
-        """Ask for the lines at an address, to be read soon, in L2; where to go on. A bad address does no harm."""
-        fn = e.intrinsic("llvm.prefetch.p0", VOID, [PTR, I32, I32, I32])
+        """Ask for the lines at an address; where to go on."""
         for line in range(self.lines):
-            e.b.call(fn, [e.at(address, line * LINE), *(ir.Constant(I32, flag) for flag in (0, 2, 1))])  # to read, into L2, data
+            fetch(e, e.at(address, line * LINE))
         return e.at(address, self.step)
+
+
+def fetch(e: Emitter, address: Value) -> None:
+    """Ask for the line at an address, to be read soon, in L2. A bad address does no harm."""
+    fn = e.intrinsic("llvm.prefetch.p0", VOID, [PTR, I32, I32, I32])
+    e.b.call(fn, [address, *(ir.Constant(I32, flag) for flag in (0, 2, 1))])  # to read, into L2, data
 
 
 def opaque(e: Emitter, value: Index) -> Value:

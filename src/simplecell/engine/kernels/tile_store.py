@@ -10,7 +10,7 @@ import llvmlite.ir as ir
 from simplecell.engine.elementwise import emit_expression
 from simplecell.engine.emit import F32, PTR, Emitter, Index, Value
 from simplecell.engine.expression import Epilogue
-from simplecell.engine.kernels.tile import Tile
+from simplecell.engine.kernels.tile import LINE, Tile, fetch
 
 INLINE = 8
 """Epilogues of up to so many instructions are written out for every accumulator while it is in its register; longer ones
@@ -39,6 +39,15 @@ class Operands:
         read = {"scalar": lambda v: v, "channel": lambda v: e.load(v, channel, mask=mask), "full": lambda v: e.load(v, pixel + channel, mask=mask)}
         values = [read[kind](v) for kind, v in zip(self.epilogue.kinds, self.values)]
         return emit_expression(e, self.epilogue.expression, [accumulator, *values])[0]
+
+
+def fetch_operands(e: Emitter, tile: Tile, operands: Operands, pixel: Index, stride: Index, channel: Index) -> None:
+    """Ask for the tile's part of the `full` operands, so that it has come when the products are done."""
+    for kind, at in zip(operands.epilogue.kinds, operands.values):
+        if kind == "full":
+            for p in range(tile.pixels):
+                for line in range(0, tile.vectors * e.lanes, LINE):
+                    fetch(e, e.at(at, (pixel + p) * stride + channel + line))
 
 
 def store_tile(
