@@ -96,3 +96,12 @@ def test_random_graphs(seed: int) -> None:
     """Rounding differs by a few ULP from NumPy's in tanh, sigmoid and erf; products of up to a dozen values carry it on."""
     leaves = [array(3, 1, 21), array(5, 1), array(3, 5, 21), array(21, dtype="int32"), array(5, 21, dtype="int32"), array(3, 5, 1) > 0]
     compare(random_graph(seed), *leaves, rtol=1e-4, atol=1e-4, call_outs=True)
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 5, 15, 16, 17, 31, 32, 33, 64, 65, 100, 127, 128, 129])
+def test_short_rows(n: int) -> None:
+    """Rows about every vector width, with operands that stay along rows, down them, or both; whole, and inside of longer ones."""
+    x, channel, row, whole = array(2, 9, n), array(n), array(9, 1), array()
+    compare(lambda x, c, r, w: (ew.add(ew.multiply(x, c), r), ew.less(ew.subtract(x, w), c)), x, channel, row, whole)
+    compare(lambda x, y: s.concatenate([x, y], 2), x, array(2, 9, 5))
+    compare(lambda x: ew.tanh(s.take_slice(x, 1, 0, 8)), x, rtol=3e-7, atol=1e-7)
