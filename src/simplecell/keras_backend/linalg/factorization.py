@@ -78,7 +78,23 @@ def qr(x: Any, mode: str = "reduced") -> tuple[Any, Any]:
     *batch, m, n = x.shape
     k = min(m, n) if mode == "reduced" else m
     specs = (spec_like(x, *batch, m, k), spec_like(x, *batch, k, n))
-    return callout(lambda a: tuple(in_dtype(f, a) for f in np.linalg.qr(wide(a), mode)), x, label="qr", specs=specs)
+    return callout(
+        lambda a: tuple(in_dtype(f, a) for f in np.linalg.qr(wide(a), mode)),
+        x,
+        label="qr",
+        specs=specs,
+        gradient=_qr_gradient if m >= n == k else None,
+    )
+
+
+def _qr_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
+    """(dQ + Q·sym(M)) R⁻ᵀ with M = R·dRᵀ − dQᵀ·Q; sym mirrors the lower triangle (Walter and Lehmann 2013)."""
+    from simplecell.keras_backend.linalg.solving import solve
+
+    (q, r), (diff_q, diff_r) = outputs, diff_outputs
+    m = product(r, transposed(diff_r)) - product(transposed(diff_q), q)
+    mirrored = tril(m) + transposed(tril(m, -1))
+    return [transposed(solve(r, transposed(diff_q + product(q, mirrored))))]
 
 
 # --- eigenvalues and singular values --------------------------------------------------------------------------------------

@@ -105,15 +105,41 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
         b,
         label="lstsq",
         specs=spec_like(a, a.shape[1], *b.shape[1:]),
+        gradient=_lstsq_gradient,
     )
+
+
+def _lstsq_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
+    """Through x = A⁺·b."""
+    a, b, diff = inputs[0], _as_columns(inputs[1]), _as_columns(diff_outputs[0])
+    inverse = pinv(a)
+    diff_a = _through_pseudo_inverse(a, inverse, product(diff, transposed(b)))
+    return [diff_a, shaping.reshape(product(transposed(inverse), diff), tuple(inputs[1].shape))]
+
+
+def _as_columns(b: Any) -> Any:
+    return shaping.reshape(b, (*b.shape, 1)) if len(b.shape) == 1 else b
 
 
 def pinv(x: Any, rcond: float | None = None) -> Any:
     x = matrix(x)
     limit = np.finfo(wide(np.zeros((), x.dtype)).dtype).eps * np.max(x.shape[-2:]) if rcond is None else rcond
     return callout(
-        lambda a: in_dtype(np.linalg.pinv(wide(a), limit), a), x, label="pinv", specs=spec_like(x, *x.shape[:-2], x.shape[-1], x.shape[-2])
+        lambda a: in_dtype(np.linalg.pinv(wide(a), limit), a),
+        x,
+        label="pinv",
+        specs=spec_like(x, *x.shape[:-2], x.shape[-1], x.shape[-2]),
+        gradient=lambda inputs, outputs, diffs: [_through_pseudo_inverse(inputs[0], outputs[0], diffs[0])],
     )
+
+
+def _through_pseudo_inverse(a: Any, inverse: Any, diff: Any) -> Any:
+    """From dA⁺ to dA, where the rank stays (Golub and Pereyra 1973)."""
+    m, n = a.shape[-2:]
+    p, pt, dt = inverse, transposed(inverse), transposed(diff)
+    left = ops.subtract(np.eye(m, dtype=a.dtype), product(a, p))
+    right = ops.subtract(np.eye(n, dtype=a.dtype), product(p, a))
+    return matmul(left, dt, p, pt) + matmul(pt, p, dt, right) - matmul(pt, diff, pt)
 
 
 def matrix_rank(x: Any, tol: float | None = None) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from simplecell import ops
 from simplecell.keras_backend.conversion import convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, floating, native, no_gradient, same, symbolic, unary
+from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, floating, native, same, symbolic, unary, wide_floating
 
 # --- arithmetic -------------------------------------------------------------------------------------------------------
 
@@ -84,12 +84,8 @@ tanh = unary("tanh", native(np.tanh, ops.tanh))
 arcsinh = unary("arcsinh", ops.arcsinh)
 arccosh = unary("arccosh", ops.arccosh)
 arctanh = unary("arctanh", ops.arctanh)
-deg2rad = unary("deg2rad", native(np.deg2rad, lambda x: x * constant(np.pi / 180, x)), lambda dtype: _radians(dtype))
-rad2deg = unary("rad2deg", native(np.rad2deg, lambda x: x * constant(180 / np.pi, x)), lambda dtype: _radians(dtype))
-
-
-def _radians(dtype: str) -> str:
-    return "float64" if dtype == "int64" else floating(dtype)
+deg2rad = unary("deg2rad", native(np.deg2rad, lambda x: x * constant(np.pi / 180, x)), wide_floating)
+rad2deg = unary("rad2deg", native(np.rad2deg, lambda x: x * constant(180 / np.pi, x)), wide_floating)
 
 
 def _sinc(x: Any) -> Any:
@@ -115,7 +111,13 @@ def signbit(x: Any) -> Any:
     x = convert_to_tensor(x)
     if dtype_of(x) == "bool":
         x = cast(x, "int32")
-    return callout(np.signbit, x, label="signbit", gradient=no_gradient)
+    if not symbolic(x):
+        return np.signbit(x)
+    zero = constant(0, x)
+    if "float" not in dtype_of(x):
+        return ops.less(x, zero)
+    # −0 shows its sign in 1/−0 = −∞. The sign of a NaN is not seen.
+    return ops.less(ops.select(ops.equal(x, zero), ops.reciprocal(x), x), zero)
 
 
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
@@ -149,14 +151,14 @@ isreal = unary("isreal", native(np.isreal, lambda x: np.ones(x.shape, bool)), sa
 angle = unary(
     "angle",
     native(
-        lambda x: np.asarray(np.angle(x), real_dtype(x)),
+        lambda x: np.asarray(np.angle(x), _real_dtype(x)),
         lambda x: ops.select(ops.less(x, constant(0, x)), constant(np.pi, x), constant(0, x)),
     ),
-    lambda dtype: "float64" if dtype == "int64" else floating(dtype),
+    wide_floating,
 )
 
 
-def real_dtype(x: np.ndarray) -> Any:
+def _real_dtype(x: np.ndarray) -> Any:
     return x.real.dtype
 
 

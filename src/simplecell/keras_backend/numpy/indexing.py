@@ -15,6 +15,7 @@ from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of,
 from simplecell.keras_backend.numpy.shaping import expand_dims, moveaxis, pad, ravel
 from simplecell.ops import shaping
 from simplecell.ops.base import apply
+from simplecell.ops.reduction import Reduce
 
 # --- by position ------------------------------------------------------------------------------------------------------
 
@@ -175,19 +176,34 @@ def triu(x: Any, k: int = 0) -> Any:
 # --- places in sorted sequences ---------------------------------------------------------------------------------------
 
 
+# Up to so many entries, a place in a sorted sequence is counted, which compiles; a search is left to NumPy.
+_COUNTED = 256
+
+
 def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
     sequence, values = convert_to_tensor(sorted_sequence), convert_to_tensor(values)
     if len(sequence.shape) != 1:
         raise ValueError(f"`searchsorted` only supports 1-D sorted sequences. Received: sorted_sequence of shape {tuple(sequence.shape)}")
+    if side not in ("left", "right"):
+        raise ValueError(f"`side` must be 'left' or 'right'. Received: side={side}")
     dtype = "int32" if sequence.shape[0] <= np.iinfo("int32").max else "int64"
+    if symbolic(sequence, values) and sequence.shape[0] <= _COUNTED:
+        a, v = promote(sequence, values)
+        before = (ops.less if side == "left" else ops.less_equal)(a, expand_dims(v, -1))
+        return apply(Reduce("sum", (len(values.shape),), False), cast(before, "int32"))
     return callout(lambda s, v: np.asarray(np.searchsorted(s, v, side=side), dtype), sequence, values, label="searchsorted", gradient=no_gradient)
 
 
 def digitize(x: Any, bins: Any) -> Any:
     x, bins = convert_to_tensor(x), convert_to_tensor(bins)
+    if not symbolic(bins) and symbolic(x) and (bins[1:] >= bins[:-1]).all():
+        return searchsorted(bins, x, side="right")
     return callout(lambda a, b: np.asarray(np.digitize(a, b), "int32"), x, bins, label="digitize", gradient=no_gradient)
 
 
 def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) -> Any:
     x1, x2 = promote(convert_to_tensor(x1), convert_to_tensor(x2))
+    if symbolic(x1, x2) and prod(x2.shape) <= _COUNTED:
+        found = apply(Reduce("any", (len(x1.shape),), False), ops.equal(expand_dims(x1, -1), ravel(x2)))
+        return ops.logical_not(found) if invert else found
     return callout(lambda a, b: np.isin(a, b, assume_unique=assume_unique, invert=invert), x1, x2, label="isin", gradient=no_gradient)
