@@ -7,7 +7,7 @@ import pytest
 
 from simplecell.engine.kernels.convolution_gradient_src import SpreadZeros, TurnWeights
 from simplecell.engine.kernels.convolution_gradient_weights import GradientWeights, SumParts
-from simplecell.engine.lowering.convolution_gradient_weights import bands, choose_tile, plan_weights, row_choices
+from simplecell.engine.lowering.convolution_gradient_weights import bands, choose_tile, needs_halo, plan_weights, row_choices
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import target
 from simplecell.ops.convolution import Convolution, ConvolutionGradientWeights
@@ -27,7 +27,7 @@ def gradient(n: int, size: int, ic: int, oc: int, k: int, op: Convolution, on: s
     plan = plan_weights(problem, n, target(on), threads)
     dst = guarded(np.full((plan.parts, *shape), np.nan, np.float32), end)
     arguments = {"src": guarded(src, end), "diff_dst": guarded(diff, end), "dst": dst, **plan.arguments}
-    if plan.kernel.packed:
+    if plan.scratch_bytes:
         scratch = guarded(np.full(threads * plan.scratch_bytes // 4, np.nan, np.float32), end)
         arguments |= {"scratch": scratch, "scratch_stride": plan.scratch_bytes}
     run(plan.kernel, on=on, threads=threads, **arguments)
@@ -45,6 +45,7 @@ def test_gradient_for_weights(on: str) -> None:
         (2, 7, 3, w + 1, 3, strided),
         (3, 5, 2 * w + 1, 2 * w, 1, Convolution((1, 1), VALID, (1, 1))),
     ]
+    cases.append((1, 6, 512, 5, 1, Convolution((2, 2), VALID, (1, 1))))  # pixels crowd in L1
     for n, size, ic, oc, k, op in cases:
         for end in (True, False):
             got, want = gradient(n, size, ic, oc, k, op, on, threads=2, end=end)
@@ -61,8 +62,9 @@ def test_every_form_of_rows() -> None:
         np.testing.assert_allclose(got, want, atol=1e-4)
         problem = ConvolutionProblem.of(op, (2, 9, 9, ic), (3, 3, ic // op.groups, oc))
         assert problem is not None
-        rows, tile = choose_tile(problem, target(on))
-        assert rows in row_choices(problem) and tile.accumulators + tile.vectors < target(on).registers
+        halo = needs_halo(problem)
+        rows, tile = choose_tile(problem, target(on), halo)
+        assert rows in row_choices(problem, halo) and tile.accumulators + tile.vectors < target(on).registers
         forms.add(rows.what)
     assert len(forms) >= 2
 
@@ -111,7 +113,7 @@ def test_zeros_between() -> None:
 
 
 def test_names_tell_kernels_apart() -> None:
-    kernels = [GradientWeights(choose_tile(p, target())[1], r, c) for p in [_problem()] for r in (1, 3) for c in (0, 2)]
+    kernels = [GradientWeights(choose_tile(p, target(), False)[1], r, c) for p in [_problem()] for r in (1, 3) for c in (0, 2)]
     assert len({k.name for k in kernels}) == len(kernels)
 
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 from simplecell.engine.emit import Emitter, Index, Value
 from simplecell.engine.kernel import Kernel
+from simplecell.engine.kernels.convolution_rows import copy_row, copy_run
 from simplecell.engine.kernels.matmul_tile import prefetch, products, resume, store_rows
 from simplecell.engine.kernels.tile import Tile
 
@@ -37,9 +38,11 @@ AHEAD = 16
 class GradientWeights(Kernel):
     """dst: `parts` × (taps, channels, oc), each the sum over its share of the images.
 
-    tile: rows × vectors, in `segments` runs of rows that belong to taps `segment_src` elements apart (results `segment_dst` apart).
+    tile: rows × vectors, in `segments` runs of rows that belong to taps below each other (results `segment_dst` elements apart).
     rest: rows of the last tile of the `channels`, 0 if it is like the others. ragged: the columns of a group are no multiple of the
-    tile's. packed: diff_dst goes through scratch (`scratch_bytes`).
+    tile's. packed: diff_dst goes through scratch (`scratch_bytes`). halo: so does src (at `halo_begin` of scratch), a band with the
+    `reach_y` rows and `reach_x` pixels that the kernel reaches over, zeros where they lie outside, pixels `pitch` elements apart; for one
+    plane only. sampled: only the pixels that a 1×1 kernel meets are copied, none of which is padding.
 
     Per axis a of z, y, x: `o_a` output positions, `i_a` input positions, `k_a` taps, `s_a` stride, `d_a` dilation, `p_a` padding before
     the first; `src_a` elements between input positions. `src_image`: elements between images. `band_n`, `band_y`, `band_x`: images,
@@ -52,17 +55,22 @@ class GradientWeights(Kernel):
     rest: int = 0
     ragged: bool = True
     packed: bool = True
+    halo: bool = False
+    sampled: bool = False
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
         axes = tuple(f"{what}_{a}" for a in AXES for what in ("o", "i", "k", "s", "d", "p", "src"))
-        scratch = ("scratch", "scratch_stride") if self.packed else ()
-        sizes = ("n", "channels", "ic", "oc", "oc_group", "conv_groups", "src_image", "segment_src", "segment_dst")
+        scratch: tuple[str, ...] = ("scratch", "scratch_stride") if self.packed or self.halo else ()
+        scratch += ("reach_y", "reach_x", "pitch", "halo_begin") if self.halo else ()
+        sizes = ("n", "channels", "ic", "oc", "oc_group", "conv_groups", "src_image", "segment_dst")
         return ("src", "diff_dst", "dst", *sizes, *axes, "band_n", "band_y", "band_x", "block", "parts", "part_size", "splits", *scratch)
 
     @property
     def name(self) -> str:
-        flags = ("_ragged" if self.ragged else "") + ("_packed" if self.packed else "")
+        flags = (
+            ("_ragged" if self.ragged else "") + ("_packed" if self.packed else "") + ("_sampled" if self.sampled else "_halo" if self.halo else "")
+        )
         return f"conv_gradient_weights_f32_{self.tile}_s{self.segments}_r{self.rest}{flags}"
 
     @staticmethod
@@ -96,7 +104,7 @@ class _Emission:
         self.src_image = e.index("src_image")
         self.width = kernel.tile.vectors * e.lanes
         self.rows = kernel.tile.pixels // kernel.segments
-        self.scratch = e.at(e.pointer("scratch"), e.thread * (e.index("scratch_stride") // 4)) if kernel.packed else None
+        self.scratch = e.at(e.pointer("scratch"), e.thread * (e.index("scratch_stride") // 4)) if kernel.packed or kernel.halo else None
 
     def emit(self) -> None:
         e = self.e
@@ -126,6 +134,7 @@ class _Emission:
                     x_range = (x.index, (x.index + band_x).minimum(self.x.o))
                     begin = (n.index - images[0] + y.index + x.index).equals(0)
                     last_panel = (self.first_panel + self.block).minimum(self.panels)
+                    self._place(n_range, y_range, x_range)
                     self.upcoming = self._upcoming(n.index, y_range, x_range, last_panel - self.first_panel)
                     with e.loop(last_panel, start=self.first_panel, name="panel") as panel:
                         column = panel.index * self.width
@@ -137,6 +146,32 @@ class _Emission:
                         self.following = self._following(n_range, y_range, x_range, panel.index, last_panel)
                         self.panel_job = (panel.index - self.first_panel) * (jobs[1] - jobs[0])
                         self._taps(n_range, y_range, x_range, jobs, begin)
+
+    def _place(self, n_range: tuple[Index, Index], y_range: tuple[Index, Index], x_range: tuple[Index, Index]) -> None:
+        """Where the tiles read src, as an address and the elements from one image, row and pixel to the next: in place, or a copy of what
+        the band reads with zeros around it."""
+        e, y, x = self.e, self.y, self.x
+        self.steps = y.s, x.s
+        if not self.kernel.halo:
+            self.base, self.strides, self.origin = self.src_at, (self.src_image, y.src, x.src), (e.const(0), e.const(0), e.const(0))
+            return
+        (n0, n1), (y0, y1), (x0, x1) = n_range, y_range, x_range
+        pitch = e.index("pitch")
+        rows, pixels = (y1 - y0 - 1) * y.s + e.index("reach_y") + 1, (x1 - x0 - 1) * x.s + e.index("reach_x") + 1
+        copy = e.at(self.scratch, e.index("halo_begin"))
+        if self.kernel.sampled:
+            rows, pixels, self.steps = y1 - y0, x1 - x0, (e.const(1), e.const(1))
+        with e.loop(n1, start=n0, name="halo_n") as n, e.loop(rows, name="halo_row") as r:
+            iy = (y0 + r.index) * y.s if self.kernel.sampled else y0 * y.s - y.p + r.index
+            source = e.at(self.src, n.index * self.src_image + iy * y.src)
+            to = e.at(copy, ((n.index - n0) * rows + r.index) * pixels * pitch)
+            if self.kernel.sampled:
+                with e.loop(pixels, name="sample") as pixel:
+                    copy_run(e, e.at(to, pixel.index * pitch), e.at(source, (x0 + pixel.index) * x.s * x.src), x.src)
+            else:
+                copy_row(e, to, source, x0 * x.s - x.p, pixels, x.i, x.src, pitch, (iy >= 0, iy < y.i))
+        self.base = e.at(copy, self.group * e.index("ic"))
+        self.strides, self.origin = (rows * pixels * pitch, pixels * pitch, pitch), (n0, y0, x0)
 
     def _diff(self, n: Index, z: Index, y: Index, x: Index) -> Value:
         """The address of diff_dst at a pixel, in this unit's panel."""
@@ -167,8 +202,9 @@ class _Emission:
         pixels = y0 * self.y.s * self.y.src + x1 * self.x.s * self.x.src
         floats = e.select(whole, (y1 - y0) * self.y.s * self.y.src, (x1 - x0) * self.x.s * self.x.src)
         address = e.at(self.src_at, n * self.src_image + e.select(whole, row * self.y.src, pixels))
-        skipping = self.y.s > self.y.k  # most of what follows would be fetched in vain
-        return address, e.select(skipping, 0, (floats // 16 + panels - 1) // panels)
+        lines = (floats // 16 + panels - 1) // panels
+        # Where strides skip rows most of what follows would be fetched in vain.
+        return address, e.select(self.y.s > self.y.k, 0, lines)
 
     def _following(
         self, n_range: tuple[Index, Index], y_range: tuple[Index, Index], x_range: tuple[Index, Index], panel: Index, last: Index
@@ -210,11 +246,14 @@ class _Emission:
             tap_x, rest = tap.index % self.x.k, tap.index // self.x.k
             tap_y, tap_z = rest % self.y.k, rest // self.y.k
             z = self.z.clip(tap_z, e.const(0), self.z.o)
-            y, x = self.y.clip(tap_y, *y_range), self.x.clip(tap_x, *x_range)
-            taps = ((self.z, tap_z), (self.y, tap_y), (self.x, tap_x))
-            src = self.src_at
-            for axis, t in taps:
-                src = e.at(src, (t * axis.d - axis.p) * axis.src)
+            if kernel.halo:
+                y, x = y_range, x_range
+                src = e.at(self.base, tap_y * self.y.d * self.strides[1] + tap_x * self.x.d * self.strides[2])
+            else:
+                y, x = self.y.clip(tap_y, *y_range), self.x.clip(tap_x, *x_range)
+                src = self.base
+                for axis, t in ((self.z, tap_z), (self.y, tap_y), (self.x, tap_x)):
+                    src = e.at(src, (t * axis.d - axis.p) * axis.src)
             pixels = _Pixels(n_range, z, y, x, y_range, x_range)
             dst = e.at(self.dst_at, tap.index * self.channels * self.oc + self.column)
             start, stop = (jobs[0] - tap.index * row_tiles).maximum(0), (jobs[1] - tap.index * row_tiles).minimum(row_tiles)
@@ -228,18 +267,20 @@ class _Emission:
 
     def _tile(self, tile: Tile, row: Index, src: Value, dst: Value, pixels: _Pixels, begin: Value) -> None:
         e = self.e
-        segment_src, segment_dst = e.index("segment_src"), e.index("segment_dst")
+        (image, down, right), origin = self.strides, self.origin
+        segment_src, segment_dst = self.y.d * down, e.index("segment_dst")
         runs = [e.at(dst, row * self.oc + segment_dst * g) for g in range(self.kernel.segments)]
         run = Tile(tile.pixels // self.kernel.segments, tile.vectors)
         acc: list[Value] = []
         for at in runs:
             acc += resume(e, run, begin, at, self.oc, self.masks)
         b_step = e.const(self.width) if self.kernel.packed else self.oc
-        a_step = self.x.s * self.x.src
+        a_step = self.steps[1] * right
         with e.loop(pixels.n[1], start=pixels.n[0], carry=acc, name="n") as n:
             with e.loop(pixels.z[1], start=pixels.z[0], carry=n.values, name="z") as z:
                 with e.loop(pixels.y[1], start=pixels.y[0], carry=z.values, name="y") as y:
-                    at = n.index * self.src_image + z.index * self.z.s * self.z.src + y.index * self.y.s * self.y.src + pixels.x[0] * a_step + row
+                    at = (n.index - origin[0]) * image + z.index * self.z.s * self.z.src
+                    at = at + (y.index - origin[1]) * self.steps[0] * down + (pixels.x[0] - origin[2]) * a_step + row
                     a = [e.at(src, at + segment_src * g) for g in range(self.kernel.segments)]
                     b = self._operand(pixels, n.index, z.index, y.index)
                     masks = None if self.kernel.packed else self.masks

@@ -15,6 +15,8 @@ UNITS = 8
 MOST_PARTS = 8
 """Partial sums where the weights are too few to divide: their sum costs less than a thousandth."""
 
+FEW_CHANNELS = 16
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -36,13 +38,13 @@ class WeightsPlan:
     reason: str
 
 
-def row_choices(p: ConvolutionProblem) -> list[Rows]:
-    """Every way to make rows of this problem's taps and channels."""
+def row_choices(p: ConvolutionProblem, halo: bool) -> list[Rows]:
+    """Every way to make rows of this problem's taps and channels; with a halo, padding does not keep taps apart."""
     kd, kh, kw = p.kernel
     found = [Rows(p.ic // p.groups, 1, p.kernel, "a row per input channel")]
-    if kw > 1 and p.groups == 1 and p.dilation[2] == 1 and not p.low[2] and not p.high[2]:
+    if kw > 1 and p.groups == 1 and p.dilation[2] == 1 and (halo or not (p.low[2] or p.high[2])):
         found.append(Rows(kw * p.ic, 1, (kd, kh, 1), "rows of kw × ic, which are neighbours"))
-        if kh > 1 and not p.low[1] and not p.high[1]:
+        if kh > 1 and (halo or not (p.low[1] or p.high[1])):
             found.append(Rows(kw * p.ic, kh, (kd, 1, 1), "a tile of all kh × kw × ic"))
     return found
 
@@ -54,11 +56,11 @@ def tile_cycles(rows: int, vectors: int) -> float:
     return max(rows * vectors / 2, loads / 2, 4.0) + 0.5 + 0.25 * (rows / 16 + 1)
 
 
-def choose_tile(p: ConvolutionProblem, target: Target) -> tuple[Rows, Tile]:
+def choose_tile(p: ConvolutionProblem, target: Target, halo: bool) -> tuple[Rows, Tile]:
     """The rows and the tile with the fewest cycles per pixel."""
     columns = -(-p.oc // p.groups // target.lanes)
     best: tuple[float, Rows, Tile] | None = None
-    for rows in row_choices(p):
+    for rows in row_choices(p, halo):
         for vectors in range(1, min(4, columns) + 1):
             accumulators = min(28, target.registers - vectors - 1)  # beside a step's vectors of diff_dst and one value of src
             most = min(rows.channels, accumulators // vectors // rows.segments)
@@ -75,14 +77,17 @@ def choose_tile(p: ConvolutionProblem, target: Target) -> tuple[Rows, Tile]:
     return best[1], best[2]
 
 
-def plan_weights(problem: ConvolutionProblem, images: int, target: Target, threads: int) -> WeightsPlan:
+def plan_weights(problem: ConvolutionProblem, images: int, target: Target, threads: int, halo: bool | None = None) -> WeightsPlan:
     """`images`: of the original problem, where `problem` has joined them to one row."""
     p = problem
     (od, oh, ow), (id_, ih, iw) = p.dst, p.src
     n = p.n
     if n == 1 < images and p.dst == p.src == (1, 1, ow):  # 1×1: one row per image, so that images can be divided
         n, ow, iw = images, ow // images, iw // images
-    rows, tile = choose_tile(p, target)
+    if halo is None:
+        halo = needs_halo(p)
+    sampled = halo and p.taps == 1 and not p.padded
+    rows, tile = choose_tile(p, target, halo)
     width, oc_group = tile.vectors * target.lanes, p.oc // p.groups
     height = tile.pixels // rows.segments
     panels, row_tiles = -(-oc_group // width), -(-rows.channels // height)
@@ -98,11 +103,11 @@ def plan_weights(problem: ConvolutionProblem, images: int, target: Target, threa
         block = max(1, panels * parts * p.groups // threads)
     units = parts * p.groups * -(-panels // block)
     splits = 1 if units % threads == 0 or units >= 8 * threads else min(jobs, 4 * threads)
-    kernel = GradientWeights(tile, rows.segments, rows.channels % height, oc_group % width != 0, packed)
+    kernel = GradientWeights(tile, rows.segments, rows.channels % height, oc_group % width != 0, packed, halo, sampled)
     image, plane, row = id_ * ih * iw * p.ic, ih * iw * p.ic, iw * p.ic
     arguments: dict[str, Any] = {
         **{"n": n, "channels": rows.channels, "ic": p.ic // p.groups, "oc": p.oc, "oc_group": oc_group, "conv_groups": p.groups},
-        **{"src_image": image, "segment_src": p.dilation[1] * row, "segment_dst": rows.channels * p.oc},
+        **{"src_image": image, "segment_dst": rows.channels * p.oc},
         **{"band_n": band_n, "band_y": band_y, "band_x": band_x, "block": block},
         **{"parts": parts, "part_size": p.taps * p.ic // p.groups * p.oc, "splits": splits},
     }
@@ -111,8 +116,34 @@ def plan_weights(problem: ConvolutionProblem, images: int, target: Target, threa
         arguments |= {f"{what}_{axis}": value for what, value in zip(("o", "i", "k", "s", "d", "p", "src"), values)}
     pixels = min(band_n, n) * od * min(band_y, oh) * min(band_x, ow)
     scratch = GradientWeights.scratch_bytes(tile, target.lanes, pixels) if packed else 0
-    reason = f"{rows.what}; {panels * jobs} tiles" + (f", too few to divide: {parts} partial sums" if parts > 1 else "")
+    if halo:
+        (_, reach_y, reach_x), joined = ((k - 1) * d for k, d in zip(p.kernel, p.dilation)), rows.channels > p.ic // p.groups
+        pitch = p.ic if joined or not crowded(p) else p.ic + target.lanes
+        arguments |= {"reach_y": reach_y, "reach_x": reach_x, "pitch": pitch, "halo_begin": scratch // 4}
+        high, wide = min(band_y, oh), min(band_x, ow)
+        if not sampled:
+            high, wide = (high - 1) * p.strides[1] + reach_y + 1, (wide - 1) * p.strides[2] + reach_x + 1
+        copy = 4 * min(band_n, n) * high * wide * pitch
+        if copy > target.l2 // 2:
+            return plan_weights(p, images, target, threads, halo=False)
+        scratch += copy
+    reason = f"{rows.what}{', src copied with its halo' if halo else ''}; {panels * jobs} tiles" + (
+        f", too few to divide: {parts} partial sums" if parts > 1 else ""
+    )
     return WeightsPlan(kernel, arguments, parts, scratch, reason)
+
+
+def crowded(p: ConvolutionProblem) -> bool:
+    """Whether neighbouring pixels of src fall into so few sets of L1 that they drive each other out (where several taps read them they
+    come from L2 anyhow)."""
+    return p.taps == 1 and p.strides[2] * p.ic * 4 % 2048 == 0
+
+
+def needs_halo(p: ConvolutionProblem) -> bool:
+    """Whether to copy the band of src: where pixels crowd in L1 (14×14, 1024→256, 1×1: 0.95 → 1.03 of PyTorch), or where padding keeps
+    taps with few channels apart that would otherwise fill a tile together (32×32, 3→32: 93 → 121 GFLOP/s). Elsewhere it costs a few percent."""
+    one_plane = p.kernel[0] == p.src[0] == p.dst[0] == 1
+    return one_plane and (crowded(p) or (p.padded and p.ic < FEW_CHANNELS))
 
 
 def bands(n: int, dst: tuple[int, int, int], width: int, weights_bytes: int, target: Target) -> tuple[int, int, int]:

@@ -42,7 +42,7 @@ def gradient_weights(ctx: Lowering, group: Group) -> str | None:
     plan = plan_weights(problem, src.shape[0], ctx.target, ctx.threads)
     result = ctx.address(dst)
     into = result if plan.parts == 1 else ctx.temporary(plan.parts * dst.spec.nbytes)
-    scratch: dict[str, Any] = {**ctx.scratch(plan.scratch_bytes)} if plan.kernel.packed else {}
+    scratch: dict[str, Any] = {**ctx.scratch(plan.scratch_bytes)} if plan.scratch_bytes else {}
     ctx.step(
         plan.kernel,
         algorithm=f"gradient for weights {plan.kernel.tile}",
