@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from simplecell.engine.kernel import Kernel
-from simplecell.engine.kernels.depthwise import DepthwiseAny, DepthwiseForward, DepthwiseGradientWeights
+from simplecell.engine.kernels.depthwise import DepthwiseAny, DepthwiseForward
+from simplecell.engine.kernels.depthwise_gradient_weights import DepthwiseGradientWeights
 from simplecell.engine.kernels.window import Columns, plan_columns
 from simplecell.engine.target import target
 from tests.engine.harness import available_targets, guarded, run

@@ -1,8 +1,8 @@
 """Depthwise convolution and its gradients → steps.
 
-Forward and the gradient for src are one kernel: the gradient slides the window turned round. With strides, every output of the
-gradient sees only some of the taps, the same ones for every stride-th output: so it falls into phases, one step each, which are
-windows without strides whose outputs lie `stride` pixels apart.
+Without strides, forward and the gradient for src are one kernel: the gradient slides the window turned round. With strides, every output
+of the gradient sees only some of the taps, the same ones for every stride-th output: so it falls into phases, windows without strides
+whose outputs lie `stride` pixels apart. `DepthwiseGradientSrc` computes them all in one pass; what it cannot do takes a step for each.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import Any
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.fuse import Group
 from simplecell.engine.kernel import Kernel
-from simplecell.engine.kernels.depthwise import DepthwiseAny, DepthwiseForward, DepthwiseGradientWeights
-from simplecell.engine.kernels.window import Columns
+from simplecell.engine.kernels.depthwise import DepthwiseAny, DepthwiseForward
+from simplecell.engine.kernels.depthwise_gradient_src import DepthwiseGradientSrc, Phase
+from simplecell.engine.kernels.depthwise_gradient_weights import DepthwiseGradientWeights
+from simplecell.engine.kernels.window import Columns, plan_columns
 from simplecell.engine.lowering.context import Lowering, lowers
-from simplecell.engine.lowering.sliding import Axis, Sliding, sliding
+from simplecell.engine.lowering.sliding import MOST_COLUMNS, Axis, Sliding, sliding
 from simplecell.engine.program import Address
 from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights
 
@@ -135,6 +137,11 @@ def gradient_src(ctx: Lowering, group: Group) -> str | None:
     ]
     epilogue, operands = ctx.epilogue(group)
     d, h, w = axes
+    if oc == ic and d == Axis() and h.dilation == 1 and (h.stride > 1 or w.stride > 1):
+        strided = _strided(ctx, w, ic, epilogue)
+        if strided is not None:
+            _one_pass(ctx, group, strided, (h, w), operands)
+            return None
     pixel = (d.size * h.size * w.size * ic, h.size * w.size * ic, w.size * ic, ic)
     tap = (h.taps * w.taps * oc, w.taps * oc, oc)
     for phase in product(*(phases(a) for a in axes)):
@@ -158,6 +165,44 @@ def gradient_src(ctx: Lowering, group: Group) -> str | None:
             **{a: given[a] for a in kernel.arguments},
         )
     return None
+
+
+def _strided(ctx: Lowering, w: Axis, channels: int, epilogue: Epilogue) -> DepthwiseGradientSrc | None:
+    """The kernel that computes all phases in one pass, if all their columns can be unrolled."""
+    found = []
+    for _, window, tap, step in phases(w):
+        most = min(8, ctx.target.registers - window.taps - 3)
+        columns = plan_columns(window.taps, 1, window.dilation, window.pad, window.size, window.outputs, most) if w.taps <= MOST_COLUMNS else ""
+        if isinstance(columns, str):
+            return None
+        found.append(Phase(columns, window.pad, tap, step))
+    if len(found) < w.stride or w.stride > MOST_PHASES:
+        return None
+    return DepthwiseGradientSrc(tuple(found), w.taps, channels % ctx.target.lanes != 0, epilogue)
+
+
+MOST_PHASES = 3
+"""of a row that are written out in one kernel"""
+
+
+def _one_pass(ctx: Lowering, group: Group, kernel: DepthwiseGradientSrc, axes: tuple[Axis, Axis], operands: dict[str, Any]) -> None:
+    diff, weights = group.anchor.inputs
+    src, (h, w) = group.anchor.outputs[0], axes
+    n, channels = src.shape[0], src.shape[-1]
+    turned = Sliding(n, Axis(), Axis(h.outputs, h.size, -(-h.taps // h.stride)), Axis(w.outputs, w.size, -(-w.taps // w.stride)), channels, channels)
+    work = turned.work(ctx)
+    given = {"src": ctx.address(diff), "weights": ctx.address(weights), "dst": ctx.address(group.output), **operands}
+    given |= {"n": n, "ih": h.outputs, "iw": w.outputs, "oh": h.size, "ow": w.size, "channels": channels}
+    given |= {"block": work["block"], "strip": work["strip"], "kh": h.taps, "sh": h.stride, "ph": h.pad}
+    ctx.step(
+        kernel,
+        algorithm="depthwise gradient for src",
+        reason="all phases of the strides in one pass over the rows",
+        shapes=f"{diff.spec} * {_kernel(weights.shape)} → {src.spec}",
+        flops=2 * h.taps * w.taps * diff.spec.size,
+        nbytes=diff.spec.nbytes + src.spec.nbytes,
+        **{a: given[a] for a in kernel.arguments},
+    )
 
 
 def phases(a: Axis) -> list[tuple[int, Axis, int, int]]:
