@@ -159,6 +159,7 @@ NUMPY = [
     flat("searchsorted", np.linspace(-2, 2, 400), F(5)),
     flat("histogram", F(10), bins=4, range=(-2.0, 2.0)),
     flat("bincount", I(7), minlength=5),
+    flat("bincount", I(3, 7), weights=F(3, 7), minlength=4),
     flat("unique", I(7), size=5),
     # shapes
     smooth("reshape", F(3, 4), (2, -1)),

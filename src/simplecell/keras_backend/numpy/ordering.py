@@ -12,9 +12,10 @@ from simplecell import ops
 from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.keras_backend.dispatch import callout, cast, common_dtype, constant, convert_operand, dtype_of, floating, known, no_gradient, symbolic
 from simplecell.keras_backend.numpy.indexing import take_along_axis
-from simplecell.keras_backend.numpy.reductions import axes_of, reduce, sum
+from simplecell.keras_backend.numpy.reductions import axes_of, reduce
 from simplecell.keras_backend.numpy.shaping import along, expand_dims, ravel
 from simplecell.ops import shaping
+from simplecell.ops.dtypes import to_dtype
 
 # --- sorts: the order is found by NumPy, the values are gathered, so that gradients find their way back -----------------
 
@@ -169,12 +170,24 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     else:
         values = known("bincount (without `minlength`)", x)
         length = builtins.max(int(values.max()) + 1 if values.size else 0, int(minlength or 0))
-    hit = ops.equal(expand_dims(cast(x, "int32"), -1), np.arange(length, dtype="int32"))
-    if weights is None:
-        return sum(cast(hit, "int32"), -2)
-    weights = convert_to_tensor(weights)
-    weights = cast(weights, common_dtype(x, weights))
-    return reduce("sum", ops.multiply(cast(hit, dtype_of(weights)), expand_dims(weights, -1)), -2, False)
+    dtype = "int32"
+    if weights is not None:
+        weights = convert_to_tensor(weights)
+        dtype = common_dtype(x, weights)
+        weights = cast(weights, dtype)
+    if not symbolic(x, weights):
+        return _counted_by_rows(x, weights, length).astype(to_dtype(dtype))
+    hit = cast(ops.equal(expand_dims(cast(x, "int32"), -1), np.arange(length, dtype="int32")), dtype)
+    return reduce("sum", hit if weights is None else ops.multiply(hit, expand_dims(weights, -1)), -2, False)
+
+
+def _counted_by_rows(x: np.ndarray, weights: np.ndarray | None, length: int) -> np.ndarray:
+    """One `np.bincount` for all rows: each has numbers of its own. What lies outside of 0 … length − 1 counts nowhere."""
+    rows = x.reshape(-1, x.shape[-1]).astype("int64")
+    numbers = rows + length * np.arange(len(rows))[:, None]
+    inside = (rows >= 0) & (rows < length)
+    shares = None if weights is None else np.broadcast_to(weights, x.shape).reshape(rows.shape)[inside].astype("float64")
+    return np.bincount(numbers[inside], shares, len(rows) * length).reshape(*x.shape[:-1], length)
 
 
 def histogram(x: Any, bins: Any = 10, range: Any = None) -> Any:
