@@ -10,6 +10,7 @@ from simplecell.engine.fuse import apart, fuse
 from simplecell.engine.lowering.context import Lowering, Refused
 from simplecell.engine.lowering.separable import joined
 from simplecell.engine.program import Program
+from simplecell.engine.recompute import recompute
 from simplecell.engine.target import Target
 from simplecell.graph.graph import Graph
 
@@ -39,7 +40,7 @@ def plan(graph: Graph, target: Target, threads: int, precision: str) -> Program:
     """The program for a graph. Nothing is compiled here: that is `machine`'s, when the program is bound."""
     _load_lowerings()
     ctx = Lowering(graph, target, threads, precision)
-    for group in joined(fuse(graph), graph, target):
+    for group in joined(recompute(fuse(graph), graph.outputs), graph, target):
         try:
             ctx.lower(group)
         except Refused as refused:
