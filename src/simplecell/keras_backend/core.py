@@ -31,6 +31,7 @@ from simplecell.keras_backend.control_flow import (
 from simplecell.keras_backend.conversion import convert_to_numpy, is_tensor, shape
 from simplecell.keras_backend.custom_gradient import custom_gradient, remat, stop_gradient
 from simplecell.keras_backend.indexing import scatter, scatter_update, slice, slice_update, unstack
+from simplecell.keras_backend.signatures import unannotated
 from simplecell.keras_backend.variable import Variable
 from simplecell.ops.base import Spec
 
@@ -155,3 +156,6 @@ def device_scope(device_name: str) -> Iterator[None]:
 
 def random_seed_dtype() -> str:
     return "uint32"
+
+
+unannotated(globals(), __all__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import FunctionType
 from typing import Any
 
 
@@ -10,5 +11,5 @@ def unannotated(namespace: dict[str, Any], names: Iterable[str]) -> None:
     """Take the annotations off the functions of these names; type checkers have read them in the source."""
     for name in names:
         function = namespace[name]
-        if callable(function):
+        if isinstance(function, FunctionType):
             function.__annotations__ = {}
