@@ -255,7 +255,7 @@ class _Emission:
                 for axis, t in ((self.z, tap_z), (self.y, tap_y), (self.x, tap_x)):
                     src = e.at(src, (t * axis.d - axis.p) * axis.src)
             pixels = _Pixels(n_range, z, y, x, y_range, x_range)
-            dst = e.at(self.dst_at, tap.index * self.channels * self.oc + self.column)
+            dst = e.at(self.dst_at, tap.index * self.channels * self.kernel.segments * self.oc + self.column)
             start, stop = (jobs[0] - tap.index * row_tiles).maximum(0), (jobs[1] - tap.index * row_tiles).minimum(row_tiles)
             whole = row_tiles - 1 if kernel.rest else row_tiles
             with e.loop(stop.minimum(whole), start=start, name="row_tile") as r:
