@@ -131,11 +131,12 @@ def test_small_caches_make_many_blocks(l2: int) -> None:
     from dataclasses import replace
 
     op, shape, problem = problem_of(Case((2, 13, 37, 5), (3, 3), 70, padding="same"))
-    plan = plan_direct(problem, replace(target(), l2=l2), NO_EPILOGUE)
+    plan = plan_direct(problem, replace(target(), l2=l2), NO_EPILOGUE, threads=2)
+    assert plan.kernel.partial == (l2 == 4096)
     rng = np.random.default_rng(2)
     src, weights = rng.standard_normal((2, 13, 37, 5)).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
     packed, dst = np.empty(plan.packed_bytes // 4, np.float32), np.full((2, 13, 37, 70), np.nan, np.float32)
     run(PackConvolutionWeights(), dst=packed, src=weights, **plan.packing)
-    scratch = guarded(np.zeros(-(-plan.scratch_bytes // 64) * 16, np.float32))
-    run(plan.kernel, 1, dst=dst, src=src, weights=packed, scratch=scratch, scratch_stride=scratch.nbytes, **plan.arguments)
+    scratch = guarded(np.zeros(-(-plan.scratch_bytes // 64) * 32, np.float32))
+    run(plan.kernel, 2, dst=dst, src=src, weights=packed, scratch=scratch, scratch_stride=scratch.nbytes // 2, **plan.arguments)
     np.testing.assert_allclose(dst, op.reference(src, weights), rtol=2e-5, atol=2e-5)

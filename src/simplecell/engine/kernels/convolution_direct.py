@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from simplecell.engine.emit import I8, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
@@ -37,70 +37,36 @@ class ConvolutionDirect(Kernel):
     epilogue: Epilogue = NO_EPILOGUE
     copy: bool = False
     spread: bool = False
-    lines: int = 0
-    """cache lines of the next block's weights to fetch in each step of depth, where weights come from beyond L2"""
+    lines: int = 1
+    """cache lines of the weights needed next to fetch in each step of depth"""
+    partial: bool = False
+    """A block of weights with many input channels does not stay in L2 while the tiles go over it. So one row of taps at a time goes over all
+    tiles, and their sums wait in scratch meanwhile. Needs copy."""
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (*_ARGUMENTS, *(_SCRATCH if self.copy else ()), *(SPREAD if self.spread else ()), *self.epilogue.arguments)
+        return (
+            *_ARGUMENTS,
+            *(_SCRATCH if self.copy else ()),
+            *(("sums",) if self.partial else ()),
+            *(SPREAD if self.spread else ()),
+            *self.epilogue.arguments,
+        )
 
     @property
     def name(self) -> str:
         words = (
             "convolution_forward_f32",
-            str(self.tile) + (f"p{self.lines}" if self.lines else ""),
+            str(self.tile) + (f"p{self.lines}" if self.lines > 1 else ""),
             "copy" if self.copy else "",
             "spread" if self.spread else "",
+            "partial" if self.partial else "",
             self.epilogue.name,
         )
         return "_".join(w for w in words if w)
 
     def emit(self, e: Emitter) -> None:
-        t = self.tile
-        width = t.vectors * e.lanes
-        dst, weights = e.pointer("dst"), e.pointer("weights")
-        oh, ow, od, oc, ic = (e.index(a) for a in ("oh", "ow", "od", "oc", "ic"))
-        runs = [(e.index(f"taps{i}"), e.index(f"tap{i}")) for i in range(3)]
-        run, pixel = e.index("run"), e.index("pixel")
-        rows, columns, parts = e.index("rows"), e.index("columns"), e.index("parts")
-        group_ic, group_oc, group_blocks, blocks = (e.index(a) for a in ("group_ic", "group_oc", "group_blocks", "blocks"))
-        step_ahead = e.index("ahead")
-        depth = runs[0][0] * runs[1][0] * runs[2][0] * run
-        operands = Operands.of(e, self.epilogue)
-        source = _Copied(e) if self.copy else _InPlace(e)
-
-        row_blocks, column_blocks = (oh + rows - 1) // rows, (ow + columns - 1) // columns
-        units = e.index("n") * od * row_blocks * column_blocks
-        first, last = e.my_share(units * parts)
-        with e.loop(last, start=first, name="unit") as unit:
-            part, u = unit.index // units, unit.index % units
-            x0, u = u % column_blocks * columns, u // column_blocks
-            y0, plane = u % row_blocks * rows, u // row_blocks
-            x1, y1 = (x0 + columns).minimum(ow), (y0 + rows).minimum(oh)
-            x_base = x0.minimum(ow - t.pixels)  # where the ragged tile of a narrow last block begins
-            base, row_stride = source.block(plane // od, plane % od, y0, y1, x_base, x1)
-            with e.loop(blocks * (part + 1) // parts, start=blocks * part // parts, name="block") as block:
-                group, c = block.index // group_blocks, block.index % group_blocks * width
-                src_group, w_block = e.at(base, group * group_ic), e.at(weights, block.index * depth * width)
-                following = e.at(w_block, depth * width)
-                with e.loop(y1, start=y0, carry=[following], name="row") as row:
-                    line = (plane * oh + row.index) * ow
-                    src_row = e.at(src_group, (row.index - y0) * row_stride)
-                    with e.loop(x1, start=x0, step=t.pixels, carry=row.values, name="tile") as x:
-                        at = x.index.minimum(ow - t.pixels)
-                        src = e.at(src_row, (at - x_base) * pixel)
-                        if not self.spread:
-                            fetch_operands(e, t, operands, line + at, oc, group * group_oc + c)
-                        acc, far = _taps(e, t, src, pixel, w_block, runs, run, Ahead(self.lines, x.values[0], step_ahead))
-                        channel, channels = group * group_oc + c, group_oc - c
-                        if self.spread:
-                            image, deep, down, step = (e.index(a) for a in SPREAD)
-                            start = plane // od * image + plane % od * deep + row.index * down
-                            store_tile(e, t, acc, operands, dst, at, step, channel, channels, start)
-                        else:
-                            store_tile(e, t, acc, operands, dst, line + at, oc, channel, channels)
-                        x.carry([far])
-                    row.carry(x.results)
+        _Direct(e, self).emit()
 
 
 _ARGUMENTS = (
@@ -118,29 +84,142 @@ _SCRATCH = "scratch scratch_stride pad_d pad_h pad_w kd kh kw dilation_d dilatio
 SPREAD = ("spread_image", "spread_plane", "spread_row", "spread_pixel")
 
 
-def _taps(
-    e: Emitter, tile: Tile, src: Value, pixel: Index, weights: Value, loops: list[tuple[Index, Index]], run: Index, ahead: Ahead
-) -> tuple[list[Value], Value]:
-    """The accumulators of one tile: three loops over taps around the contiguous run; and the address up to which was fetched."""
-    (n0, s0), (n1, s1), (n2, s2) = loops
-    width = tile.vectors * e.lanes
-    with e.loop(n0, carry=[*zeros(e, tile), ahead.at, src, weights], name="tap0", at_least_once=True) as t0:
-        *acc0, src0, w0 = t0.values
-        with e.loop(n1, carry=[*acc0, src0, w0], name="tap1", at_least_once=True) as t1:
-            *acc1, src1, w1 = t1.values
-            with e.loop(n2, carry=[*acc1, src1, w1], name="tap2", at_least_once=True) as t2:
-                *acc2, far, src2, w2 = t2.values
-                acc = accumulate(e, tile, acc2, src2, pixel, w2, run, replace(ahead, at=far) if ahead.lines else None)
-                t2.carry([*acc, *([] if ahead.lines else [far]), e.at(src2, s2), e.at(w2, run * width)])
-            *acc1, _, w1 = t2.results
-            t1.carry([*acc1, e.at(src1, s1), w1])
-        *acc0, _, w0 = t1.results
-        t0.carry([*acc0, e.at(src0, s0), w0])
-    return list(t0.results[:-3]), t0.results[-3]
+class _Direct:
+    def __init__(self, e: Emitter, kernel: ConvolutionDirect) -> None:
+        self.e, self.k, self.tile, self.width = e, kernel, kernel.tile, kernel.tile.vectors * e.lanes
+        self.dst, self.weights = e.pointer("dst"), e.pointer("weights")
+        self.n, self.od, self.oh, self.ow, self.oc = (e.index(a) for a in ("n", "od", "oh", "ow", "oc"))
+        self.loops = [(e.index(f"taps{i}"), e.index(f"tap{i}")) for i in range(3)]
+        self.run, self.pixel, self.ahead = e.index("run"), e.index("pixel"), e.index("ahead")
+        self.operands = Operands.of(e, kernel.epilogue)
+        self.source = _Copied(e) if kernel.copy else _InPlace(e)
+
+    def emit(self) -> None:
+        e = self.e
+        rows, columns, parts = e.index("rows"), e.index("columns"), e.index("parts")
+        group_ic, group_oc, group_blocks, blocks = (e.index(a) for a in ("group_ic", "group_oc", "group_blocks", "blocks"))
+        block_weights = self.loops[0][0] * self.loops[1][0] * self.loops[2][0] * self.run * self.width
+        row_blocks, column_blocks = (self.oh + rows - 1) // rows, (self.ow + columns - 1) // columns
+        units = self.n * self.od * row_blocks * column_blocks
+        first, last = e.my_share(units * parts)
+        with e.loop(last, start=first, name="unit") as unit:
+            part, u = unit.index // units, unit.index % units
+            x0, u = u % column_blocks * columns, u // column_blocks
+            y0, plane = u % row_blocks * rows, u // row_blocks
+            x1, y1 = (x0 + columns).minimum(self.ow), (y0 + rows).minimum(self.oh)
+            x_base = x0.minimum(self.ow - self.tile.pixels)  # where the ragged tile of a narrow last block begins
+            base, row_stride = self.source.block(plane // self.od, plane % self.od, y0, y1, x_base, x1)
+            with e.loop(blocks * (part + 1) // parts, start=blocks * part // parts, name="block") as block:
+                group, c = block.index // group_blocks, block.index % group_blocks * self.width
+                area = _Area(plane, y0, y1, x0, x1, x_base, row_stride, group * group_oc + c, group_oc - c)
+                src, weights = e.at(base, group * group_ic), e.at(self.weights, block.index * block_weights)
+                if self.k.partial:
+                    self._by_rows_of_taps(area, src, weights)
+                else:
+                    self._tiles(area, src, weights, self.loops, e.at(weights, block_weights))
+
+    def _by_rows_of_taps(self, area: _Area, src: Value, weights: Value) -> None:
+        """One row of taps after the other over all tiles of the area."""
+        e = self.e
+        (n0, s0), (n1, s1), (n2, _) = self.loops
+        row_weights = n2 * self.run * self.width
+        with e.loop(n0 * n1, name="taps") as t:
+            here = e.at(weights, t.index * row_weights)
+            at = e.at(src, t.index // n1 * s0 + t.index % n1 * s1)
+            self._tiles(area, at, here, self.loops[2:], e.at(here, row_weights), (t.index > 0, (t.index + 1).equals(n0 * n1)))
+
+    def _tiles(
+        self, area: _Area, src: Value, weights: Value, loops: list[tuple[Index, Index]], following: Value, partial: tuple[Value, Value] | None = None
+    ) -> None:
+        """All tiles of the area. following: the weights needed next; partial: were there sums before, and are these the last?"""
+        e, t = self.e, self.tile
+        with e.loop(area.y1, start=area.y0, carry=[following], name="row") as row:
+            src_row = e.at(src, (row.index - area.y0) * area.row_stride)
+            with e.loop(area.x1, start=area.x0, step=t.pixels, carry=row.values, name="tile") as x:
+                at = x.index.minimum(self.ow - t.pixels)
+                line = (area.plane * self.oh + row.index) * self.ow
+                if not self.k.spread:
+                    fetch_operands(e, t, self.operands, line + at, self.oc, area.channel)
+                acc = zeros(e, t)
+                if partial:
+                    sums = self._sums(area, row.index, x.index)
+                    acc = self._load(acc, sums, partial[0])
+                src_tile = e.at(src_row, (at - area.x_base) * self.pixel)
+                acc, far = self._sum(acc, src_tile, weights, loops, x.values[0])
+                if partial:
+                    with e.otherwise_when(partial[1]) as (last, more):
+                        with last:
+                            self._store(acc, area, row.index, line, at)
+                        with more:
+                            for i, a in enumerate(acc):
+                                e.store(a, sums, i * e.lanes)
+                else:
+                    self._store(acc, area, row.index, line, at)
+                x.carry([far])
+            row.carry(x.results)
+
+    def _sum(self, acc: list[Value], src: Value, weights: Value, loops: list[tuple[Index, Index]], far: Value) -> tuple[list[Value], Value]:
+        """The accumulators after loops over taps around the contiguous run; and the address up to which was fetched ahead."""
+        if not loops:
+            *acc, far = accumulate(self.e, self.tile, acc, src, self.pixel, weights, self.run, Ahead(self.k.lines, far, self.ahead))
+            return acc, far
+        (count, step), *inner = loops
+        weights_step = self.run * self.width
+        for n, _ in inner:
+            weights_step = weights_step * n
+        with self.e.loop(count, carry=[*acc, far, src, weights], name="tap", at_least_once=True) as tap:
+            *acc, far, src, weights = tap.values
+            acc, far = self._sum(acc, src, weights, inner, far)
+            tap.carry([*acc, far, self.e.at(src, step), self.e.at(weights, weights_step)])
+        *acc, far, _, _ = tap.results
+        return acc, far
+
+    def _store(self, acc: list[Value], area: _Area, row: Index, line: Index, at: Index) -> None:
+        e, plane = self.e, area.plane
+        if self.k.spread:
+            image, deep, down, step = (e.index(a) for a in SPREAD)
+            start = plane // self.od * image + plane % self.od * deep + row * down
+            store_tile(e, self.tile, acc, self.operands, self.dst, at, step, area.channel, area.channels, start)
+        else:
+            store_tile(e, self.tile, acc, self.operands, self.dst, line + at, self.oc, area.channel, area.channels)
+
+    def _sums(self, area: _Area, row: Index, x: Index) -> Value:
+        """Where the sums of a tile wait."""
+        e, t = self.e, self.tile
+        across = (area.x1 - area.x0 + t.pixels - 1) // t.pixels
+        tile = (row - area.y0) * across + (x - area.x0) // t.pixels
+        return e.at(self.source.scratch, e.index("sums") + tile * (t.accumulators * e.lanes))
+
+    def _load(self, acc: list[Value], sums: Value, condition: Value) -> list[Value]:
+        """The sums if the condition holds, else acc; a loop of no or one turn, since a branch has no values."""
+        e = self.e
+        with e.loop(e.select(condition, 1, 0), carry=acc, name="sums") as loop:
+            loop.carry([e.load(sums, i * e.lanes) for i in range(len(acc))])
+        return loop.results
+
+
+@dataclass(frozen=True)
+class _Area:
+    """A block of output pixels and of output channels."""
+
+    plane: Index
+    y0: Index
+    y1: Index
+    x0: Index
+    x1: Index
+    x_base: Index
+    """the column that the source's address stands for"""
+    row_stride: Index
+    """values from the input of one output row to the next's"""
+    channel: Index
+    channels: Index
+    """how many there are from `channel` on"""
 
 
 class _InPlace:
     """The tile reads the input where it lies."""
+
+    scratch: Value = None
 
     def __init__(self, e: Emitter) -> None:
         self.e, self.src = e, e.pointer("src")

@@ -31,8 +31,8 @@ class WinogradForward(Kernel):
     tile: Tile
     epilogue: Epilogue = NO_EPILOGUE
     dimensions: int = 2
-    lines: int = 0
-    """cache lines of the next block's weights to fetch in each step of depth, where weights come from beyond L2"""
+    lines: int = 1
+    """cache lines of the next block's weights to fetch in each step of depth"""
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -41,7 +41,7 @@ class WinogradForward(Kernel):
     @property
     def name(self) -> str:
         words = (
-            f"winograd_forward_f32_{self.dimensions}d_{self.transform}_{self.tile}" + (f"p{self.lines}" if self.lines else ""),
+            f"winograd_forward_f32_{self.dimensions}d_{self.transform}_{self.tile}" + (f"p{self.lines}" if self.lines > 1 else ""),
             self.epilogue.name,
         )
         return "_".join(w for w in words if w)
@@ -143,9 +143,9 @@ class _Winograd:
             u = e.at(weights, (p.index * self.chunk_blocks + block.index) * self.ic * self.width)
             following = e.at(u, self.ic * self.width)  # the next block of this point, or the first of the next point
             with e.loop(count, step=tile.pixels, carry=[following], name="tiles") as x:
-                ahead = Ahead(self.k.lines, x.values[0], self.ahead) if self.k.lines else None
+                ahead = Ahead(self.k.lines, x.values[0], self.ahead)
                 acc = accumulate(e, tile, zeros(e, tile), e.at(v, x.index * self.v_pixel), self.v_pixel, u, self.ic, ahead)
-                x.carry(acc[tile.accumulators :] or x.values)
+                x.carry(acc[tile.accumulators :])
                 out = e.at(m, x.index * self.m_pixel)
                 for q in range(tile.pixels):
                     for w in range(tile.vectors):

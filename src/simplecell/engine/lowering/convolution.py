@@ -17,6 +17,11 @@ from simplecell.engine.program import Address
 from simplecell.ops.convolution import Convolution
 
 
+NEAR = 0.92
+"""A later entry must be predicted to take less than this share of an earlier one's time: predictions are not better than that, and the table
+prefers what is more accurate."""
+
+
 @dataclass(frozen=True)
 class Algorithm:
     """`refuses` returns why it cannot (None: it can); `cost` predicts nanoseconds on one thread; `lower` appends the steps."""
@@ -29,7 +34,7 @@ class Algorithm:
 
 @lowers(Convolution)
 def convolution(ctx: Lowering, group: Group) -> str | None:
-    """Append the steps of a convolution, by the cheapest algorithm that does not refuse; the earlier in the table wins a draw."""
+    """Append the steps of a convolution, by the cheapest algorithm that does not refuse; the earlier in the table wins a near draw."""
     op = group.anchor.op
     assert isinstance(op, Convolution)
     src, weights = group.anchor.inputs
@@ -41,17 +46,19 @@ def convolution(ctx: Lowering, group: Group) -> str | None:
     if problem is None:
         return "more than three spatial axes"
     best: tuple[float, Algorithm] | None = None
-    notes = []
+    costs: list[str] = []
+    refusals: dict[tuple[str, str], None] = {}
     for algorithm in ALGORITHMS:
         refusal = algorithm.refuses(problem, ctx)
         if refusal is None:
             cost = algorithm.cost(problem, ctx)
-            notes.append(f"{algorithm.name} predicted {cost / 1e3:.0f} µs")
-            if best is None or cost < best[0]:
+            costs.append(f"{algorithm.name} {cost / 1e3:.0f}")
+            if best is None or cost < NEAR * best[0]:
                 best = cost, algorithm
         else:
-            notes.append(f"not {algorithm.name}: {refusal}")
+            refusals.setdefault((algorithm.name.split()[0], refusal), None)
     assert best is not None, "direct convolution refuses nothing"
+    notes = ["predicted µs: " + ", ".join(costs), *(f"not {family}: {why}" for family, why in refusals if len(costs) == 1)]
     best[1].lower(problem, ctx, group, "; ".join(notes))
     return None
 

@@ -16,8 +16,9 @@ BYTES_PER_NS = 10.0
 
 
 def peak(target: Target) -> float:
-    """GFLOP/s of one core at 3 GHz with two multipliers. Only ratios of predicted times decide, so the clock does not matter."""
-    return 3.0 * 2 * 2 * target.lanes * (1.0 if target.fma else 0.5)
+    """GFLOP/s of one core at 3 GHz with two multipliers; Zen 4's are half as wide as AVX-512. Against it stand bytes per nanosecond."""
+    wide = 0.5 if target.name == "avx512" and target.cpu == "znver4" else 1.0
+    return 3.0 * 2 * 2 * target.lanes * wide * (1.0 if target.fma else 0.5)
 
 
 @dataclass(frozen=True)
@@ -58,23 +59,10 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
     conflict = p.strides[2] * p.ic * 4 % 4096 == 0 and tile.pixels > target.l1 // 4096 - 2
     copy = p.padded or conflict
     pitch = p.ic + (lanes if copy and conflict else 0)
-    planes = kd
-
-    def block_bytes(rows: int, columns: int) -> int:
-        return 4 * planes * ((rows - 1) * sh + (kh - 1) * dh + 1) * ((columns - 1) * sw + (kw - 1) * dw + 1) * pitch
-
-    # Inputs share the L2 cache with one block of weights if all weights fit it, and get half of it if not: see the kernel.
-    budget = target.l2 // 4 if packed_bytes <= target.l2 // 2 else target.l2 // 2
-    columns = _rounded(ow, tile.pixels)
-    pieces = 1
-    while block_bytes(1, columns) > budget and columns > tile.pixels:
-        pieces += 1
-        columns = _rounded(-(-ow // pieces), tile.pixels)
-    rows = oh
-    while rows > 1 and block_bytes(rows, columns) > budget:
-        rows = -(-rows // 2)
+    small = packed_bytes <= target.l2 // 2
+    rows, columns = _block(p, tile, pitch, 1 + epilogue.kinds.count("full") if small else 0, target.l2 // (4 if small else 2))
     units = p.n * od * -(-oh // rows) * -(-ow // columns)
-    if packed_bytes <= target.l2 // 2 and not even(units, threads):  # smaller blocks, of one size if possible
+    if small and not even(units, threads):  # smaller blocks, of one size if possible
         if oh > 1:
             rows = next((r for r in range(min(rows, -(-oh // threads)), 0, -1) if even(p.n * od * -(-oh // r), threads)), 1)
         else:
@@ -97,17 +85,43 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
             dilation_d=dd, dilation_h=dh, dilation_w=dw, pitch=pitch, row_stride=row, plane_stride=plane,
         )  # fmt: skip
     packing = dict(taps=p.taps, ic=p.ic // p.groups, oc=p.oc // p.groups, groups=p.groups, merged=merged, blocks=group_blocks, width=width)
-    scratch = block_bytes(rows, columns) if copy else 0
+    scratch = _input_bytes(p, rows, columns, pitch) if copy else 0
+    partial = copy and kd * kh > 1 and 4 * depth * width > target.l2 // 4
+    if partial:
+        arguments["sums"] = scratch // 4
+        scratch += 4 * rows * columns * width
     passes = rows * -(-columns // tile.pixels)  # over a block of weights; meanwhile the next one is fetched
-    lines, arguments["ahead"] = fetch_ahead(tile, target, passes) if packed_bytes > target.l2 * 3 // 4 else (0, 0)
-    return DirectPlan(ConvolutionDirect(tile, epilogue, copy, lines=lines), arguments, packing, packed_bytes, scratch)
+    lines, arguments["ahead"] = fetch_ahead(tile, target, passes)
+    return DirectPlan(ConvolutionDirect(tile, epilogue, copy, lines=lines, partial=partial), arguments, packing, packed_bytes, scratch)
+
+
+def _input_bytes(p: ConvolutionProblem, rows: int, columns: int, pitch: int) -> int:
+    """of the inputs that a block of output rows and columns reads, pixels `pitch` values apart."""
+    height, width = ((n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip((rows, columns), p.strides[1:], p.kernel[1:], p.dilation[1:]))
+    return 4 * p.kernel[0] * height * width * pitch
+
+
+def _block(p: ConvolutionProblem, tile: Tile, pitch: int, outputs: int, budget: int) -> tuple[int, int]:
+    """Rows and columns (whole tiles) of a block whose inputs and `outputs` arrays like dst take at most `budget` bytes: a block of output
+    channels after the other reads the inputs, and fills in its part of each pixel's line of outputs."""
+
+    def fits(rows: int, columns: int) -> bool:
+        return _input_bytes(p, rows, columns, pitch) + 4 * rows * columns * p.oc * outputs <= budget
+
+    columns, pieces, rows = _rounded(p.dst[2], tile.pixels), 1, p.dst[1]
+    while not fits(1, columns) and columns > tile.pixels:
+        pieces += 1
+        columns = _rounded(-(-p.dst[2] // pieces), tile.pixels)
+    while rows > 1 and not fits(rows, columns):
+        rows = -(-rows // 2)
+    return rows, columns
 
 
 def fetch_ahead(tile: Tile, target: Target, passes: int) -> tuple[int, int]:
-    """Cache lines, and values to move on, in each step, so that `passes` over one block of weights fetch the next block; nothing if there are
-    so many passes that waiting during the first costs little."""
+    """Cache lines, and values to move on, in each step, so that `passes` over one block of weights fetch the next block. In a network all
+    weights come from memory; where they are in L2 already, one such instruction in a step costs nothing."""
     step = -(-tile.vectors * target.lanes // passes)
-    return (-(-step // LINE), step) if passes <= 24 else (0, 0)
+    return -(-step // LINE), step
 
 
 def even(units: int, threads: int) -> bool:

@@ -15,11 +15,9 @@ from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, even, fe
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
-SHARED_BYTES_PER_NS = 28.0
-"""of one core from the last-level cache, for what streams (measured)"""
-FETCHED_BYTES_PER_NS = 20.0
-"""from memory, fetched ahead"""
-SHARED_CACHE = 32 * 2**20
+MEMORY_BYTES_PER_NS, SHARED_BYTES_PER_NS = 20.0, 28.0
+"""of one core, for what streams: weights that do not fit L2 (in a network they come from memory, measured 10 to 14; alone from the shared
+cache, 28), and scratch that does not"""
 TRANSFORM_NS = {4: 1.6, 6: 1.6, 8: 2.4}
 """by points in one dimension: per point and vector of channels, loads and stores included, where scratch takes little of L2 (measured;
 the 64 values of an 8×8 tile do not fit the registers)"""
@@ -99,11 +97,11 @@ def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, 
                         continue
                     scratch = v + m * chunk_blocks
                     near = scratch + u <= 0.9 * l2
-                    stream = SHARED_BYTES_PER_NS if u <= SHARED_CACHE else FETCHED_BYTES_PER_NS
+
                     again = 0 if near else v * (chunks - parts)
                     if scratch > l2:
                         again += 2 * scratch
-                    reads = units * ((0.0 if near else u / stream) + again / SHARED_BYTES_PER_NS)
+                    reads = units * ((0.0 if near else u / MEMORY_BYTES_PER_NS) + again / SHARED_BYTES_PER_NS)
                     pressure = (scratch + (u if near else 0)) / l2
                     # Reading ahead hides most of the shorter of the two, not all.
                     cost = max(products, reads) + 0.3 * min(products, reads)
@@ -155,7 +153,7 @@ def plan_winograd(problem: ConvolutionProblem, transform: Transform, target: Tar
         v_pixel=v_pixel, v_point=v_point, m_pixel=chunk_blocks * width, m_point=m_point, patch=patch, m_begin=m_begin,
     )  # fmt: skip
     packed_bytes = 4 * points * chunks * chunk_blocks * width * p.ic
-    lines, arguments["ahead"] = fetch_ahead(tile, target, block // tile.pixels) if packed_bytes > target.l2 // 2 else (0, 0)
+    lines, arguments["ahead"] = fetch_ahead(tile, target, block // tile.pixels)
     return WinogradPlan(
         WinogradForward(t, tile, epilogue, dimensions, lines),
         arguments,
