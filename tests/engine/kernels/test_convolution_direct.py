@@ -89,7 +89,7 @@ def test_equals_reference(case: Case, name: str) -> None:
     expected = op.reference(src, weights)
     # Each output sums so many products of standard normal numbers, each rounded to 24 bits.
     tolerance = 2.0**-23 * (problem.taps * problem.ic // problem.groups) ** 0.5 * 8
-    for epilogue in (NO_EPILOGUE,) if name != "avx512" else (NO_EPILOGUE, BIAS_RELU_ADD, SIGMOIDS):
+    for epilogue in (NO_EPILOGUE,) if name != available_targets()[0] or CASES.index(case) % 3 else (NO_EPILOGUE, BIAS_RELU_ADD, SIGMOIDS):
         plan = plan_direct(problem, target(name), epilogue)
         operands, wanted = [], expected
         if epilogue is BIAS_RELU_ADD:
@@ -125,14 +125,14 @@ def test_axes_of_extent_one_are_dropped_and_pointwise_rows_join() -> None:
     assert (pointwise.n, pointwise.dst) == (1, (1, 1, 60))
 
 
-@pytest.mark.parametrize("l2", [4096, 40 * 1024])
+@pytest.mark.parametrize("l2", [4096, 40 * 1024, 512 * 1024])
 def test_small_caches_make_many_blocks(l2: int) -> None:
     """Blocks of rows, of columns and parts of the output channels, all ragged."""
     from dataclasses import replace
 
     op, shape, problem = problem_of(Case((2, 13, 37, 5), (3, 3), 70, padding="same"))
     plan = plan_direct(problem, replace(target(), l2=l2), NO_EPILOGUE, threads=2)
-    assert plan.kernel.partial == (l2 == 4096)
+    assert plan.kernel.partial == (l2 < 512 * 1024)
     rng = np.random.default_rng(2)
     src, weights = rng.standard_normal((2, 13, 37, 5)).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
     packed, dst = np.empty(plan.packed_bytes // 4, np.float32), np.full((2, 13, 37, 70), np.nan, np.float32)

@@ -16,7 +16,6 @@ from simplecell.engine.lowering.convolution_winograd import plan_winograd, refus
 from simplecell.engine.program import Address
 from simplecell.ops.convolution import Convolution
 
-
 NEAR = 0.92
 """A later entry must be predicted to take less than this share of an earlier one's time: predictions are not better than that, and the table
 prefers what is more accurate."""
