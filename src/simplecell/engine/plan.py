@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from simplecell.engine.fuse import apart, fuse
 from simplecell.engine.lowering.context import Lowering, Refused
 from simplecell.engine.lowering.separable import joined
+from simplecell.engine.placement import places
 from simplecell.engine.program import Program
 from simplecell.engine.recompute import recompute
 from simplecell.engine.target import Target
@@ -39,8 +40,9 @@ def _load_lowerings() -> None:
 def plan(graph: Graph, target: Target, threads: int, precision: str) -> Program:
     """The program for a graph. Nothing is compiled here: that is `machine`'s, when the program is bound."""
     _load_lowerings()
-    ctx = Lowering(graph, target, threads, precision)
-    for group in joined(recompute(fuse(graph), graph.outputs), graph, target):
+    groups = joined(recompute(fuse(graph), graph.outputs), graph, target)
+    ctx = Lowering(graph, target, threads, precision, places(groups, graph.outputs))
+    for group in groups:
         try:
             ctx.lower(group)
         except Refused as refused:

@@ -71,7 +71,7 @@ class ConvolutionDirect(Kernel):
 
 _ARGUMENTS = (
     "dst src weights "
-    "n od oh ow oc ic id ih iw "  # ic: values from one pixel of src to the next
+    "n od oh ow oc ic id ih iw "  # oc, ic: values from one pixel of dst and of src to the next
     "stride_d stride_h stride_w "  # of the convolution, in pixels
     "taps0 tap0 taps1 tap1 taps2 tap2 "  # three nested loops over taps: how many, and values from one to the next, where the tile reads
     "run pixel "  # contiguous values per tap; values from one output pixel's input to the next's, where the tile reads

@@ -52,7 +52,7 @@ class WinogradForward(Kernel):
 
 _ARGUMENTS = (
     "dst src weights scratch scratch_stride "
-    "n ih iw ic oh ow oc pad_h pad_w tiles_h tiles_w block parts chunks chunk_blocks "
+    "n ih iw ic oh ow oc dst_pixel pad_h pad_w tiles_h tiles_w block parts chunks chunk_blocks "
     "v_pixel v_point m_pixel m_point "  # strides in V and M, in values
     "ahead "  # values of weights to fetch in each step of depth; see `lines`
     "m_begin patch"  # where M and the copy of an edge tile begin, in values from V's begin
@@ -64,6 +64,7 @@ class _Winograd:
         self.e, self.k, self.t = e, kernel, kernel.transform
         self.dst, self.src, self.weights = e.pointer("dst"), e.pointer("src"), e.pointer("weights")
         self.ih, self.iw, self.ic, self.oh, self.ow, self.oc = (e.index(a) for a in ("ih", "iw", "ic", "oh", "ow", "oc"))
+        self.dst_pixel = e.index("dst_pixel")  # values from one pixel of dst to the next: oc, or more where dst is a part of a concatenation
         self.pad_h, self.pad_w, self.tiles_h, self.tiles_w = (e.index(a) for a in ("pad_h", "pad_w", "tiles_h", "tiles_w"))
         self.v_pixel, self.v_point = e.index("v_pixel"), e.index("v_point")
         self.m_pixel, self.m_point = e.index("m_pixel"), e.index("m_point")
@@ -157,7 +158,7 @@ class _Winograd:
         channels = (self.oc - channel).minimum(self.chunk)
         with e.loop(count, name="tile") as tile:
             image, y, x = self._place(begin + tile.index)
-            pixel = ((image * self.oh + y) * self.ow + x) * self.oc
+            pixel = ((image * self.oh + y) * self.ow + x) * self.dst_pixel
             rows, columns = (self.oh - y).minimum(self.out_rows), (self.ow - x).minimum(outputs)
             whole = b.and_(rows.equals(self.out_rows), columns.equals(outputs))
             m = e.at(self.m, tile.index * self.m_pixel)
@@ -173,7 +174,7 @@ class _Winograd:
                 def from_registers() -> None:
                     for r in range(self.out_rows):
                         for s in range(outputs):
-                            offset = pixel + (self.ow * r + s) * self.oc  # noqa: B023
+                            offset = pixel + (self.ow * r + s) * self.dst_pixel  # noqa: B023
                             e.store(self.operands.apply(e, y_values[r][s], offset, oc), self.dst, offset + oc)  # noqa: B023
 
                 def from_memory() -> None:
@@ -181,7 +182,7 @@ class _Winograd:
                         for s in range(outputs):
                             e.store(y_values[r][s], self.buffer, (r * outputs + s) * e.lanes)  # noqa: B023
                     with e.loop(rows, name="out_row") as r_, e.loop(columns, name="out_column") as s_:  # noqa: B023
-                        offset = pixel + (self.ow * r_.index + s_.index) * self.oc  # noqa: B023
+                        offset = pixel + (self.ow * r_.index + s_.index) * self.dst_pixel  # noqa: B023
                         value = e.load(self.buffer, (r_.index * outputs + s_.index) * e.lanes)
                         e.store(self.operands.apply(e, value, offset, oc), self.dst, offset + oc)  # noqa: B023
 

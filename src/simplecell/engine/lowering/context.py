@@ -10,7 +10,7 @@ A lowering returns None when it has appended its steps, or the reason (a string)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from simplecell.engine import memory
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.fuse import Group
 from simplecell.engine.kernel import Kernel
+from simplecell.engine.placement import Place
 from simplecell.engine.program import Address, Buffer, Program, Step
 from simplecell.engine.target import Target
 from simplecell.graph.graph import Graph
@@ -51,7 +52,8 @@ def lowers(*ops: type[Op], order: int = 0) -> Callable[[LoweringFunction], Lower
 class Lowering:
     """Collects buffers and steps. `precision` is `fast` or `exact`."""
 
-    def __init__(self, graph: Graph, target: Target, threads: int, precision: str) -> None:
+    def __init__(self, graph: Graph, target: Target, threads: int, precision: str, places: Mapping[Tensor, Place] | None = None) -> None:
+        self._places = places or {}
         self.graph, self.target, self.threads, self.precision = graph, target, threads, precision
         self._buffers: list[Buffer] = []
         self._steps: list[Step] = []
@@ -71,16 +73,28 @@ class Lowering:
     # --- for lowerings -----------------------------------------------------------------------------------------------
 
     def address(self, tensor: Tensor) -> Address:
-        """Where the tensor lies: dense, in C order. The first call for a group's output makes its buffer."""
+        """Where the tensor lies: in C order, dense but for what `strides` says. The first call for a group's output makes its buffer."""
         found = self._addresses.get(tensor)
         if found is None:
             op = tensor.node.op
+            place = self._places.get(tensor)
             if isinstance(op, Constant):
                 found = self.constant(op.value)
+            elif place is not None:
+                found = self.address(place.whole) + 4 * place.channel
             else:
                 found = self._buffer(Buffer("arena", tensor.spec.nbytes))
             self._addresses[tensor] = found
         return found
+
+    def pixel_stride(self, tensor: Tensor) -> int:
+        """Elements from one pixel (the last axis but one) to the next: the channels, of the concatenation that the tensor is a part of if it is one."""
+        place = self._places.get(tensor)
+        return (tensor if place is None else place.whole).shape[-1]
+
+    def placed(self, tensor: Tensor) -> bool:
+        """Is the tensor written into its place in a concatenation, and so not dense?"""
+        return tensor in self._places
 
     def view(self, tensor: Tensor, of: Address) -> None:
         """`tensor` lies at an address that exists already (a reshape, a contiguous slice)."""

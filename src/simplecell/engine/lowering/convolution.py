@@ -75,6 +75,7 @@ def _lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reas
         return packed
 
     arguments: dict[str, Any] = {**plan.arguments, **operands, **(ctx.scratch(plan.scratch_bytes) if plan.kernel.copy else {})}
+    arguments["oc"] = ctx.pixel_stride(group.output)
     ctx.step(
         plan.kernel,
         algorithm=f"direct {plan.kernel.tile}",
@@ -100,7 +101,7 @@ def _winograd(transform: Transform) -> Algorithm:
             ctx.step(plan.weights, algorithm="transform weights", nbytes=2 * plan.packed_bytes, dst=packed, src=ctx.address(weights), **plan.packing)
             return packed
 
-        arguments: dict[str, Any] = {**plan.arguments, **operands, **ctx.scratch(plan.scratch_bytes)}
+        arguments: dict[str, Any] = {**plan.arguments, **operands, **ctx.scratch(plan.scratch_bytes), "dst_pixel": ctx.pixel_stride(group.output)}
         ctx.step(
             plan.kernel,
             algorithm=f"{name} {plan.kernel.tile}",
@@ -118,7 +119,7 @@ def _winograd(transform: Transform) -> Algorithm:
     return Algorithm(
         name,
         lambda problem, ctx: refusal(problem, transform, ctx.target, ctx.precision),
-        lambda problem, ctx: winograd_cost(problem, transform, ctx.target, ctx.threads),
+        lambda problem, ctx: winograd_cost(problem, transform, ctx.target, 1),  # whatever the threads: the choice decides the bits
         lower,
     )
 

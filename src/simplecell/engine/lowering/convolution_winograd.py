@@ -147,7 +147,7 @@ def plan_winograd(problem: ConvolutionProblem, transform: Transform, target: Tar
     m_begin = points * v_point
     patch = m_begin + points * m_point
     arguments = dict(
-        n=images, ih=p.src[1], iw=p.src[2], ic=p.ic, oh=p.dst[1], ow=p.dst[2], oc=p.oc, pad_h=p.low[1], pad_w=p.low[2],
+        n=images, ih=p.src[1], iw=p.src[2], ic=p.ic, oh=p.dst[1], ow=p.dst[2], oc=p.oc, dst_pixel=p.oc, pad_h=p.low[1], pad_w=p.low[2],
         tiles_h=-(-p.dst[1] // t.outputs) if dimensions == 2 else 1, tiles_w=-(-p.dst[2] // t.outputs),
         block=block, parts=cut.parts, chunks=chunks, chunk_blocks=chunk_blocks,
         v_pixel=v_pixel, v_point=v_point, m_pixel=chunk_blocks * width, m_point=m_point, patch=patch, m_begin=m_begin,

@@ -169,9 +169,15 @@ def _touched(operand: Operand, shape: Sequence[int]) -> int:
     return prod(extent for extent, stride in zip(shape, operand.strides) if stride)
 
 
+def tensor_strides(ctx: Lowering, tensor: Tensor) -> tuple[int, ...]:
+    """Elements from one index to the next, for each axis: as the tensor lies in memory."""
+    return tuple(dense_strides((*tensor.shape[:-1], ctx.pixel_stride(tensor)))) if ctx.placed(tensor) else tuple(dense_strides(tensor.shape))
+
+
 def operand(ctx: Lowering, tensor: Tensor, shape: Sequence[int]) -> Operand:
-    """A dense tensor as an operand of a loop over `shape`, to which it broadcasts."""
-    return Operand(ctx.address(tensor), broadcast_strides(tensor.shape, shape), tensor.spec.dtype)
+    """A tensor as an operand of a loop over `shape`, to which it broadcasts."""
+    strides = tensor_strides(ctx, tensor) if tensor.shape == tuple(shape) else broadcast_strides(tensor.shape, shape)
+    return Operand(ctx.address(tensor), strides, tensor.spec.dtype)
 
 
 @lowers(Unary, Binary, Select, Cast, BroadcastTo, StopGradient)

@@ -13,7 +13,7 @@ from simplecell.engine.kernels import gather as kernels
 from simplecell.engine.kernels.transpose import SMALLEST
 from simplecell.engine.kernels.transpose import Transpose as Transposing
 from simplecell.engine.lowering.context import Lowering, lowers
-from simplecell.engine.lowering.elementwise import Operand, as_moved, dense_strides, emit_loop, simplified
+from simplecell.engine.lowering.elementwise import Operand, as_moved, dense_strides, emit_loop, simplified, tensor_strides
 from simplecell.engine.program import Address
 from simplecell.graph.tensor import Tensor
 from simplecell.ops.dtypes import to_dtype
@@ -140,9 +140,10 @@ def concatenate(ctx: Lowering, group: Group) -> str | None:
     dtype = _moved(y)
     if dtype is None:
         return _refuse(y)
-    axis, strides, target = op.axis % len(y.shape), dense_strides(y.shape), ctx.address(y)
+    axis, strides, target = op.axis % len(y.shape), tensor_strides(ctx, y), ctx.address(y)
     for part in group.anchor.inputs:
-        copy(ctx, part.shape, dtype, ctx.address(part), dense_strides(part.shape), target, strides, "concatenate")
+        if not ctx.placed(part):  # else it is there already
+            copy(ctx, part.shape, dtype, ctx.address(part), dense_strides(part.shape), target, strides, "concatenate")
         target = target + part.shape[axis] * strides[axis] * _size(y)
     return None
 
