@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from simplecell.data import FASHION_CLASSES, fashion
-from simplecell.plotting import Curve, feature_maps, filter_pictures, grey, mosaic
+from simplecell.plotting import Curve, enlarge, feature_maps, filter_pictures, grey, mosaic
 
 from .story import Chapter, Check, Code, Picture, Pictures, Signals, Story, Table, Text
 
@@ -100,14 +100,14 @@ def tell(story: Story, console: Console, epochs: int) -> Learned:
     train, test = (x[..., None].astype(np.float32) / np.float32(255) for x in (x_train, x_test))
     model = network()
     before = np.asarray(model.get_layer("first").kernel).copy()
-    examples = mosaic([grey(x_train[np.flatnonzero(y_train == c)[k]], 0, 255) for k in range(2) for c in range(10)], columns=10, gap=2)
+    clothes = [grey(x_train[np.flatnonzero(y_train == c)[k]], 0, 255) for k in range(2) for c in range(10)]
     story.show(
         Chapter(4, "A network learns its own filters"),
         Text(
             "No more filters made by hand. This network starts with **random** ones: 32 in its first layer, and 64 in its second, each of which looks at all 32 maps of the first. "
             f"It sees {len(train):,} pictures of clothes with their names, and after every {BATCH} of them **stochastic gradient descent** moves each weight a little in the direction that makes the error smaller."
         ),
-        Pictures([Picture("clothes", examples, ", ".join(FASHION_CLASSES), 2)]),
+        Pictures([Picture("clothes", mosaic(clothes, 10, gap=2), ", ".join(FASHION_CLASSES), 2, small=mosaic(clothes[10:13], 3))]),
         Code(
             "model = keras.Sequential([\n"
             "    keras.Input((28, 28, 1)),\n"
@@ -212,7 +212,8 @@ def _maps(story: Story, model: Any, test: np.ndarray, names: np.ndarray, predict
                         feature_maps(m, columns=16 if m.shape[2] == 64 else 8),
                         f"`{name}`: {' × '.join(map(str, m.shape))}. {words}",
                         scale,
-                        small=feature_maps(m[..., :6], columns=3),
+                        small=enlarge(feature_maps(m[..., m.mean((0, 1)).argmax(keepdims=True)]), max(1, 26 // m.shape[0])),
+                        small_note=" (the strongest)",
                     )
                     for name, m, words, scale in zip(stages, maps, captions, (3, 4, 4, 6))
                 ),

@@ -31,7 +31,7 @@ def _lines(story: Story, picture: np.ndarray) -> None:
     model = keras.Model(inputs, [lines, both])
     maps, combined = (np.asarray(y)[0] for y in model.predict(picture[None, :, :, None], verbose=0))
     top = float(np.quantile(maps, 0.995))  # a few reflections would leave all else in the dark
-    vertical, horizontal = maps[..., 0], maps[..., 1]
+    vertical, horizontal, every = maps[..., 0], maps[..., 1], combined[..., 0]
     story.show(
         Text(
             "A photograph has grey everywhere, so a detector should compare: 2 for the line, −1 for both of its sides. Where the picture is even, "
@@ -46,13 +46,20 @@ def _lines(story: Story, picture: np.ndarray) -> None:
         Pictures(
             [
                 Picture("photograph", grey(picture, 0, 1), "the photograph, 256 × 256"),
-                Picture("lines-vertical", grey(vertical, 0, top), "vertical lines after ReLU"),
-                Picture("lines-horizontal", grey(horizontal, 0, top), "horizontal lines after ReLU"),
-                Picture("lines-all", grey(combined[..., 0], 0, top), "both added: all lines"),
-            ]
+                Picture("lines-vertical", grey(vertical, 0, top), "vertical lines after ReLU", small=grey(_strongest(vertical), 0, top)),
+                Picture("lines-horizontal", grey(horizontal, 0, top), "horizontal lines after ReLU", small=grey(_strongest(horizontal), 0, top)),
+                Picture("lines-all", grey(every, 0, top), "both added: all lines", small=grey(_strongest(every), 0, top)),
+            ],
+            across=2,
         ),
-        Check("The combined map is the sum of the two maps, everywhere.", bool(np.allclose(combined[..., 0], vertical + horizontal, atol=1e-6))),
+        Check("The combined map is the sum of the two maps, everywhere.", bool(np.allclose(every, vertical + horizontal, atol=1e-6))),
     )
+
+
+def _strongest(values: np.ndarray, block: int = 5) -> np.ndarray:
+    """The largest value of each block of pixels: a mean would make thin lines fade in a small picture."""
+    rows, columns = (n // block for n in values.shape)
+    return np.asarray(values[: rows * block, : columns * block].reshape(rows, block, columns, block).max((1, 3)))
 
 
 def _convolution_or_correlation(story: Story) -> None:

@@ -76,6 +76,8 @@ class Picture:
     """drawn in the terminal too"""
     small: Pixels | None = None
     """what the terminal draws instead of `pixels`, where these have more detail than it can show"""
+    small_note: str = ""
+    """added to the caption there"""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class Pictures:
     items: Sequence[Picture]
     signed: bool = False
     """shows the signed scale below"""
+    across: int = 5
+    """at most so many beside each other in the terminal"""
 
 
 @dataclass(frozen=True)

@@ -92,12 +92,12 @@ class Terminal:
         if not self.pictures or not shown:
             return
         usable = self.console.width - 4
-        per_row = min(len(shown), max(1, usable // 26), 4)
+        per_row = min(len(shown), max(1, usable // 20), block.across)
         width = min(usable // per_row - 2, 64)
         tiles = [
             Group(
                 picture(p.pixels if p.small is None else p.small, width, 2 * width, self._colours, _is_light(p.pixels)),
-                _marked(p.caption, "dim"),
+                _marked(p.caption + p.small_note, "dim"),
             )
             for p in shown
         ]
