@@ -41,7 +41,7 @@ def empty(shape: Any, dtype: Any = None) -> Any:
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
-    fill_value = convert_to_tensor(fill_value, standardize_dtype(dtype) if dtype is not None else None)
+    fill_value = convert_to_tensor(fill_value, config.floatx() if dtype is None else standardize_dtype(dtype))
     if symbolic(fill_value):
         return shaping.broadcast_to(fill_value, _shape(shape))
     return np.full(_shape(shape), fill_value, fill_value.dtype)
