@@ -45,9 +45,9 @@ class KernelLayout:
         size = " × ".join(map(str, self.kernel_size))
         channels = "channels" if self.channels is None else str(self.channels)
         full = ", ".join(map(str, self.kernel_size)) + (f", {self.filters}, {channels}" if self.transposed else f", {channels}, {self.filters}")
-        one = f"one filter of {size}" + (f", or of {size} × {channels}" if self.channels != 1 else "")
-        several = f"a list of {self.filters} such filters or names"
-        return f"{self.layer} expects {one if self.filters == 1 else several}, or a whole kernel of shape ({full})"
+        one = f"{size}" + (f" (or {size} × {channels})" if self.channels != 1 else "")
+        wanted = f"one filter of {one}, or a name" if self.filters == 1 else f"a list of {self.filters} filters of {one}, or names"
+        return f"{self.layer} expects {wanted}, or a whole kernel of shape ({full})"
 
 
 def resolve(value: Any, layout: KernelLayout) -> tuple[Array, bool]:
