@@ -56,23 +56,25 @@ class CompiledModel:
 
     def describe(self, batch_size: int | None = None, measure: bool = True) -> str:
         """Per step of the program: layer, algorithm and why, shapes, MFLOP, bytes, predicted and (if `measure`) measured time."""
-        from simplecell.engine.describe import describe
-        from simplecell.engine.target import host
-
         arrays = self._zeros(batch_size or self.batch_size or 1)
         executable = self._executable(arrays)
         if executable.program is None:
             return "llvmlite is not there: every op runs as its NumPy reference"
+        from simplecell.engine.describe import describe
+        from simplecell.engine.target import host
+
         self(arrays)
         return describe(executable.program, host(), executable.threads, executable.measure(arrays) if measure else None)
 
     def assembly(self, batch_size: int | None = None) -> str:
         """The machine code of the program's kernels, as assembly."""
+        executable = self._executable(self._zeros(batch_size or self.batch_size or 1))
+        if executable.program is None:
+            return ""
         from simplecell.engine.describe import assembly
         from simplecell.engine.target import host
 
-        executable = self._executable(self._zeros(batch_size or self.batch_size or 1))
-        return "" if executable.program is None else assembly(executable.program, host())
+        return assembly(executable.program, host())
 
     def _zeros(self, batch_size: int) -> list[np.ndarray]:
         for shape, _ in self._specs:

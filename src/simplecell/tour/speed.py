@@ -23,8 +23,6 @@ _ISA = {
 
 
 def tell(story: Story, learned: Learned) -> None:
-    from simplecell.engine.target import SETTING, host
-
     story.show(
         Chapter(5, "How fast it ran, and on which machine code"),
         Text(
@@ -39,7 +37,6 @@ def tell(story: Story, learned: Learned) -> None:
     agrees = bool(np.allclose(program(many), expected, rtol=1e-4, atol=1e-5))
     single, several = _seconds(lambda: program(one)), _seconds(lambda: program(many))
     through_keras = _seconds(lambda: learned.model.predict(many, 256, verbose=0))
-    target = host()
     rows = [
         [
             "training",
@@ -52,12 +49,24 @@ def tell(story: Story, learned: Learned) -> None:
     ]
     story.show(
         Table(["what", "how fast", ""], rows),
-        Text(f"The machine code is for `{target.name}`, {_ISA.get(target.name, f'vectors of {target.lanes} numbers')}, on a processor that LLVM calls `{target.cpu}`. "
-             f"The setting `{SETTING}` forces a lower one."),
+        Text(_machine_code()),
         Text("What became of each layer, for one image: the algorithm, its work, and the time that was predicted and measured. The reasons stand below."),
         Output(_clean(program.describe(batch_size=1))),
         Check("The compiled function gives what `model.predict` gives.", agrees),
     )  # fmt: skip
+
+
+def _machine_code() -> str:
+    from simplecell.engine.target import SETTING, host
+
+    try:
+        target = host()
+    except (ImportError, OSError) as error:
+        return f"LLVM could not be loaded here ({error}), so there is no machine code: all of it ran on the ops' NumPy references, which give the same, slowly."
+    kind = _ISA.get(target.name, f"vectors of {target.lanes} numbers")
+    return (
+        f"The machine code is for `{target.name}`, {kind}, on a processor that LLVM calls `{target.cpu}`. The setting `{SETTING}` forces a lower one."
+    )
 
 
 def _seconds(run: Callable[[], Any], budget: float = 0.5) -> float:
