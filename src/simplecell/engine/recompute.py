@@ -1,13 +1,13 @@
 """Computing again what would otherwise be written and read.
 
-Where a loop's output is cheap to compute from one tensor that lies in memory anyway (and from vectors), its readers do so themselves: they
-read that tensor instead, and the output is never written. Batch normalization's backward pass scales the same gradient twice, say:
-both readers multiply, and a feature map less is stored.
+A loop's output that takes few and cheap instructions can be computed by its readers instead, from what it was computed from. That
+pays when they read those tensors anyway, or when fewer bytes move in all: batch normalization's backward pass reads the gradient
+behind a relu three times, and each reader can as well take the gradient and the mask itself. Values do not change by a bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from simplecell.engine.expression import Expression, Instruction
@@ -19,15 +19,19 @@ CHEAP = frozenset(
     "add subtract multiply maximum minimum negative absolute square relu select cast constant equal not_equal less less_equal greater "
     "greater_equal logical_and logical_or logical_not".split()
 )
-MAX_STEPS = 3
+MAX_STEPS = 8
 """Instructions that are worth repeating to save a pass through memory."""
+MAX_READERS = 4
 SMALLEST = 1 << 16
-"""Bytes: what is smaller stays in the cache."""
+"""Bytes: what is smaller stays in the cache, and counts for nothing."""
+WRITE = 2
+"""What a byte written costs in bytes read: the line is fetched first."""
+MAX_ROUNDS = 3
 
 
 @dataclass(frozen=True)
 class _Recipe:
-    """How a reader computes an output: `expression` of `inputs`."""
+    """How a reader computes a tensor: `expression` of `inputs`."""
 
     inputs: tuple[Tensor, ...]
     expression: Expression
@@ -35,40 +39,83 @@ class _Recipe:
 
 def recompute(groups: Sequence[Group], keep: Sequence[Tensor]) -> list[Group]:
     """The groups, with outputs of loops left to their readers where that saves memory traffic; `keep` are the graph's outputs."""
-    kept = set(keep)
-    now = list(groups)
-    readers: dict[Tensor, set[int]] = {}
-    for i, group in enumerate(now):
-        for t in group.reads:
-            readers.setdefault(t, set()).add(i)
-    for i, group in enumerate(groups):
-        if group.expression is None or isinstance(group.anchor.op, Reduce):
-            continue
-        for t in reversed(group.outputs):
-            using = readers.get(t, set())
-            if t in kept or t.spec.nbytes < SMALLEST or len(now[i].outputs) == 1 or not using:
-                continue
-            recipe = _recipe(now[i], t)
-            if recipe is None:
-                continue
-            changed = {k: _with_recipe(now[k], t, recipe) for k in using}
-            if any(g is None for g in changed.values()):
-                continue
-            for k, g in changed.items():
-                assert g is not None
-                now[k] = g
-                for s in recipe.inputs:
-                    readers.setdefault(s, set()).add(k)
-            del readers[t]
-            now[i] = _without(now[i], t)
-    return now
+    work = _Work(groups, keep)
+    for _ in range(MAX_ROUNDS):
+        if not any([work.leave_to_readers(i, t) for i, t in work.outputs_of_loops()]):
+            break
+    for i, t in work.outputs_of_loops():
+        work.drop_reads(i, t)
+    return [g for g in work.groups if g is not None]
 
 
-def _recipe(group: Group, t: Tensor) -> _Recipe | None:
-    """`t` from the group's inputs and its other outputs: at most one of its size, the others small; None if it takes more."""
+def _traffic(tensors: Iterable[Tensor]) -> int:
+    return sum(t.spec.nbytes for t in tensors if t.spec.nbytes >= SMALLEST)
+
+
+class _Work:
+    """The groups as they change (None: gone) and who reads what."""
+
+    def __init__(self, groups: Sequence[Group], keep: Sequence[Tensor]) -> None:
+        self.groups: list[Group | None] = list(groups)
+        self.keep = set(keep)
+        self.readers: dict[Tensor, set[int]] = {}
+        for i, group in enumerate(groups):
+            for t in group.reads:
+                self.readers.setdefault(t, set()).add(i)
+
+    def outputs_of_loops(self) -> list[tuple[int, Tensor]]:
+        """Large outputs of loops, last ones first within a loop."""
+        loops = [(i, g) for i, g in enumerate(self.groups) if g is not None and g.expression is not None and not isinstance(g.anchor.op, Reduce)]
+        return [(i, t) for i, g in loops for t in reversed(g.outputs) if t.spec.nbytes >= SMALLEST]
+
+    def leave_to_readers(self, i: int, t: Tensor) -> bool:
+        """Let every reader of `t` compute it, if that is possible and moves fewer bytes."""
+        group, using = self.groups[i], self.readers.get(t, set())
+        if group is None or t in self.keep or not 0 < len(using) <= MAX_READERS:
+            return False
+        smaller = _without(group, t)
+        saved = (WRITE + len(using)) * t.spec.nbytes + _traffic(group.inputs) - (_traffic(smaller.inputs) if smaller else 0)
+        best: tuple[int, dict[int, Group]] | None = None
+        for recipe in (_recipe(group, t, True), _recipe(group, t, False)):
+            changed = {k: g for k in using if recipe is not None and (g := _with_recipe(self.groups[k], t, recipe)) is not None}
+            if len(changed) != len(using):
+                continue
+            cost = sum(_traffic(g.inputs) - _traffic(self._inputs(k)) + t.spec.nbytes for k, g in changed.items())
+            if cost < saved and (best is None or cost < best[0]):
+                best = cost, changed
+        if best is None:
+            return False
+        for k, changed_group in best[1].items():
+            self._put(k, changed_group)
+        self._put(i, smaller)
+        return True
+
+    def drop_reads(self, i: int, t: Tensor) -> None:
+        """Readers of `t` that read all it is computed from anyway compute it, though it is stored for others."""
+        group = self.groups[i]
+        recipe = _recipe(group, t, False) if group is not None else None
+        for k in tuple(self.readers.get(t, ())):
+            changed = _with_recipe(self.groups[k], t, recipe) if recipe is not None else None
+            if changed is not None and _traffic(changed.inputs) < _traffic(self._inputs(k)):
+                self._put(k, changed)
+
+    def _inputs(self, k: int) -> tuple[Tensor, ...]:
+        group = self.groups[k]
+        return group.inputs if group is not None else ()
+
+    def _put(self, k: int, group: Group | None) -> None:
+        for t in self._inputs(k):
+            self.readers[t].discard(k)
+        self.groups[k] = group
+        for t in group.reads if group is not None else ():
+            self.readers.setdefault(t, set()).add(k)
+
+
+def _recipe(group: Group, t: Tensor, from_outputs: bool) -> _Recipe | None:
+    """`t` from the group's inputs (and its other outputs, if `from_outputs`); None if that takes many or expensive instructions."""
     e = group.expression
     assert e is not None
-    others = {v: o for v, o in zip(e.outputs, group.outputs) if o is not t}
+    others = {v: o for v, o in zip(e.outputs, group.outputs) if o is not t} if from_outputs else {}
     first = len(e.inputs)
     target = next(v for v, o in zip(e.outputs, group.outputs) if o is t)
     leaves: dict[int, Tensor] = {}
@@ -85,8 +132,7 @@ def _recipe(group: Group, t: Tensor) -> _Recipe | None:
             if e.instructions[v - first].function not in CHEAP:
                 return None
             stack.extend(e.instructions[v - first].operands)
-    full = [s for s in leaves.values() if s.spec.size * 8 > t.spec.size]
-    if target in leaves or len(full) > 1 or sum(e.instructions[v - first].function != "constant" for v in steps) > MAX_STEPS:
+    if target in leaves or sum(e.instructions[v - first].function != "constant" for v in steps) > MAX_STEPS:
         return None
     number = {v: k for k, v in enumerate(leaves)}
     instructions = []
@@ -97,18 +143,22 @@ def _recipe(group: Group, t: Tensor) -> _Recipe | None:
     return _Recipe(tuple(leaves.values()), Expression(tuple(e.dtype(v) for v in leaves), tuple(instructions), (number[target],)))
 
 
-def _with_recipe(group: Group, t: Tensor, recipe: _Recipe) -> Group | None:
-    """The group reading the recipe's inputs instead of `t`; None if it cannot, or would read more bytes than before."""
+def _with_recipe(group: Group | None, t: Tensor, recipe: _Recipe) -> Group | None:
+    """The group reading the recipe's inputs instead of `t`; None if it cannot."""
+    if group is None or group.epilogue is not None or group.operands or t not in set(group.inputs):
+        return None
     e = group.expression
-    if e is None or group.epilogue is not None or t not in set(group.inputs) or t.shape != group.shape:
+    if e is None and isinstance(group.anchor.op, Reduce):  # a reduction without a prologue gets one
+        group = replace(group, shape=t.shape)
+        e = Expression.identity(t.spec.dtype)
+    if e is None or t.shape != group.shape:
         return None
     place = next(k for k, s in enumerate(group.inputs) if s is t)
     rest = [s for s in group.inputs if s is not t]
-    new = [s for s in recipe.inputs if all(s is not r for r in rest)]
-    if sum(s.spec.nbytes for s in new if s.spec.size * 8 > t.spec.size) > t.spec.nbytes:
+    inputs = [*rest, *(s for s in recipe.inputs if all(s is not r for r in rest))]
+    if not inputs or len(inputs) + len(group.outputs) > MAX_POINTERS:
         return None
-    inputs = [*rest, *new]
-    if len(inputs) + len(group.outputs) > MAX_POINTERS or len(e.instructions) + len(recipe.expression.instructions) > MAX_INSTRUCTIONS:
+    if len(e.instructions) + len(recipe.expression.instructions) > MAX_INSTRUCTIONS:
         return None
     at = {id(s): k for k, s in enumerate(inputs)}
     # the recipe's instructions first, then the group's own, both renumbered
@@ -128,11 +178,13 @@ def _with_recipe(group: Group, t: Tensor, recipe: _Recipe) -> Group | None:
     return replace(group, inputs=tuple(inputs), expression=Expression(dtypes, tuple(instructions), tuple(of_group[v] for v in e.outputs)))
 
 
-def _without(group: Group, t: Tensor) -> Group:
-    """The group without one of its outputs, and without what only that needed."""
+def _without(group: Group, t: Tensor) -> Group | None:
+    """The group without one of its outputs, and without what only that needed; None if nothing is left."""
     e = group.expression
     assert e is not None
     pairs = [(v, o) for v, o in zip(e.outputs, group.outputs) if o is not t]
+    if not pairs:
+        return None
     first = len(e.inputs)
     needed: set[int] = set()
     stack = [v for v, _ in pairs]
