@@ -63,7 +63,7 @@ def test_every_form_of_rows() -> None:
         problem = ConvolutionProblem.of(op, (2, 9, 9, ic), (3, 3, ic // op.groups, oc))
         assert problem is not None
         halo = needs_halo(problem)
-        rows, tile = choose_tile(problem, target(on), halo)
+        rows, tile, _ = choose_tile(problem, target(on), halo)
         assert rows in row_choices(problem, halo) and tile.accumulators + tile.vectors < target(on).registers
         forms.add(rows.what)
     assert len(forms) >= 2

@@ -8,6 +8,11 @@ import numpy as np
 import pytest
 
 from simplecell import ops
+from simplecell.engine.plan import plan
+from simplecell.engine.target import target
+from simplecell.graph.graph import Graph
+from simplecell.graph.tensor import placeholder
+from simplecell.ops.base import Spec
 from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights
 from simplecell.ops.geometry import output_size
 from tests.engine.harness import available_targets
@@ -97,3 +102,18 @@ def test_transposed_convolution_with_an_epilogue() -> None:
 def test_padding_wider_than_the_kernel() -> None:
     """Outputs that see only padding send nothing back: the gradient reads diff_dst from further in."""
     check_src((2, (4, 5), 3, 6, (2, 3), Convolution((1, 1), ((3, 2), (0, 4)), (1, 1))))
+
+
+def test_the_table_of_weights_gives_its_reasons() -> None:
+    def algorithm(ic: int, size: int, precision: str) -> tuple[str, str]:
+        src, diff = placeholder(Spec((8, size, size, ic))), placeholder(Spec((8, size, size, 64)))
+        gradient = ConvolutionGradientWeights((3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))
+        step = plan(Graph.of([src, diff], [ops.apply(gradient, src, diff)]), target(), 1, precision).run[0]
+        return step.algorithm, step.reason
+
+    name, reason = algorithm(64, 16, "fast")
+    assert name.startswith("winograd F(4,3)") and "direct predicted" in reason
+    name, reason = algorithm(64, 16, "exact")
+    assert name.startswith("direct") and "not winograd F(4,3): precision is exact" in reason
+    name, reason = algorithm(3, 16, "fast")
+    assert name.startswith("direct") and "channels" in reason

@@ -16,6 +16,8 @@ MOST_PARTS = 8
 """Partial sums where the weights are too few to divide: their sum costs less than a thousandth."""
 
 FEW_CHANNELS = 16
+CYCLES_PER_NS = 2.6
+"""A clock of 3 GHz, less what caches cost. Only ratios of predicted times decide."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,19 @@ def tile_cycles(rows: int, vectors: int) -> float:
     return max(rows * vectors / 2, loads / 2, 4.0) + 0.5 + 0.25 * (rows / 16 + 1)
 
 
-def choose_tile(p: ConvolutionProblem, target: Target, halo: bool) -> tuple[Rows, Tile]:
-    """The rows and the tile with the fewest cycles per pixel."""
+def tile_heights(target: Target, vectors: int) -> range:
+    """Rows that a tile may have: accumulators beside a step's vectors of one operand and one value of the other."""
+    return range(min(28, target.registers - vectors - 1) // vectors, 0, -1)
+
+
+def choose_tile(p: ConvolutionProblem, target: Target, halo: bool) -> tuple[Rows, Tile, float]:
+    """The rows and the tile with the fewest cycles per pixel, and these."""
     columns = -(-p.oc // p.groups // target.lanes)
     best: tuple[float, Rows, Tile] | None = None
     for rows in row_choices(p, halo):
         for vectors in range(1, min(4, columns) + 1):
-            accumulators = min(28, target.registers - vectors - 1)  # beside a step's vectors of diff_dst and one value of src
-            most = min(rows.channels, accumulators // vectors // rows.segments)
-            for height in range(most, 0, -1):
+            most = tile_heights(target, vectors)[0] // rows.segments
+            for height in range(min(rows.channels, most), 0, -1):
                 whole, rest = divmod(rows.channels, height)
                 cycles = whole * tile_cycles(height * rows.segments, vectors)
                 cycles += tile_cycles(rest * rows.segments, vectors) if rest else 0.0
@@ -74,7 +80,13 @@ def choose_tile(p: ConvolutionProblem, target: Target, halo: bool) -> tuple[Rows
                 if best is None or cost < 0.99 * best[0]:
                     best = cost, rows, Tile(height * rows.segments, vectors)
     assert best is not None
-    return best[1], best[2]
+    return best[1], best[2], best[0]
+
+
+def weights_cost(p: ConvolutionProblem, target: Target) -> float:
+    """Predicted nanoseconds of all threads together."""
+    cycles = choose_tile(p, target, needs_halo(p))[2] * p.pixels * p.groups
+    return cycles / CYCLES_PER_NS * (1.0 if target.fma else 2.0)
 
 
 def plan_weights(problem: ConvolutionProblem, images: int, target: Target, threads: int, halo: bool | None = None) -> WeightsPlan:
@@ -87,7 +99,7 @@ def plan_weights(problem: ConvolutionProblem, images: int, target: Target, threa
     if halo is None:
         halo = needs_halo(p)
     sampled = halo and p.taps == 1 and not p.padded
-    rows, tile = choose_tile(p, target, halo)
+    rows, tile, _ = choose_tile(p, target, halo)
     width, oc_group = tile.vectors * target.lanes, p.oc // p.groups
     height = tile.pixels // rows.segments
     panels, row_tiles = -(-oc_group // width), -(-rows.channels // height)

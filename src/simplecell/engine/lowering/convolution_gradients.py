@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -13,17 +13,57 @@ from simplecell.engine.kernels.convolution_direct import SPREAD
 from simplecell.engine.kernels.convolution_gradient_src import SpreadZeros, TurnWeights
 from simplecell.engine.kernels.convolution_gradient_weights import SumParts
 from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
+from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.lowering.context import Lowering, lowers
 from simplecell.engine.lowering.convolution import convolution
 from simplecell.engine.lowering.convolution_direct import plan_direct
-from simplecell.engine.lowering.convolution_gradient_weights import plan_weights
+from simplecell.engine.lowering.convolution_gradient_weights import WeightsPlan, plan_weights, weights_cost
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.lowering.depthwise import phases
 from simplecell.engine.lowering.sliding import Axis
+from simplecell.engine.lowering.winograd_gradient_weights import (
+    WinogradWeightsPlan,
+    plan_winograd_weights,
+    refusal,
+    winograd_weights_cost,
+)
 from simplecell.engine.program import Address
 from simplecell.graph.tensor import Node, Tensor, placeholder
 from simplecell.ops.base import Spec
 from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights
+
+
+@dataclass(frozen=True)
+class WeightsAlgorithm:
+    """`refuses` returns why it cannot (None: it can); `cost` predicts nanoseconds; `plan` gives the kernel of all its work but the sum of
+    the parts."""
+
+    name: str
+    refuses: Callable[[ConvolutionProblem, Lowering], str | None]
+    cost: Callable[[ConvolutionProblem, Lowering], float]
+    plan: Callable[[ConvolutionProblem, Lowering, int], WeightsPlan | WinogradWeightsPlan]
+
+
+def _winograd(transform: Transform) -> WeightsAlgorithm:
+    return WeightsAlgorithm(
+        f"winograd F({transform.outputs},{transform.taps})",
+        lambda problem, ctx: refusal(problem, transform, ctx.target, ctx.precision),
+        lambda problem, ctx: winograd_weights_cost(problem, transform, ctx.target),
+        lambda problem, ctx, images: plan_winograd_weights(problem, transform, ctx.target, ctx.threads),
+    )
+
+
+WEIGHTS: tuple[WeightsAlgorithm, ...] = (
+    _winograd(Transform(4, 3)),
+    _winograd(Transform(4, 5)),
+    WeightsAlgorithm(
+        "direct",
+        lambda problem, ctx: None,
+        lambda problem, ctx: weights_cost(problem, ctx.target),
+        lambda problem, ctx, images: plan_weights(problem, images, ctx.target, ctx.threads),
+    ),
+)
+"""In order of preference; the cheapest that does not refuse is taken."""
 
 
 @lowers(ConvolutionGradientWeights)
@@ -39,14 +79,24 @@ def gradient_weights(ctx: Lowering, group: Group) -> str | None:
     problem = ConvolutionProblem.of(Convolution(op.strides, op.padding, op.dilation, op.groups), src.shape, dst.shape)
     if problem is None:
         return "more than three spatial axes"
-    plan = plan_weights(problem, src.shape[0], ctx.target, ctx.threads)
+    # The costs are those on one thread: bits, and so the algorithm, may not depend on how many threads there are.
+    costs, notes = {}, []
+    for algorithm in WEIGHTS:
+        refused = algorithm.refuses(problem, ctx)
+        if refused is None:
+            costs[algorithm.name] = algorithm.cost(problem, ctx)
+            notes.append(f"{algorithm.name} predicted {costs[algorithm.name] / 1e3:.0f} µs")
+        else:
+            notes.append(f"not {algorithm.name}: {refused}")
+    chosen = min((a for a in WEIGHTS if a.name in costs), key=lambda a: costs[a.name])
+    plan = chosen.plan(problem, ctx, src.shape[0])
     result = ctx.address(dst)
     into = result if plan.parts == 1 else ctx.temporary(plan.parts * dst.spec.nbytes)
     scratch: dict[str, Any] = {**ctx.scratch(plan.scratch_bytes)} if plan.scratch_bytes else {}
     ctx.step(
         plan.kernel,
-        algorithm=f"gradient for weights {plan.kernel.tile}",
-        reason=plan.reason,
+        algorithm=f"{chosen.name} gradient for weights {plan.kernel.tile}",
+        reason=f"{'; '.join(notes)}; {plan.reason}",
         shapes=str(problem),
         flops=problem.flops,
         nbytes=problem.nbytes,
@@ -57,15 +107,8 @@ def gradient_weights(ctx: Lowering, group: Group) -> str | None:
         **scratch,
     )
     if plan.parts > 1:
-        ctx.step(
-            SumParts(),
-            algorithm="sum of parts",
-            nbytes=(plan.parts + 1) * dst.spec.nbytes,
-            src=into,
-            dst=result,
-            parts=plan.parts,
-            size=dst.spec.size,
-        )
+        sizes: dict[str, Any] = {"parts": plan.parts, "size": dst.spec.size}
+        ctx.step(SumParts(), algorithm="sum of parts", nbytes=(plan.parts + 1) * dst.spec.nbytes, src=into, dst=result, **sizes)
     return None
 
 

@@ -1,0 +1,98 @@
+"""Winograd's gradient for the weights on guarded buffers, its error bound, and its plan."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simplecell.engine.kernels.winograd_transforms import Transform
+from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.engine.lowering.winograd_gradient_weights import cut, plan_winograd_weights, refusal
+from simplecell.engine.target import target
+from simplecell.ops.convolution import Convolution, ConvolutionGradientWeights
+from simplecell.ops.geometry import output_size
+from tests.engine.harness import available_targets, guarded, run
+from tests.engine.kernels.sliding import normal
+
+BOUND = 3e-5
+"""of the largest output, as forward; measured 1e-6 for F(4,3), 3e-6 for F(4,5)"""
+
+
+def gradient(
+    n: int,
+    spatial: tuple[int, ...],
+    ic: int,
+    oc: int,
+    transform: Transform,
+    padding: tuple[tuple[int, int], ...],
+    on: str,
+    threads: int,
+    end: bool = True,
+) -> np.ndarray:
+    taps = transform.taps
+    kernel = (taps,) * len(spatial)
+    op = Convolution((1,) * len(spatial), padding, (1,) * len(spatial))
+    out = [output_size(i, taps, 1, p) for i, p in zip(spatial, padding)]
+    src, diff = normal(1, n, *spatial, ic), normal(2, n, *out, oc)
+    problem = ConvolutionProblem.of(op, src.shape, (*kernel, ic, oc))
+    assert problem is not None and refusal(problem, transform, target(on), "fast") is None
+    plan = plan_winograd_weights(problem, transform, target(on), threads)
+    dst = guarded(np.full((plan.parts, *kernel, ic, oc), np.nan, np.float32), end)
+    scratch = guarded(np.full(threads * plan.scratch_bytes // 4, np.nan, np.float32), end)
+    buffers = {"src": guarded(src, end), "diff_dst": guarded(diff, end), "dst": dst, "scratch": scratch, "scratch_stride": plan.scratch_bytes}
+    run(plan.kernel, on=on, threads=threads, **buffers, **plan.arguments)
+    reference = ConvolutionGradientWeights(kernel, op.strides, padding, op.dilation).reference(src.astype(np.float64), diff.astype(np.float64))
+    error = np.abs(dst.sum(0, dtype=np.float64) - reference).max() / np.abs(reference).max()
+    assert error < BOUND, f"{error:.1e}"
+    return np.array(dst)
+
+
+@pytest.mark.parametrize("on", available_targets())
+def test_gradient(on: str) -> None:
+    w, f43 = target(on).lanes, Transform(4, 3)
+    for n, size, ic, oc, padding in [
+        (1, (3, 3), w, w, ((0, 0), (0, 0))),
+        (3, (9, 7), w + 1, 2 * w + 3, ((1, 1), (0, 2))),
+        (2, (10, 10), 3 * w - 1, w, ((1, 1), (1, 1))),
+    ]:
+        for end in (True, False):
+            gradient(n, size, ic, oc, f43, padding, on, threads=2, end=end)
+
+
+def test_one_dimension_and_five_taps() -> None:
+    on = available_targets()[0]
+    gradient(3, (23,), 17, 19, Transform(4, 3), ((2, 0),), on, threads=1)
+    gradient(2, (9, 11), 17, 16, Transform(4, 5), ((2, 2), (2, 2)), on, threads=1)
+
+
+def test_bits_do_not_depend_on_threads() -> None:
+    """Blocks may differ, sums do not."""
+    on = available_targets()[0]
+    for ic, oc in [(16, 33), (96, 80)]:
+        same = [gradient(2, (13, 13), ic, oc, Transform(4, 3), ((1, 1), (1, 1)), on, threads).tobytes() for threads in (1, 2, 3)]
+        assert len(set(same)) == 1
+
+
+def test_what_it_refuses() -> None:
+    def why(op: Convolution, ic: int = 64, kernel: int = 3, precision: str = "fast") -> str | None:
+        problem = ConvolutionProblem.of(op, (1, 12, 12, ic), (kernel, kernel, ic // op.groups, 64))
+        assert problem is not None
+        return refusal(problem, Transform(4, 3), target(), precision)
+
+    same = ((1, 1), (1, 1))
+    assert why(Convolution((1, 1), same, (1, 1))) is None
+    assert "exact" in str(why(Convolution((1, 1), same, (1, 1)), precision="exact"))
+    assert "strides" in str(why(Convolution((2, 2), same, (1, 1))))
+    assert "groups" in str(why(Convolution((1, 1), same, (1, 1), 2)))
+    assert "channels" in str(why(Convolution((1, 1), same, (1, 1)), ic=1))
+    assert "kernel" in str(why(Convolution((1, 1), same, (1, 1)), kernel=2))
+
+
+def test_blocks_fit_the_cache() -> None:
+    for ic, oc, size, n in [(32, 64, 13, 128), (512, 512, 7, 16), (100, 1000, 9, 1)]:
+        problem = ConvolutionProblem.of(Convolution((1, 1), ((1, 1), (1, 1)), (1, 1)), (n, size, size, ic), (3, 3, ic, oc))
+        assert problem is not None
+        for threads in (1, 2, 8):
+            chosen = cut(problem, Transform(4, 3), target(), threads)
+            assert chosen is not None and chosen.ic_block <= ic and chosen.oc_block <= oc
+            assert plan_winograd_weights(problem, Transform(4, 3), target(), threads).scratch_bytes < target().l2
