@@ -109,16 +109,19 @@ class _Direct:
             x1, y1 = (x0 + columns).minimum(self.ow), (y0 + rows).minimum(self.oh)
             x_base = x0.minimum(self.ow - self.tile.pixels)  # where the ragged tile of a narrow last block begins
             base, row_stride = self.source.block(plane // self.od, plane % self.od, y0, y1, x_base, x1)
-            with e.loop(blocks * (part + 1) // parts, start=blocks * part // parts, name="block") as block:
+            begin, end = blocks * part // parts, blocks * (part + 1) // parts
+            with e.loop(end, start=begin, name="block") as block:
                 group, c = block.index // group_blocks, block.index % group_blocks * self.width
                 area = _Area(plane, y0, y1, x0, x1, x_base, row_stride, group * group_oc + c, group_oc - c)
                 src, weights = e.at(base, group * group_ic), e.at(self.weights, block.index * block_weights)
+                # After the last block comes the first again. Fetching from beyond the weights would do no harm but look for the page each time.
+                following = e.at(self.weights, e.select(block.index + 1 < end, block.index + 1, begin) * block_weights)
                 if self.k.partial:
-                    self._by_rows_of_taps(area, src, weights)
+                    self._by_rows_of_taps(area, src, weights, following)
                 else:
-                    self._tiles(area, src, weights, self.loops, e.at(weights, block_weights))
+                    self._tiles(area, src, weights, self.loops, following)
 
-    def _by_rows_of_taps(self, area: _Area, src: Value, weights: Value) -> None:
+    def _by_rows_of_taps(self, area: _Area, src: Value, weights: Value, following: Value) -> None:
         """One row of taps after the other over all tiles of the area."""
         e = self.e
         (n0, s0), (n1, s1), (n2, _) = self.loops
@@ -126,7 +129,8 @@ class _Direct:
         with e.loop(n0 * n1, name="taps") as t:
             here = e.at(weights, t.index * row_weights)
             at = e.at(src, t.index // n1 * s0 + t.index % n1 * s1)
-            self._tiles(area, at, here, self.loops[2:], e.at(here, row_weights), (t.index > 0, (t.index + 1).equals(n0 * n1)))
+            last = (t.index + 1).equals(n0 * n1)
+            self._tiles(area, at, here, self.loops[2:], e.b.select(last, following, e.at(here, row_weights)), (t.index > 0, last))
 
     def _tiles(
         self, area: _Area, src: Value, weights: Value, loops: list[tuple[Index, Index]], following: Value, partial: tuple[Value, Value] | None = None

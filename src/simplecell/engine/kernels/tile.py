@@ -134,7 +134,7 @@ class Ahead:
 
 
 def fetch(e: Emitter, address: Value) -> None:
-    """Ask for the line at an address, to be read soon, in L2. A bad address does no harm."""
+    """Ask for the line at an address, to be read soon, in L2. Any address is allowed, but one that is not mapped is slow."""
     fn = e.intrinsic("llvm.prefetch.p0", VOID, [PTR, I32, I32, I32])
     e.b.call(fn, [address, *(ir.Constant(I32, flag) for flag in (0, 2, 1))])  # to read, into L2, data
 

@@ -93,7 +93,9 @@ class _Winograd:
             count = (tiles - begin).minimum(block)
             self._inputs(begin, count)
             with e.loop(chunks * (part + 1) // parts, start=chunks * part // parts, name="chunk") as chunk:
-                self._products(e.at(self.weights, chunk.index * self.points * self.chunk * self.ic), count)
+                chunk_weights = self.chunk * self.ic * self.points
+                following = e.select(chunk.index + 1 < chunks, chunk.index + 1, 0) * chunk_weights
+                self._products(e.at(self.weights, chunk.index * chunk_weights), count, e.at(self.weights, following))
                 self._outputs(begin, count, chunk.index * self.chunk)
 
     def _place(self, tile: Index) -> tuple[Index, Index, Index]:
@@ -137,13 +139,16 @@ class _Winograd:
         with e.loop(whole, start=count, name="no_tile") as tile, e.loop(self.points, name="point") as p:
             zero_run(e, e.at(self.v, p.index * self.v_point + tile.index * self.v_pixel), self.ic)
 
-    def _products(self, weights: Value, count: Index) -> None:
+    def _products(self, weights: Value, count: Index, following: Value) -> None:
+        """M of a chunk. following: the next chunk's weights."""
         e, tile = self.e, self.k.tile
         with e.loop(self.points, name="point") as p, e.loop(self.chunk_blocks, name="block") as block:
             v, m = e.at(self.v, p.index * self.v_point), e.at(self.m, p.index * self.m_point + block.index * self.width)
             u = e.at(weights, (p.index * self.chunk_blocks + block.index) * self.ic * self.width)
-            following = e.at(u, self.ic * self.width)  # the next block of this point, or the first of the next point
-            with e.loop(count, step=tile.pixels, carry=[following], name="tiles") as x:
+            # The block of weights after this one is the next block of this point, or the first of the next point.
+            last = (p.index * self.chunk_blocks + block.index + 1).equals(self.chunk_blocks * self.points)
+            ahead_from = e.b.select(last, following, e.at(u, self.ic * self.width))
+            with e.loop(count, step=tile.pixels, carry=[ahead_from], name="tiles") as x:
                 ahead = Ahead(self.k.lines, x.values[0], self.ahead)
                 acc = accumulate(e, tile, zeros(e, tile), e.at(v, x.index * self.v_pixel), self.v_pixel, u, self.ic, ahead)
                 x.carry(acc[tile.accumulators :])

@@ -15,7 +15,7 @@ from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, even, fe
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
-MEMORY_BYTES_PER_NS, SHARED_BYTES_PER_NS = 20.0, 28.0
+MEMORY_BYTES_PER_NS, SHARED_BYTES_PER_NS = 14.0, 28.0
 """of one core, for what streams: weights that do not fit L2 (in a network they come from memory, measured 10 to 14; alone from the shared
 cache, 28), and scratch that does not"""
 TRANSFORM_NS = {4: 1.6, 6: 1.6, 8: 2.4}
