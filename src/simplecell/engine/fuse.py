@@ -276,24 +276,16 @@ def _kind(operand: Tensor, out: Tensor) -> str:
 def _clusters(
     loops: Sequence[Node], groups: Sequence[Group], position: dict[Node, int], users: dict[Tensor, set[Node | None]], keep: set[Tensor]
 ) -> list[Group]:
-    """Merge element-wise nodes of one shape while no cycle arises.
-
-    `before[c]` is a bit set of the clusters that must run before c. Joining clusters a and b makes a cycle exactly if a path leads
-    from one to the other through a third.
-    """
+    """Merge element-wise nodes of one shape while no cycle arises."""
     producer: dict[Tensor, int] = {}
-    before: list[int] = []
+    order = _Order()
     members: dict[int, list[Node]] = {}
     events: list[tuple[int, Group | Node]] = [(max(position[n] for n in g.nodes if n in position), g) for g in groups]
     events += [(position[n], n) for n in loops]
     for _, what in sorted(events, key=lambda e: e[0]):
         inputs = what.reads if isinstance(what, Group) else what.inputs
-        sources = {producer[t] for t in inputs if t in producer}
-        ancestors = 0
-        for s in sources:
-            ancestors |= before[s] | 1 << s
-        mine = len(before)
-        before.append(ancestors)
+        sources = {order.find(producer[t]) for t in inputs if t in producer}
+        mine = order.add(sources)
         for t in what.outputs:
             producer[t] = mine
         if isinstance(what, Group):
@@ -302,39 +294,65 @@ def _clusters(
         shape = what.outputs[0].shape
         for s in sorted(sources, reverse=True):
             if s in members and members[s][0].outputs[0].shape == shape:
-                mine = _join(s, mine, members, before, producer, users, keep)
+                both = members[s] + members[mine]
+                if not order.between(s, mine) and _small_enough(both, users):
+                    order.join(s, mine)
+                    members[s] = both
+                    del members[mine]
+                    mine = s
     return [_loop_group(sorted(m, key=position.__getitem__), users, keep) for m in members.values()]
 
 
-def _join(
-    a: int,
-    b: int,
-    members: dict[int, list[Node]],
-    before: list[int],
-    producer: dict[Tensor, int],
-    users: dict[Tensor, set[Node | None]],
-    keep: set[Tensor],
-) -> int:
-    """Join clusters a and b (b needs a) unless a third lies between or the loop would get too large; the cluster that b's nodes are in."""
-    bits_a, bits_b = 1 << a, 1 << b
-    between = any(before[s] & bits_a for s in range(len(before)) if before[b] >> s & 1 and s != a)
-    both = members[a] + members[b]
-    if between or not _small_enough(both, users):
-        return b
-    members[a] = both
-    del members[b]
-    for node in members[a]:
-        for t in node.outputs:
-            producer[t] = a
-    before[a] = (before[a] | before[b]) & ~(bits_a | bits_b)
-    before[b] = 0
-    for i, bits in enumerate(before):
-        if bits & bits_b:
-            bits = bits & ~bits_b | bits_a
-        if bits & bits_a:
-            bits |= before[a]
-        before[i] = bits
-    return a
+class _Order:
+    """Which clusters must run before which, while clusters are joined.
+
+    A cluster goes by the number of its oldest part (`find`). `before[c]` is a bit set of the numbers (those of joined parts included)
+    that must run before c; `parts[c]` those that c consists of. A training step has ten thousand clusters, so nothing here looks at all of them.
+    """
+
+    def __init__(self) -> None:
+        self.before: list[int] = []
+        self.parts: list[int] = []
+        self._joined: list[int] = []
+        self._sources: list[set[int]] = []
+        self._users: list[set[int]] = []
+
+    def add(self, sources: set[int]) -> int:
+        mine = len(self.before)
+        ancestors = 0
+        for s in sources:
+            ancestors |= self.before[s] | self.parts[s]
+            self._users[s].add(mine)
+        self.before.append(ancestors)
+        self.parts.append(1 << mine)
+        self._joined.append(mine)
+        self._sources.append(set(sources))
+        self._users.append(set())
+        return mine
+
+    def find(self, c: int) -> int:
+        while self._joined[c] != c:
+            c = self._joined[c]
+        return c
+
+    def between(self, a: int, b: int) -> bool:
+        """Does a path lead from a to b through a third? Its last step is one of b's direct sources."""
+        return any(self.before[s] & self.parts[a] for s in map(self.find, self._sources[b]) if s not in (a, b))
+
+    def join(self, a: int, b: int) -> None:
+        """Make b a part of a; what runs after either now runs after all that either needs."""
+        self._joined[b] = a
+        self.parts[a] |= self.parts[b]
+        self._sources[a] |= self._sources[b]
+        self._users[a] |= self._users[b]
+        self.before[a] = (self.before[a] | self.before[b]) & ~self.parts[a]
+        needed = self.before[a] | self.parts[a]
+        stack = [self.find(u) for u in self._users[a]]
+        while stack:
+            c = stack.pop()
+            if c != a and needed & ~self.before[c]:  # else those after c know it, too
+                self.before[c] |= needed
+                stack += map(self.find, self._users[c])
 
 
 def _small_enough(nodes: Sequence[Node], users: dict[Tensor, set[Node | None]]) -> bool:
