@@ -1,0 +1,136 @@
+"""From a graph with a convolution to numbers: the table's choices, epilogues, precision and threads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simplecell.engine.build import Executable, build
+from simplecell.engine.expression import NO_EPILOGUE
+from simplecell.engine.kernels.winograd_transforms import Transform
+from simplecell.engine.lowering.convolution_direct import even, plan_direct
+from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.engine.lowering.convolution_winograd import blocking, winograd_cost
+from simplecell.engine.target import target
+from simplecell.graph.graph import Graph, evaluate
+from simplecell.graph.tensor import Tensor, placeholder
+from simplecell.ops.activation import relu
+from simplecell.ops.base import Spec
+from simplecell.ops.convolution import Convolution, convolution
+from tests.engine.harness import available_targets
+
+
+def parameter(*shape: int, dtype: str = "float32") -> Tensor:
+    return placeholder(Spec(shape, dtype), "p", "parameter")
+
+
+def run(inputs: list[Tensor], output: Tensor, threads: int = 1, precision: str = "fast") -> tuple[Executable, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    graph = Graph.of(inputs, [output])
+    arrays = [rng.standard_normal(t.shape).astype(t.spec.dtype) for t in inputs]
+    executable = build(graph, threads=threads, precision=precision)
+    executable.set_parameters(arrays[1:])
+    return executable, executable([arrays[0]])[0], evaluate(graph, arrays)[0]
+
+
+def algorithm(executable: Executable) -> str:
+    assert executable.program is not None
+    return next(s.algorithm for s in executable.program.run if s.flops)
+
+
+def layer(size: int, ic: int, oc: int, k: int, **options: Any) -> tuple[list[Tensor], Tensor]:
+    x, w, b = placeholder(Spec((1, size, size, ic), "float32"), "x"), parameter(k, k, ic // options.get("groups", 1), oc), parameter(oc)
+    return [x, w, b], relu(convolution(x, w, padding="same", **options) + b)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "expected"),
+    [
+        ((24, 32, 48, 3), {}, "winograd"),
+        ((17, 33, 20, 5), {}, "winograd"),
+        ((24, 32, 48, 3), {"strides": 2}, "direct"),
+        ((24, 32, 48, 3), {"dilation": 2}, "direct"),
+        ((24, 3, 48, 3), {}, "direct"),
+        ((24, 32, 48, 1), {}, "direct"),
+        ((12, 32, 64, 3), {"groups": 2}, "direct"),
+        ((12, 9, 6, 3), {"groups": 3, "strides": 2, "dilation": 2}, ""),
+    ],
+)
+def test_results_and_algorithms(arguments: tuple[int, int, int, int], options: dict[str, Any], expected: str) -> None:
+    executable, out, reference = run(*layer(*arguments, **options))
+    assert expected in algorithm(executable)
+    assert np.abs(out - reference).max() <= 3e-5 * np.abs(reference).max()
+
+
+def test_exact_precision_sums_directly() -> None:
+    executable, out, reference = run(*layer(24, 32, 48, 3), precision="exact")
+    assert "direct" in algorithm(executable)
+    assert np.abs(out - reference).max() <= 2e-6 * np.abs(reference).max()
+
+
+def test_epilogue_takes_bias_relu_and_a_residual_in() -> None:
+    inputs, h = layer(10, 16, 16, 3)
+    executable, out, reference = run(inputs, relu(h + inputs[0]))
+    assert executable.program is not None
+    assert len(executable.program.run) == 1
+    np.testing.assert_allclose(out, reference, rtol=1e-4, atol=1e-4)
+
+
+def test_the_same_bits_for_any_number_of_threads() -> None:
+    inputs, h = layer(15, 35, 49, 3)
+    w, v = parameter(1, 1, 49, 70), parameter(3, 3, 70, 17)
+    output = convolution(convolution(h, w), v, strides=2)
+    one = run([*inputs, w, v], output)[1]
+    for threads in (2, 3):
+        assert (run([*inputs, w, v], output, threads)[1] == one).all()
+
+
+def test_the_reason_names_what_was_considered() -> None:
+    fast, strided = run(*layer(24, 32, 48, 3))[0], run(*layer(24, 32, 48, 3, strides=2))[0]
+    assert fast.program is not None and strided.program is not None
+    assert "direct" in fast.program.run[0].reason and "winograd F(2,3)" in fast.program.run[0].reason
+    assert "not winograd" in strided.program.run[0].reason and "strides" in strided.program.run[0].reason
+
+
+def test_weights_are_packed_once_and_float64_runs_its_reference() -> None:
+    executable = run(*layer(8, 32, 16, 3))[0]
+    assert executable.program is not None
+    assert len(executable.program.prepare) == 1
+    x, w = placeholder(Spec((1, 6, 6, 3), "float64"), "x"), parameter(3, 3, 3, 4, dtype="float64")
+    executable, out, reference = run([x, w], convolution(x, w))
+    assert executable.program is not None
+    assert executable.program.call_outs
+    np.testing.assert_allclose(out, reference)
+
+
+def problem(size: int, channels: int, n: int = 1) -> ConvolutionProblem:
+    made = ConvolutionProblem.of(Convolution((1, 1), ((1, 1), (1, 1)), (1, 1)), (n, size, size, channels), (3, 3, channels, channels))
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize("name", available_targets())
+def test_plans_hold_what_kernels_rely_on(name: str) -> None:
+    """Rows are no narrower than the tile, columns are whole tiles, blocks and parts cover all output channels, and threads share evenly."""
+    t = target(name)
+    for p in (problem(56, 64), problem(7, 512), problem(13, 20), problem(1, 16), problem(200, 48)):
+        for threads in (1, 2, 4):
+            plan = plan_direct(p, t, NO_EPILOGUE, threads)
+            a, tile = plan.arguments, plan.kernel.tile
+            assert tile.pixels <= a["ow"] and a["columns"] % tile.pixels == 0
+            assert a["blocks"] * tile.vectors * t.lanes >= p.oc and 1 <= a["parts"] <= a["blocks"]
+            cut = blocking(p, Transform(4), t, threads)
+            assert cut.block % cut.tile.pixels == 0
+    units = -(-p.dst[1] // plan.arguments["rows"]) * plan.arguments["parts"]
+    assert even(units * -(-p.dst[2] // plan.arguments["columns"]), 4)
+
+
+def test_memory_decides_between_transforms() -> None:
+    """7×7 pixels with 512 channels: the weights of F(4,3) are four times those of direct convolution, for four tiles."""
+    t = replace(target(available_targets()[0]), l2=2**21)
+    few, many = problem(7, 512), problem(7, 512, n=64)
+    assert winograd_cost(few, Transform(4), t) > winograd_cost(few, Transform(2), t)
+    assert winograd_cost(many, Transform(4), t) < winograd_cost(many, Transform(2), t)
