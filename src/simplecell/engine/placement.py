@@ -17,6 +17,9 @@ from simplecell.ops.convolution import Convolution
 from simplecell.ops.elementwise import Binary, Cast, Select, Unary
 from simplecell.ops.shaping import Concatenate
 
+NARROW = 16
+"""Parts of fewer channels are copied: that costs little, and leaves their writers the choice of an algorithm that needs dense outputs."""
+
 
 @dataclass(frozen=True, eq=False)
 class Place:
@@ -57,6 +60,8 @@ def _writes_strided(group: Group) -> bool:
     if isinstance(op, Concatenate):
         return _joins_channels(group)
     if isinstance(op, Convolution):
+        if group.output.shape[-1] < NARROW:
+            return False
         return op.groups == 1 and (group.epilogue is None or "full" not in group.epilogue.kinds)
     return False
 

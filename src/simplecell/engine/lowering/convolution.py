@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from simplecell.engine.fuse import Group
+from simplecell.engine.kernels.convolution_planar import PackPlanarWeights
 from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
 from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.lowering.context import Lowering, lowers
 from simplecell.engine.lowering.convolution_direct import direct_cost, plan_direct
+from simplecell.engine.lowering.convolution_planar import plan_planar, planar_cost
+from simplecell.engine.lowering.convolution_planar import refusal as planar_refusal
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.lowering.convolution_winograd import plan_winograd, refusal, winograd_cost
 from simplecell.engine.program import Address
@@ -124,8 +127,36 @@ def _winograd(transform: Transform) -> Algorithm:
     )
 
 
+def _lower_planar(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
+    epilogue, operands = ctx.epilogue(group)
+    plan = plan_planar(problem, ctx.target, epilogue)
+    src, weights = group.anchor.inputs
+
+    def pack() -> Address:
+        packed = ctx.temporary(plan.packed_bytes)
+        ctx.step(PackPlanarWeights(), algorithm="pack weights", nbytes=2 * plan.packed_bytes, dst=packed, src=ctx.address(weights), **plan.packing)
+        return packed
+
+    arguments: dict[str, Any] = {**plan.arguments, **operands, **ctx.scratch(plan.scratch_bytes)}
+    ctx.step(
+        plan.kernel,
+        algorithm=f"planar {plan.kernel.vectors}x{plan.kernel.rows}x{plan.kernel.channels}",
+        reason=reason,
+        shapes=str(problem),
+        flops=problem.flops,
+        nbytes=problem.nbytes,
+        dst=ctx.address(group.output),
+        src=ctx.address(src),
+        weights=ctx.once((weights, "planar", *plan.packing.values()), pack),
+        **arguments,
+    )
+
+
 ALGORITHMS: tuple[Algorithm, ...] = (
     *(_winograd(Transform(*size)) for size in ((4, 3), (2, 3), (6, 3), (4, 5), (2, 5))),
     Algorithm("direct", lambda problem, ctx: None, lambda problem, ctx: direct_cost(problem, ctx.target), _lower_direct),
+    Algorithm(
+        "planar", lambda problem, ctx: planar_refusal(problem, ctx.target), lambda problem, ctx: planar_cost(problem, ctx.target), _lower_planar
+    ),
 )
 """In order of preference."""
