@@ -21,6 +21,8 @@ TILES = (16, 24, 32, 48, 64)
 FEW_WEIGHTS = 64 * 64
 """Fewer pairs of channels than this make too few blocks to divide: there the tiles are divided into PARTS sums."""
 PARTS = 4
+WORTH_FLOPS = 2e7
+"""Some 0.1 ms of direct summing. The kernel takes 0.15 s to compile, and would save half of that in each step."""
 U_BYTES_PER_NS = 60.0
 """of L2, to which U comes and goes with each block of tiles"""
 
@@ -58,6 +60,8 @@ def refusal(problem: ConvolutionProblem, transform: Transform, target: Target, p
         return "it has groups"
     if min(p.ic, p.oc) < target.lanes:
         return f"fewer than {target.lanes} channels"
+    if p.flops < WORTH_FLOPS:
+        return "too little work to pay for compiling it"
     if cut(p, transform, target, 1) is None:
         return "its scratch does not fit L2"
     return None
