@@ -5,6 +5,7 @@ import pytest
 from keras import ops
 
 from tests.keras_backend.traced import traced
+from tests.keras_backend.versions import since_3_15
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(5, 7, 3)).astype("float32")
@@ -46,6 +47,7 @@ def test_scatter_adds(run):
     np.testing.assert_allclose(run(lambda i, v: ops.scatter(i, v, (4, 3, 2)), indices, values), expected, rtol=1e-6)
 
 
+@since_3_15
 @pytest.mark.parametrize("reduction", [None, "add", "max", "min", "mul"])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_scatter_update(run, reduction, depth):
@@ -65,6 +67,7 @@ def test_scatter_update(run, reduction, depth):
     np.testing.assert_array_equal(X, before)
 
 
+@since_3_15
 def test_scatter_update_refuses_unknown_reductions():
     with pytest.raises(ValueError, match="None, 'add', 'max', 'min'"):
         ops.scatter_update(X, [[0]], X[:1], "mean")

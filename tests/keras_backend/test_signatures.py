@@ -10,9 +10,12 @@ import keras
 import pytest
 from keras.src import backend, ops
 
+from tests.keras_backend.versions import since_3_15
+
 MODULES = ["numpy", "nn", "math", "image", "linalg", "core"]
 
 
+@since_3_15
 @pytest.mark.parametrize("module", MODULES)
 def test_all_functions_are_there(module: str) -> None:
     stock = Path(keras.__file__).parent / "src" / "backend" / "numpy" / f"{module}.py"
@@ -20,6 +23,7 @@ def test_all_functions_are_there(module: str) -> None:
     assert names <= set(getattr(backend, module).__all__)
 
 
+@since_3_15
 @pytest.mark.parametrize("module", MODULES)
 def test_signatures_are_those_of_keras_ops(module: str) -> None:
     ours, theirs = getattr(backend, module), getattr(ops, module)
