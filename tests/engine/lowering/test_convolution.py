@@ -88,6 +88,14 @@ def test_the_same_bits_for_any_number_of_threads() -> None:
         assert (run([*inputs, w, v], output, threads)[1] == one).all()
 
 
+@pytest.mark.parametrize("size", [3, 5, 9, 14])
+def test_threads_do_not_change_the_algorithm(size: int) -> None:
+    """Another algorithm would give other bits."""
+    inputs, output = layer(size, 16, 48, 3)
+    names = {algorithm(build(Graph.of(inputs, [output]), threads=t)).rsplit(" ", 1)[0] for t in (1, 2, 4)}
+    assert len(names) == 1
+
+
 def test_the_reason_names_what_was_considered() -> None:
     fast, strided = run(*layer(24, 32, 48, 3))[0], run(*layer(24, 32, 48, 3, strides=2))[0]
     assert fast.program is not None and strided.program is not None

@@ -26,7 +26,8 @@ prefers what is more accurate."""
 
 @dataclass(frozen=True)
 class Algorithm:
-    """`refuses` returns why it cannot (None: it can); `cost` predicts nanoseconds on one thread; `lower` appends the steps."""
+    """`refuses` returns why it cannot (None: it can); `cost` predicts nanoseconds on one thread
+    (never on more: the choice would change the bits); `lower` appends the steps."""
 
     name: str
     refuses: Callable[[ConvolutionProblem, Lowering], str | None]

@@ -164,9 +164,9 @@ def plan_winograd(problem: ConvolutionProblem, transform: Transform, target: Tar
     )
 
 
-def winograd_cost(problem: ConvolutionProblem, transform: Transform, target: Target, threads: int = 1) -> float:
-    """Predicted nanoseconds of all threads together: products, transforms, and the weights, which are larger than direct convolution's."""
-    return max(blocking(problem, transform, target, threads).cost, problem.nbytes / BYTES_PER_NS)
+def winograd_cost(problem: ConvolutionProblem, transform: Transform, target: Target) -> float:
+    """Predicted nanoseconds on one thread: products, transforms, and the weights, which are larger than direct convolution's."""
+    return max(blocking(problem, transform, target).cost, problem.nbytes / BYTES_PER_NS)
 
 
 def _rounded(value: int, to: int) -> int:
