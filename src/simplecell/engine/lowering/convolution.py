@@ -123,7 +123,7 @@ def _winograd(transform: Transform) -> Algorithm:
     return Algorithm(
         name,
         lambda problem, ctx: refusal(problem, transform, ctx.target, ctx.precision),
-        lambda problem, ctx: winograd_cost(problem, transform, ctx.target, 1),  # whatever the threads: the choice decides the bits
+        lambda problem, ctx: winograd_cost(problem, transform, ctx.target),
         lower,
     )
 
