@@ -40,6 +40,17 @@ def test_one_program_per_kind_of_batch():
     assert len(model.predict_function._programs) == 2
 
 
+def test_programs_of_many_shapes_give_way():
+    from simplecell.keras_backend.program_cache import ProgramCache
+
+    model = classifier()
+    model.make_predict_function()._programs = ProgramCache(lambda program: program.executable, budget=3 << 16)
+    for n in range(1, 8):
+        assert model.predict_on_batch(X[:n]).shape == (n, 3)
+    assert len(model.predict_function._programs) == 2
+    np.testing.assert_allclose(model.predict_on_batch(X[:1]), model.predict_on_batch(X[:7])[:1], rtol=1e-5, atol=1e-6)
+
+
 def test_weights_are_handed_over_when_they_change():
     model = classifier()
     first = model.predict(X, verbose=0)

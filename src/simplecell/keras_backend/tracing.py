@@ -125,6 +125,7 @@ class StepProgram:
         self._parameters = [v for v in read if id(v) not in scope.updated]
         places = {t: i for i, t in enumerate(data)}
         self._checks = [(places[check.source], check) for check in scope.checks if check.source in places]
+        self.owners: tuple[Any, ...] = ()
         self._seen = -1
         self._versions: tuple[int, ...] = ()
 
