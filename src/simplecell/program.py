@@ -118,7 +118,8 @@ def compile(model: Any, batch_size: int | None = None, threads: int | None = Non
         model: a built Keras model (Sequential, functional or subclassed).
         batch_size: build the program for this batch size now; None builds one for each batch size when it first comes.
         threads: how many threads it may use (None: the setting SIMPLECELL_THREADS, or the cores of this process).
-        precision: `fast` may use Winograd (error within 3e-5 of the largest output); `exact` sums directly.
+        precision: `fast` may use Winograd (error within 3e-5 of the largest output); `tight`, which training uses, only where it errs
+            as little as direct sums; `exact` sums directly.
 
     Returns:
         A CompiledModel: `program(x, out=None)`, `program.describe()`. New weights (`set_weights`, `fit`) are seen at the next call.
@@ -131,8 +132,8 @@ def compile(model: Any, batch_size: int | None = None, threads: int | None = Non
         >>> program(x)            # as model(x, training=False)
         >>> print(program.describe())
     """
-    if precision not in ("fast", "exact"):
-        raise ValueError(f"precision must be 'fast' or 'exact', got {precision!r}.")
+    if precision not in ("fast", "tight", "exact"):
+        raise ValueError(f"precision must be 'fast', 'tight' or 'exact', got {precision!r}.")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, or None for any; got {batch_size}.")
     return CompiledModel(model, batch_size, threads, precision)

@@ -75,19 +75,23 @@ class Executable:
         return list(out)
 
 
+PRECISIONS = ("fast", "tight", "exact")
+
+
 def build(graph: Graph, *, threads: int | None = None, precision: str = "fast") -> Executable:
     """Compile a graph.
 
     Args:
         graph: what to compute; dtypes and shapes are fixed.
         threads: how many threads it may use (None: the setting SIMPLECELL_THREADS, or the cores of this process).
-        precision: `fast` may use algorithms with fewer multiplications and a stated error bound; `exact` sums directly.
+        precision: `fast` may use algorithms with fewer multiplications and a stated error bound; `tight` only such that err as little as
+            direct sums; `exact` sums directly.
 
     Raises:
         ValueError: for an unknown precision, or threads below 1.
     """
-    if precision not in ("fast", "exact"):
-        raise ValueError(f"precision must be 'fast' or 'exact', got {precision!r}.")
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be 'fast', 'tight' or 'exact', got {precision!r}.")
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}.")
     return Executable(simplify(graph), threads, precision)

@@ -79,6 +79,11 @@ def wide_floating(dtype: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _promotion(kinds: tuple[Any, ...], floatx: str) -> str:
+    # Keras's table knows no float64, as JAX does by default. Who has nothing but float64, or made it the default, means it.
+    names = {getattr(k, "name", k) for k in kinds}
+    floats = {k for k in names if isinstance(k, str) and "float" in k}
+    if "float64" in floats and (floats == {"float64"} or floatx == "float64"):
+        return "float64"
     return str(dtypes.result_type(*kinds))
 
 

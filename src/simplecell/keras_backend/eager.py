@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,7 @@ import numpy as np
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Node, Tensor, placeholder
 from simplecell.keras_backend.conversion import ready
-from simplecell.keras_backend.program_cache import ProgramCache
-from simplecell.ops.base import Op, Symbolic, apply, spec_of
+from simplecell.ops.base import Op, Spec, Symbolic, apply, spec_of
 from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights
 from simplecell.ops.linear import MatMul
 from simplecell.ops.pooling import AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient
@@ -27,8 +27,9 @@ _RANDOM = (RandomUniform, RandomNormal)
 
 # Below this many multiplications (or elements) the reference is done sooner than a program could be looked up, let alone built.
 WORTH_COMPILING = 1 << 15
+_KEPT = 256
 
-_programs: ProgramCache[Executable] = ProgramCache(lambda executable: executable, budget=1 << 28)
+_programs: OrderedDict[tuple[Any, tuple[Spec, ...]], Executable] = OrderedDict()
 
 
 def execute(op: Op, *inputs: Any) -> Any:
@@ -60,14 +61,17 @@ def compose(function: Callable[..., Any], parameters: tuple[Any, ...], *inputs: 
 
 def _program(key: Any, arrays: Sequence[np.ndarray], record: Callable[[Sequence[Tensor]], Sequence[Tensor]]) -> Executable:
     specs = tuple(spec_of(a) for a in arrays)
-
-    def make() -> Executable:
+    program = _programs.get((key, specs))
+    if program is None:
         from simplecell.engine.build import build
 
         inputs = [placeholder(spec) for spec in specs]
-        return build(Graph.of(inputs, record(inputs)))
-
-    return _programs.get((key, specs), make)
+        program = _programs[key, specs] = build(Graph.of(inputs, record(inputs)))
+        if len(_programs) > _KEPT:
+            _programs.popitem(last=False)
+    else:
+        _programs.move_to_end((key, specs))
+    return program
 
 
 def _heavy(op: Op, arrays: list[np.ndarray]) -> bool:

@@ -18,10 +18,10 @@ from keras.src import optimizers as optimizers_module
 from keras.src.backend import config
 from keras.src.trainers import trainer as base_trainer
 from keras.src.trainers.data_adapters import array_slicing, data_adapter_utils
-from keras.src.trainers.epoch_iterator import EpochIterator
 from keras.src.utils import traceback_utils
 from keras.src.utils.python_utils import pythonify_logs
 
+from simplecell.keras_backend.batches import Batches
 from simplecell.keras_backend.conversion import convert_to_tensor, is_tensor
 from simplecell.keras_backend.step import Step
 from simplecell.keras_backend.tracing import gradients
@@ -112,7 +112,7 @@ class NumpyTrainer(base_trainer.Trainer):
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = array_slicing.train_validation_split((x, y, sample_weight), validation_split=validation_split)
         validation = None if validation_data is None else data_adapter_utils.unpack_x_y_sample_weight(validation_data)
-        batches = EpochIterator(
+        batches = Batches(
             x=x,
             y=y,
             sample_weight=sample_weight,
@@ -144,7 +144,7 @@ class NumpyTrainer(base_trainer.Trainer):
                 epoch_logs = dict(self._get_metrics_result_or_logs(logs))
                 if validation is not None and self._should_eval(epoch, validation_freq):
                     if self._eval_epoch_iterator is None:
-                        self._eval_epoch_iterator = EpochIterator(
+                        self._eval_epoch_iterator = Batches(
                             x=validation[0],
                             y=validation[1],
                             sample_weight=validation[2],
@@ -194,7 +194,7 @@ class NumpyTrainer(base_trainer.Trainer):
         if cached:
             batches = self._eval_epoch_iterator
         else:
-            batches = EpochIterator(
+            batches = Batches(
                 x=x,
                 y=y,
                 sample_weight=sample_weight,
@@ -223,7 +223,7 @@ class NumpyTrainer(base_trainer.Trainer):
 
     @traceback_utils.filter_traceback
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None) -> Any:
-        batches = EpochIterator(
+        batches = Batches(
             x=x,
             batch_size=batch_size,
             steps_per_epoch=steps,
@@ -233,9 +233,7 @@ class NumpyTrainer(base_trainer.Trainer):
         if batches.num_batches == 0:
             return self.predict_on_batch(x)  # no samples: the outputs' shapes with a batch of 0
         if not all(layer.built for layer in self._flatten_layers()):
-            for _, _, data in batches:
-                self._build_for_prediction(data_adapter_utils.unpack_x_y_sample_weight(data[0])[0])
-                break
+            self._build_for_prediction(data_adapter_utils.unpack_x_y_sample_weight(batches.first())[0])
             batches.reset()
         callbacks = self._callback_list(callbacks, verbose, batches)
         step = self.make_predict_function()
@@ -292,17 +290,22 @@ class NumpyTrainer(base_trainer.Trainer):
 
     # --- helpers ----------------------------------------------------------------------------------------------------
 
-    def _build_from(self, batches: EpochIterator) -> None:
+    def _build_from(self, batches: Batches) -> None:
         """Make the variables of the model, its loss and metrics and the optimizer, if the first batch has to tell their shapes."""
         if batches.num_batches == 0:
             raise ValueError("There is no data: `x` holds no batch. Pass at least one sample.")
-        self._symbolic_build(iterator=batches)
+        self._symbolic_build(data_batch=None if self._is_built() else batches.first())
         batches.reset()
 
     def _symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        from keras.src.models.model import Model  # which is a subclass of this one
+
+        if type(self).call is Model.call:
+            # Networks that only a `train_step` of the user's own brings together: they are built by their inputs, or by that step.
+            if self.optimizer is not None and not self.optimizer.built:
+                self.optimizer.build(self.trainable_variables)
+            return
         if self.run_eagerly and not self._is_built():
-            if data_batch is None:
-                data_batch = next(batches[0] for _, _, batches in iterator)
             self._build_eagerly(data_batch)
         super()._symbolic_build(iterator=iterator, data_batch=data_batch)
 
@@ -324,7 +327,7 @@ class NumpyTrainer(base_trainer.Trainer):
         spec = tree.map_structure(lambda v: backend.KerasTensor(v.shape, backend.standardize_dtype(v.dtype)) if is_tensor(v) else v, x)
         backend.compute_output_spec(self, spec)
 
-    def _callback_list(self, callbacks: Any, verbose: Any, batches: EpochIterator, epochs: int = 1, add_history: bool = False) -> Any:
+    def _callback_list(self, callbacks: Any, verbose: Any, batches: Batches, epochs: int = 1, add_history: bool = False) -> Any:
         if isinstance(callbacks, callbacks_module.CallbackList):
             return callbacks
         return callbacks_module.CallbackList(

@@ -50,7 +50,7 @@ def lowers(*ops: type[Op], order: int = 0) -> Callable[[LoweringFunction], Lower
 
 
 class Lowering:
-    """Collects buffers and steps. `precision` is `fast` or `exact`."""
+    """Collects buffers and steps. `precision` is `fast`, `tight` or `exact` (see build)."""
 
     def __init__(self, graph: Graph, target: Target, threads: int, precision: str, places: Mapping[Tensor, Place] | None = None) -> None:
         self._places = places or {}
