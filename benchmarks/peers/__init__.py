@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-NAMES = ("simplecell", "torch", "onnxruntime", "openvino", "ncnn", "mnn", "litert")
+NAMES = ("simplecell", "torch", "onnxruntime", "openvino", "ncnn", "mnn", "litert", "opencv", "scipy")
 Prepared = tuple[Callable[[], object], Callable[[], np.ndarray]]
 
 

@@ -59,7 +59,7 @@ def test_values(block, threads):
     np.testing.assert_allclose(program([a])[0], evaluate(graph, [a, *values])[0], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("block", "copies"), [(inception, 1), (dense_block, 1), (nested, 0)])
+@pytest.mark.parametrize(("block", "copies"), [(inception, 2), (dense_block, 1), (nested, 0)])
 def test_only_what_must_be_is_copied(block, copies):
     x, parameters = placeholder(Spec((1, 9, 7, 18))), []
     y = block(x, parameters)

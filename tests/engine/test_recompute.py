@@ -8,6 +8,7 @@ import numpy as np
 
 from simplecell.engine.fuse import fuse
 from simplecell.engine.recompute import recompute
+from simplecell.engine.siblings import merge_siblings
 from simplecell.graph.gradients import gradients
 from simplecell.graph.graph import Graph
 from simplecell.graph.simplify import simplify
@@ -63,3 +64,29 @@ def test_a_mask_is_cheaper_to_read_than_what_it_was_made_from() -> None:
         return [ew.select(mask, ew.exp(y), 0.0), ew.select(ew.logical_not(mask), ew.multiply(y, count), 1.0)]
 
     compare(function, *(RNG.standard_normal(SHAPE).astype(np.float32) for _ in range(2)), rtol=1e-5, atol=1e-5)
+
+
+def test_both_sums_of_a_gradient_are_one_pass() -> None:
+    inputs = [placeholder(Spec(s)) for s in (SHAPE, (33,), (33,), SHAPE)]
+    graph = simplify(Graph.of(inputs, batch_norm_with_gradients(*inputs)))
+    groups = recompute(fuse(graph), graph.outputs)
+    merged = merge_siblings(groups)
+    assert len(merged) == len(groups) - 1
+    assert sum(len(g.outputs) == 2 and isinstance(g.anchor.op, reduction.Reduce) for g in merged) == 1
+
+
+def test_sums_that_need_each_other_stay_apart() -> None:
+    x = placeholder(Spec(SHAPE))
+    mean, variance = normalization.moments(x, (0, 1, 2))
+    graph = simplify(Graph.of([x], [mean, variance]))
+    groups = fuse(graph)
+    assert len(merge_siblings(groups)) == len(groups)
+
+
+def test_merged_sums_along_rows_and_of_everything() -> None:
+    def function(x: Any, y: Any) -> list[Any]:
+        product = ew.multiply(x, y)
+        pairs = [(reduction.sum(x, axes), reduction.sum(product, axes)) for axes in ((3,), (1, 2), (0, 1, 2, 3))]
+        return [t for pair in pairs for t in pair] + [reduction.max(x, (3,)), reduction.max(ew.negative(x), (3,))]
+
+    compare(function, *(RNG.standard_normal(SHAPE).astype(np.float32) for _ in range(2)), rtol=1e-5, atol=2e-2)

@@ -40,6 +40,17 @@ def test_one_program_per_kind_of_batch():
     assert len(model.predict_function._programs) == 2
 
 
+def test_programs_of_many_shapes_give_way():
+    from simplecell.keras_backend.program_cache import ProgramCache
+
+    model = classifier()
+    model.make_predict_function()._programs = ProgramCache(lambda program: program.executable, budget=3 << 16)
+    for n in range(1, 8):
+        assert model.predict_on_batch(X[:n]).shape == (n, 3)
+    assert len(model.predict_function._programs) == 2
+    np.testing.assert_allclose(model.predict_on_batch(X[:1]), model.predict_on_batch(X[:7])[:1], rtol=1e-5, atol=1e-6)
+
+
 def test_weights_are_handed_over_when_they_change():
     model = classifier()
     first = model.predict(X, verbose=0)
@@ -200,6 +211,33 @@ def test_custom_train_step(eagerly):
     keras_own.fit(X, Y, epochs=3, shuffle=False, verbose=0)
     assert mine[-1] < mine[0]
     np.testing.assert_allclose(own.get_weights()[0], keras_own.get_weights()[0], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_several_updates_in_one_step(eagerly):
+    class Twice(keras.Model):
+        """As a GAN's critic: each update sees the one before as a fact, not as something to differentiate."""
+
+        def __init__(self):
+            super().__init__()
+            self.a = self.add_weight(shape=(), initializer="ones")
+            self.b = self.add_weight(shape=(), initializer="ones")
+
+        def call(self, x):
+            return x * self.a * self.b
+
+        def train_step(self, data):
+            for _ in range(2):  # a ← a − 0.1·d(a²b)/da
+                loss = self.a**2 * self.b
+                self.a.assign_sub(0.1 * simplecell.gradients(loss, [self.a])[0])
+            (g,) = simplecell.gradients(self.a**2 * self.b, [self.b])
+            return {"g": g}
+
+    model = Twice()
+    model.compile("sgd", run_eagerly=eagerly)
+    a = 0.8 * 0.8  # a ← a·(1 − 0.2·b), twice, at b = 1
+    assert model.train_on_batch(X, Y, return_dict=True)["g"] == pytest.approx(a**2, rel=1e-6)
+    assert float(model.a) == pytest.approx(a, rel=1e-6)
 
 
 def test_gradients_outside_of_a_step_say_what_to_do():

@@ -103,7 +103,7 @@ def pytest_runtest_call(item: pytest.Item) -> Any:
         _running = False
 
 
-_NOT_THERE = re.compile(r"requires the '?([\w-]+)'? (?:module|package)|No module named '(\w+)|requires installing (TensorFlow)")
+_NOT_THERE = re.compile(r"requires the '?([\w-]+)'? (?:module|package)|No module named '(\w+)|requires(?: installing)? (TensorFlow)")
 
 
 @pytest.hookimpl(wrapper=True)

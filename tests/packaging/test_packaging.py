@@ -63,3 +63,8 @@ def test_works_without_the_others():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "trained", result.stderr
+
+
+def test_every_page_is_in_the_index():
+    index = read("docs/index.md")
+    assert all(f"({p.name})" in index for p in (ROOT / "docs").glob("*.md") if p.name != "index.md")

@@ -12,6 +12,7 @@ from simplecell.engine.lowering.separable import joined
 from simplecell.engine.placement import places
 from simplecell.engine.program import Program
 from simplecell.engine.recompute import recompute
+from simplecell.engine.siblings import merge_siblings
 from simplecell.engine.target import Target
 from simplecell.graph.graph import Graph
 
@@ -40,7 +41,7 @@ def _load_lowerings() -> None:
 def plan(graph: Graph, target: Target, threads: int, precision: str) -> Program:
     """The program for a graph. Nothing is compiled here: that is `machine`'s, when the program is bound."""
     _load_lowerings()
-    groups = joined(recompute(fuse(graph), graph.outputs), graph, target)
+    groups = joined(merge_siblings(recompute(fuse(graph), graph.outputs)), graph, target)
     ctx = Lowering(graph, target, threads, precision, places(groups, graph.outputs))
     for group in groups:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,8 @@ import numpy as np
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Node, Tensor, placeholder
 from simplecell.keras_backend.conversion import ready
-from simplecell.ops.base import Op, Spec, Symbolic, apply, spec_of
+from simplecell.keras_backend.program_cache import ProgramCache
+from simplecell.ops.base import Op, Symbolic, apply, spec_of
 from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights
 from simplecell.ops.linear import MatMul
 from simplecell.ops.pooling import AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient
@@ -27,9 +27,8 @@ _RANDOM = (RandomUniform, RandomNormal)
 
 # Below this many multiplications (or elements) the reference is done sooner than a program could be looked up, let alone built.
 WORTH_COMPILING = 1 << 15
-_KEPT = 256
 
-_programs: OrderedDict[tuple[Any, tuple[Spec, ...]], Executable] = OrderedDict()
+_programs: ProgramCache[Executable] = ProgramCache(lambda executable: executable, budget=1 << 28)
 
 
 def execute(op: Op, *inputs: Any) -> Any:
@@ -61,17 +60,14 @@ def compose(function: Callable[..., Any], parameters: tuple[Any, ...], *inputs: 
 
 def _program(key: Any, arrays: Sequence[np.ndarray], record: Callable[[Sequence[Tensor]], Sequence[Tensor]]) -> Executable:
     specs = tuple(spec_of(a) for a in arrays)
-    program = _programs.get((key, specs))
-    if program is None:
+
+    def make() -> Executable:
         from simplecell.engine.build import build
 
         inputs = [placeholder(spec) for spec in specs]
-        program = _programs[key, specs] = build(Graph.of(inputs, record(inputs)))
-        if len(_programs) > _KEPT:
-            _programs.popitem(last=False)
-    else:
-        _programs.move_to_end((key, specs))
-    return program
+        return build(Graph.of(inputs, record(inputs)))
+
+    return _programs.get((key, specs), make)
 
 
 def _heavy(op: Op, arrays: list[np.ndarray]) -> bool:

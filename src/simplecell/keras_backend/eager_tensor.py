@@ -95,6 +95,12 @@ class EagerScope(TraceScope):
             value = np.asarray(variable._initializer(variable._shape, dtype=variable._dtype))
         else:
             value = variable._array
+        return self._recorded(variable, value)
+
+    def reread(self, variable: Variable, value: Any) -> Any:
+        return self._recorded(variable, value_of(value))
+
+    def _recorded(self, variable: Variable, value: np.ndarray) -> Any:
         if self.record and variable.trainable and value.dtype.kind not in "iub":
             return leaf(value, variable.path)
         return value
@@ -102,4 +108,4 @@ class EagerScope(TraceScope):
     def commit(self) -> None:
         """Give the variables their new values."""
         for key, variable in self.updated.items():
-            variable._direct_assign(value_of(self.state_mapping[key]))
+            variable._direct_assign(value_of(self.assigned[key]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,11 +10,10 @@ from keras.src import tree
 
 from simplecell.keras_backend.conversion import ready
 from simplecell.keras_backend.eager_tensor import EagerScope, value_of
+from simplecell.keras_backend.program_cache import ProgramCache
 from simplecell.keras_backend.tracing import StepProgram, trace_step
 from simplecell.keras_backend.variable import Counters
 from simplecell.ops.base import Symbolic
-
-_KEPT = 64  # programs per kind of step: batches of ever new shapes must not fill the memory
 
 
 class Step:
@@ -24,10 +22,10 @@ class Step:
 
     def __init__(self, trainer: Any, function: Callable[[Any], Any], *, record: bool = False, concatenate: bool = False) -> None:
         self.trainer, self.function, self.record, self.concatenate = trainer, function, record, concatenate
-        self._programs: OrderedDict[Any, StepProgram] = OrderedDict()
+        self._programs: ProgramCache[StepProgram] = ProgramCache(lambda program: program.executable)
         self._structure: tuple[int, Any] = (-1, None)
         self._fingerprint: tuple[Any, ...] = ()
-        self._owners: list[Any] = []
+        self._owners: tuple[Any, ...] = ()
 
     def __call__(self, batches: Sequence[Any]) -> Any:
         results = [self.run(batch) for batch in batches]
@@ -44,14 +42,11 @@ class Step:
 
     def program(self, data: Any) -> StepProgram:
         """The program for batches like `data`."""
-        key = (describe(data), self._state())
-        program = self._programs.get(key)
-        if program is None:
-            program = self._programs[key] = trace_step(self.function, data, precision="tight" if self.record else "fast")
-            if len(self._programs) > _KEPT:
-                self._programs.popitem(last=False)
-        else:
-            self._programs.move_to_end(key)
+        return self._programs.get((describe(data), self._state()), lambda: self._made(data))
+
+    def _made(self, data: Any) -> StepProgram:
+        program = trace_step(self.function, data, precision="tight" if self.record else "fast")
+        program.owners = self._owners  # an id stays taken as long as a program can be found by it
         return program
 
     def _state(self) -> tuple[Any, ...]:
@@ -61,8 +56,7 @@ class Step:
             optimizer = getattr(self.trainer, "optimizer", None)
             variables = self.trainer.variables
             self._fingerprint = (id(optimizer), id(functional), tuple((id(v), v.trainable) for v in variables))
-            self._owners.append((optimizer, functional, variables))  # an id stays taken as long as a program may be found by it
-            del self._owners[: -2 * _KEPT]
+            self._owners = (optimizer, functional, variables)
             self._structure = (Counters.structure, functional)
         return self._fingerprint
 

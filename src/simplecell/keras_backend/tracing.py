@@ -19,7 +19,7 @@ from simplecell.graph.graph import Graph, topological
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor, as_tensor, placeholder
 from simplecell.keras_backend.labels import LabelCheck
 from simplecell.keras_backend.variable import Counters, Variable
-from simplecell.ops import reduction
+from simplecell.ops import elementwise, reduction
 from simplecell.ops.base import Spec, spec_of
 
 
@@ -29,6 +29,8 @@ class TraceScope(StatelessScope):
     def __init__(self) -> None:
         super().__init__(collect_losses=True)
         self.read: dict[int, tuple[Variable, Any]] = {}
+        self.versions: dict[int, list[Any]] = {}
+        self.assigned: dict[int, Any] = {}
         self.updated: dict[int, Variable] = {}
         self.checks: list[LabelCheck] = []
 
@@ -37,19 +39,36 @@ class TraceScope(StatelessScope):
         # Whether a run changes it shows at the end of the trace; `trace_step` then sets the role.
         return placeholder(Spec(variable._shape, variable._dtype), variable.path, "parameter")
 
-    def initial(self, variable: Variable) -> Any:
-        if id(variable) not in self.read:
-            self.read[id(variable)] = (variable, self.leaf(variable))
-        return self.read[id(variable)][1]
-
     def get_current_value(self, variable: Variable) -> Any:
-        value = self.state_mapping.get(id(variable))
-        return self.initial(variable) if value is None else value
+        key = id(variable)
+        if key not in self.state_mapping:
+            if key in self.updated:
+                version = self.reread(variable, self.assigned[key])
+            else:
+                version = self.leaf(variable)
+                self.read[key] = (variable, version)
+            self.state_mapping[key] = version
+            self.versions.setdefault(key, []).append(version)
+        return self.state_mapping[key]
+
+    def reread(self, variable: Variable, value: Any) -> Any:
+        """What a variable reads as after `value` was assigned: the value, but not how it came about (no gradient flows through
+        an assignment)."""
+        return elementwise.stop_gradient(as_tensor(value))
 
     def add_update(self, update: tuple[Variable, Any]) -> None:
         variable, value = update
         self.updated[id(variable)] = variable
-        self.state_mapping[id(variable)] = value
+        self.assigned[id(variable)] = value
+        self.state_mapping.pop(id(variable), None)
+
+    def version_in(self, variable: Variable, nodes: set[Node]) -> Any:
+        """The last value of `variable` that one of `nodes` stands for; the present one if none does."""
+        present = self.get_current_value(variable)
+        for version in reversed(self.versions[id(variable)]):
+            if isinstance(version, Tensor) and version.node in nodes:
+                return version
+        return present
 
 
 def current_trace() -> TraceScope | None:
@@ -64,7 +83,7 @@ def gradients(loss: Any, variables: Sequence[Any]) -> list[Any]:
 
     Args:
         loss: a tensor; if it is not a scalar, its sum is differentiated.
-        variables: Keras variables (their values at the start of the step), or tensors.
+        variables: Keras variables (as the loss has read them: after an assignment, at their new value), or tensors.
 
     Returns:
         One tensor per variable, None where the loss does not depend on it.
@@ -85,9 +104,12 @@ def gradients(loss: Any, variables: Sequence[Any]) -> list[Any]:
             "`gradients` with respect to variables works inside of a traced step only (`train_step` and what it calls). "
             "Elsewhere NumPy arrays carry no history: write a `train_step` and call `fit` or `train_on_batch`."
         )
-    wrt = [scope.initial(v) if isinstance(v, KerasVariable) else v for v in variables]
+    if not isinstance(loss, Tensor):
+        return [None] * len(variables)
+    nodes = set(topological([loss]))
+    wrt = [scope.version_in(v, nodes) if scope is not None and isinstance(v, KerasVariable) else v for v in variables]
     tensors = [t for t in wrt if isinstance(t, Tensor)]
-    if not isinstance(loss, Tensor) or not tensors:
+    if not tensors:
         return [None] * len(wrt)
     if loss.shape != ():
         loss = reduction.sum(loss)
@@ -125,6 +147,7 @@ class StepProgram:
         self._parameters = [v for v in read if id(v) not in scope.updated]
         places = {t: i for i, t in enumerate(data)}
         self._checks = [(places[check.source], check) for check in scope.checks if check.source in places]
+        self.owners: tuple[Any, ...] = ()
         self._seen = -1
         self._versions: tuple[int, ...] = ()
 
@@ -178,7 +201,7 @@ def trace_step(function: Callable[[Any], Any], data: Any, *, threads: int | None
         slots.append(len(results) if isinstance(leaf, Tensor) else None)
         if isinstance(leaf, Tensor):
             results.append(leaf)
-    results += [as_tensor(scope.state_mapping[key]) for key in scope.updated]
+    results += [as_tensor(scope.assigned[key]) for key in scope.updated]
     kept = tree.map_structure(lambda x: None if isinstance(x, Tensor) else x, outputs)
     for variable, tensor in scope.read.values():
         if id(variable) in scope.updated:

@@ -71,7 +71,7 @@ def test_every_form_of_rows() -> None:
 
 def test_bands_cover_what_they_must() -> None:
     for n, dst in [(128, (1, 11, 11)), (16, (1, 112, 112)), (1, (1, 1, 100000)), (3, (5, 6, 7)), (64, (1, 1, 1))]:
-        band_n, band_y, band_x = bands(n, dst, 32, 10000, target())
+        band_n, band_y, band_x = bands(n, dst, 32, 10000, 256, target())
         assert 1 <= band_n <= n and 1 <= band_y <= dst[1] and 1 <= band_x <= dst[2]
 
 

@@ -73,3 +73,12 @@ def test_separable(case: Any, on: str) -> None:
     np.testing.assert_allclose(results[0], expected, atol=2e-4)
     for again in results[1:]:
         np.testing.assert_array_equal(results[0], again)
+
+
+def test_names_tell_which_stage_has_an_epilogue() -> None:
+    tile = best_tile(target(), 1, 8)
+    columns = planned(CASES[0][4])
+    names = {
+        Separable(tile, columns, tile, True, stages).name for stages in ((ADD, NO_EPILOGUE, ADD), (NO_EPILOGUE, ADD, ADD), (ADD, ADD, NO_EPILOGUE))
+    }
+    assert len(names) == 3

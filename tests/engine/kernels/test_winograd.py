@@ -112,6 +112,8 @@ def test_exact_precision_and_what_winograd_cannot_do_are_refused() -> None:
     assert "3×3" in str(why(Case((1, 8, 8, 16), (5, 5), 16)))
     assert "3×3" in str(why(Case((1, 8, 8, 8, 16), (3, 3, 3), 16)))
     assert "channels" in str(why(Case((1, 8, 8, 3), (3, 3), 16)))
+    assert "padded" in str(why(Case((2, 4, 9, 7, 16), (1, 3, 3), 16, padding=((1, 1), (1, 1), (1, 1)))))
+    assert "padded" in str(why(Case((1, 1, 16, 16), (1, 3), 16, padding=((1, 1), (1, 1)))))
 
 
 def test_unknown_sizes_are_refused() -> None:

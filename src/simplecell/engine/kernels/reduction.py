@@ -87,7 +87,8 @@ class _Reduction(Kernel):
 
     Run-time arguments: `n`, the innermost extent; `k0 …`, outer kept extents; `r0 …`, outer reduced extents; `parts`, and `per`, the
     indices of the cut axis in each part; for each input its address and strides; `dst`, its strides along the kept axes, and
-    `dst_part` from part to part. All strides in elements.
+    `dst_part` from part to part. All strides in elements. An expression of several outputs (of one dtype) has them all reduced at
+    once, to `dst`, `dst1`, …, which have the same strides.
     """
 
     function: str
@@ -104,7 +105,16 @@ class _Reduction(Kernel):
             found += [f"i{i}", *(f"i{i}_k{a}" for a in range(self.kept)), *(f"i{i}_r{a}" for a in range(self.reduced))]
             if how == STRIDED:
                 found.append(f"i{i}_step")
-        return (*found, "dst", "dst_part", *(f"dst_k{a}" for a in range(self.kept)))
+        return (*found, *self.outputs, "dst_part", *(f"dst_k{a}" for a in range(self.kept)))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("dst", *(f"dst{j}" for j in range(1, self.count)))
+
+    @property
+    def count(self) -> int:
+        """Results per index."""
+        return len(self.expression.outputs)
 
     @property
     def dtype(self) -> str:
@@ -136,8 +146,8 @@ class _Inputs:
             result.append(self.e.at(pointer, offset, ELEMENT[self.kernel.expression.inputs[i]]))
         return result
 
-    def evaluate(self, rows: Sequence[Value], at: Index, mask: Value | None) -> Value:
-        """The expression at [at, at + lanes) of the innermost axis, ready to be combined."""
+    def evaluate(self, rows: Sequence[Value], at: Index, mask: Value | None) -> list[Value]:
+        """The expression's outputs at [at, at + lanes) of the innermost axis, ready to be combined."""
         e, values = self.e, []
         for i, how in enumerate(self.kernel.inputs):
             dtype, step = self.kernel.expression.inputs[i], self.steps[i]
@@ -148,8 +158,7 @@ class _Inputs:
             else:
                 x = gather(e, rows[i], lane_offsets(e, at * step, step), ELEMENT[dtype], mask)
                 values.append(e.b.icmp_unsigned("!=", x, ir.Constant(x.type, None)) if dtype == "bool" else x)
-        (result,) = elementwise.emit_expression(e, self.kernel.expression, values)
-        return self.kernel.combine.value(e, result)
+        return [self.kernel.combine.value(e, v) for v in elementwise.emit_expression(e, self.kernel.expression, values)]
 
     def nest(self, rows: Sequence[Value], accumulators: list[Value], spans: Sequence[Span], body: Body, axis: int = 0) -> list[Value]:
         """The accumulators after loops over `spans` of the reduced axes from `axis` on, around `body`."""
@@ -173,7 +182,7 @@ class Rows(_Reduction):
     def emit(self, e: Emitter) -> None:
         inputs, combine = _Inputs(self, e), self.combine
         n, parts, per = e.index("n"), e.index("parts"), e.index("per")
-        dst, dst_part = e.pointer("dst"), e.index("dst_part")
+        targets, dst_part = [e.pointer(name) for name in self.outputs], e.index("dst_part")
         dst_kept = [e.index(f"dst_k{a}") for a in range(self.kept)]
         extents = [e.index(f"k{a}") for a in range(self.kept)]
         outer = [(e.const(0), e.index(f"r{a}")) for a in range(self.reduced)]
@@ -186,33 +195,34 @@ class Rows(_Reduction):
                 inner = (e.const(0), n)
             else:
                 cut, inner = [], (first, last.minimum(n))
-            accumulators = inputs.nest(rows, [zero] * self.unroll, cut, self._row(e, inputs, inner))
-            total = accumulators[0]
-            for other in accumulators[1:]:
-                total = combine(e, total, other)
+            accumulators = inputs.nest(rows, [zero] * (self.unroll * self.count), cut, self._row(e, inputs, inner))
             offset = part * dst_part
             for index, stride in zip(indices, dst_kept):
                 offset = offset + index * stride
-            e.store(combine.across(e, total), dst, offset)
+            for j, dst in enumerate(targets):
+                total, *others = accumulators[j :: self.count]
+                for other in others:
+                    total = combine(e, total, other)
+                e.store(combine.across(e, total), dst, offset)
 
     def _row(self, e: Emitter, inputs: _Inputs, span: Span) -> Body:
         """A run along the innermost axis, block by block."""
-        combine, unroll = self.combine, self.unroll
+        combine, unroll, count = self.combine, self.unroll, self.count
         zero, step = combine.start(e), unroll * e.lanes
         start, stop = span
 
         def body(pointers: Sequence[Value], accumulators: list[Value]) -> list[Value]:
             with e.loop(stop, start, BLOCK * step, carry=accumulators, name="block") as block:
                 end = (block.index + BLOCK * step).minimum(stop)
-                with e.loop(end - (step - 1), block.index, step, carry=[zero] * unroll, name="inner") as loop:
-                    found = [inputs.evaluate(pointers, loop.index + u * e.lanes, None) for u in range(unroll)]
+                with e.loop(end - (step - 1), block.index, step, carry=[zero] * (unroll * count), name="inner") as loop:
+                    found = [v for u in range(unroll) for v in inputs.evaluate(pointers, loop.index + u * e.lanes, None)]
                     loop.carry([combine(e, a, v) for a, v in zip(loop.values, found)])
                 done = block.index + (end - block.index) // step * step
-                with e.loop(end, done, e.lanes, carry=[loop.results[0]], name="tail") as tail:
+                with e.loop(end, done, e.lanes, carry=loop.results[:count], name="tail") as tail:
                     mask = e.mask(end - tail.index)
-                    value = e.b.select(mask, inputs.evaluate(pointers, tail.index, mask), zero)
-                    tail.carry([combine(e, tail.values[0], value)])
-                blocks = [tail.results[0], *loop.results[1:]]
+                    values = [e.b.select(mask, v, zero) for v in inputs.evaluate(pointers, tail.index, mask)]
+                    tail.carry([combine(e, a, v) for a, v in zip(tail.values, values)])
+                blocks = [*tail.results, *loop.results[count:]]
                 block.carry([combine(e, a, v) for a, v in zip(block.values, blocks)])
             return block.results
 
@@ -240,7 +250,7 @@ class Columns(_Reduction):
     def emit(self, e: Emitter) -> None:
         inputs, combine = _Inputs(self, e), self.combine
         n, parts, per = e.index("n"), e.index("parts"), e.index("per")
-        dst, dst_part = e.pointer("dst"), e.index("dst_part")
+        targets, dst_part = [e.pointer(name) for name in self.outputs], e.index("dst_part")
         dst_kept = [e.index(f"dst_k{a}") for a in range(self.kept)]
         dst_step = e.index("dst_step") if self.scattered else None
         extents = [parts, *(e.index(f"k{a}") for a in range(self.kept))]
@@ -252,26 +262,27 @@ class Columns(_Reduction):
             at = [column + v * e.lanes for v in range(self.vectors)]
             masks = [e.mask(n - a) if self.ragged else None for a in at]
             body = self._rows(e, inputs, cut[-1], at, masks)
-            accumulators = inputs.nest(rows, [combine.start(e)] * self.vectors, cut[:-1], body)
+            accumulators = inputs.nest(rows, [combine.start(e)] * (self.vectors * self.count), cut[:-1], body)
             offset = part * dst_part
             for index, stride in zip(indices, dst_kept):
                 offset = offset + index * stride
-            for value, a, mask in zip(accumulators, at, masks):
-                if dst_step is None:
-                    e.store(value, dst, offset + a, mask)
-                else:
-                    scatter(e, value, dst, lane_offsets(e, offset + a * dst_step, dst_step), combine.element, mask)
+            for j, dst in enumerate(targets):
+                for value, a, mask in zip(accumulators[j :: self.count], at, masks):
+                    if dst_step is None:
+                        e.store(value, dst, offset + a, mask)
+                    else:
+                        scatter(e, value, dst, lane_offsets(e, offset + a * dst_step, dst_step), combine.element, mask)
 
     def _rows(self, e: Emitter, inputs: _Inputs, span: Span, at: Sequence[Index], masks: Sequence[Value | None]) -> Body:
         """A run along the last reduced axis, block by block."""
-        combine, unroll, count = self.combine, self.unroll, self.vectors
+        combine, unroll, count = self.combine, self.unroll, self.vectors * self.count
         strides = [[s[-1]] for s in inputs.reduced]
         start, stop = span
         none = [combine.start(e)] * (count * unroll)
 
         def row(pointers: Sequence[Value], index: Index) -> list[Value]:
             here = inputs.moved(pointers, strides, [index])
-            return [inputs.evaluate(here, a, m) for a, m in zip(at, masks)]
+            return [v for a, m in zip(at, masks) for v in inputs.evaluate(here, a, m)]
 
         def added(a: Sequence[Value], b: Sequence[Value]) -> list[Value]:
             return [combine(e, x, y) for x, y in zip(a, b)]

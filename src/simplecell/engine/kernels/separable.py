@@ -52,7 +52,7 @@ class Separable(Kernel):
     @property
     def name(self) -> str:
         stages = [f"e{self.expand or 0}", str(self.columns), f"p{self.project or 0}", *(["ragged"] if self.ragged else [])]
-        return "_".join(["separable_f32", *stages, *(x.name for x in self.epilogues if x.name)])
+        return "_".join(["separable_f32", *stages, *(x.name or "0" for x in self.epilogues)])
 
     def emit(self, e: Emitter) -> None:
         s = {a: e.index(a) for a in _ARGUMENTS if a not in ("src", "dst", "depthwise", "scratch", "scratch_stride")}

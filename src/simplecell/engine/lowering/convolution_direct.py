@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
 from simplecell.engine.expression import Epilogue
@@ -55,8 +56,8 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
     blocks, depth = groups * group_blocks, p.taps * group_ic
     packed_bytes = 4 * blocks * depth * width
 
-    # 14 pixels 4096 bytes apart need 14 ways of one set of L1, besides what streams through.
-    conflict = p.strides[2] * p.ic * 4 % 4096 == 0 and tile.pixels > target.l1 // 4096 - 2
+    # Pixels a multiple of 4096 bytes apart fall into one set of L1, which has a line (a way) for so many, besides what streams through.
+    conflict = tile.pixels * gcd(4 * sw * p.ic, 4096) > 4096 * (target.l1 // 4096 - 2)
     copy = p.padded or conflict
     pitch = p.ic + (lanes if copy and conflict else 0)
     small = packed_bytes <= target.l2 // 2

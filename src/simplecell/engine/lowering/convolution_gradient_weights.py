@@ -107,7 +107,8 @@ def plan_weights(problem: ConvolutionProblem, images: int, target: Target, threa
     jobs = taps * row_tiles
     packed = jobs >= 4 and (p.oc != width)
 
-    band_n, band_y, band_x = bands(n, (od, oh, ow), width, 4 * taps * rows.channels * width, target)
+    pixel_bytes = 4 * p.ic * p.strides[1] * p.strides[2]
+    band_n, band_y, band_x = bands(n, (od, oh, ow), width, 4 * taps * rows.channels * width, pixel_bytes, target)
     parts = min(n, MOST_PARTS) if p.groups * panels * jobs < UNITS else 1
     # As many panels as keep their weights in L2 pass over a band of src while it is there; then the threads must get equal shares.
     block = max(1, min(panels, target.l2 // 2 // (4 * taps * rows.channels * width)))
@@ -158,11 +159,12 @@ def needs_halo(p: ConvolutionProblem) -> bool:
     return one_plane and (crowded(p) or (p.padded and p.ic < FEW_CHANNELS))
 
 
-def bands(n: int, dst: tuple[int, int, int], width: int, weights_bytes: int, target: Target) -> tuple[int, int, int]:
+def bands(n: int, dst: tuple[int, int, int], width: int, weights_bytes: int, pixel_bytes: int, target: Target) -> tuple[int, int, int]:
     """Images, rows and pixels of a row in a band.
 
     A band's panel of diff_dst takes a third of L1, beside the pixels of src that stream through it. Where the panel of weights does
-    not stay in L2 beside src, a band is longer, so that the weights' coming and going is paid for.
+    not stay in L2 beside src, a band is longer, so that the weights' coming and going is paid for; but its src, `pixel_bytes` for each
+    pixel of diff_dst, has to stay.
     """
     od, oh, ow = dst
     pixels = max(target.l1 // 3 // (4 * width), 16)
@@ -170,6 +172,7 @@ def bands(n: int, dst: tuple[int, int, int], width: int, weights_bytes: int, tar
         pixels *= 6
     elif weights_bytes > target.l2 // 16:
         pixels *= 2
+    pixels = max(16, min(pixels, target.l2 // 2 // pixel_bytes))
     if ow * od >= pixels:
         return 1, 1, max(pixels // od, 16) if ow * od > 2 * pixels else ow
     rows = max(1, round(pixels / (ow * od)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.convolution_planar import ConvolutionPlanar
@@ -34,7 +35,7 @@ def refusal(problem: ConvolutionProblem, target: Target) -> str | None:
 class PlanarPlan:
     kernel: ConvolutionPlanar
     arguments: dict[str, int]
-    packing: dict[str, int]
+    packing: dict[str, Any]
     packed_bytes: int
     scratch_bytes: int
 
@@ -64,7 +65,7 @@ def plan_planar(problem: ConvolutionProblem, target: Target, epilogue: Epilogue)
         n=p.n, id=p.src[0], ih=p.src[1], iw=p.src[2], ic=p.ic, od=p.dst[0], oh=p.dst[1], ow=p.dst[2], kd=kd, kh=kh, kw=kw,
         dilation_d=dd, dilation_h=dh, dilation_w=dw, pad_d=p.low[0], pad_h=p.low[1], pad_w=p.low[2], segment=segment,
     )  # fmt: skip
-    packing = dict(kd=kd, kh=kh, kw=kw, ic=p.ic, oc=p.oc, rows=rows)
+    packing: dict[str, Any] = dict(kd=kd, kh=kh, kw=kw, ic=p.ic, oc=p.oc, rows=rows)
     kernel = ConvolutionPlanar(vectors, rows, p.oc, p.ic == 1, epilogue)
     return PlanarPlan(kernel, arguments, packing, 4 * kd * read * p.ic * kw * rows * p.oc, 4 * kd * read * p.ic * segment)
 

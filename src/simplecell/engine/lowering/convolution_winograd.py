@@ -47,6 +47,8 @@ def refusal(problem: ConvolutionProblem, transform: Transform, target: Target, p
         return "precision is tight"
     if p.kernel not in ((1, taps, taps), (1, 1, taps)) or (p.kernel[1] == 1 and p.src[1] > 1):
         return f"the kernel is not {taps}×{taps}, nor {taps} in one dimension"
+    if any(k == 1 and low + high > 0 for k, low, high in zip(p.kernel, p.low, p.high)):
+        return "an axis that the kernel does not span is padded"
     if p.strides != (1, 1, 1) or p.dilation != (1, 1, 1):
         return "it has strides or dilation"
     if p.groups > 1:

@@ -34,35 +34,38 @@ def emit_reduction(
     function: str,
     expression: Expression,
     inputs: Sequence[Operand],
-    output: Operand,
+    outputs: Sequence[Operand],
     label: str | None = None,
 ) -> None:
-    """Append the steps that compute `output = function over axes of expression(inputs)`. The output's strides have one entry per
-    axis of `shape`, those of reduced axes are 0."""
+    """Append the steps that compute `outputs = function over axes of expression(inputs)`. The outputs have equal dtypes and equal
+    strides, with one entry per axis of `shape`, those of reduced axes 0."""
+    output = outputs[0]
     kept_shape = [1 if a in axes else n for a, n in enumerate(shape)]
     if prod(shape) == 0:
         if prod(kept_shape):
             empty = {"sum": 0, "any": 0, "prod": 1, "all": 1}[function]
             constant = Expression((), (Instruction("constant", (), output.dtype, empty),), (0,))
-            emit_loop(ctx, kept_shape, constant, [], [output], label, "reduction of nothing")
+            for o in outputs:
+                emit_loop(ctx, kept_shape, constant, [], [o], label, "reduction of nothing")
         return
     partial = tuple(0 if a in axes else s for a, s in enumerate(dense_strides(kept_shape)))
     nest = _Nest.of(shape, set(axes), [*(o.strides for o in inputs), output.strides, partial], len(inputs))
     kernel = _kernel(nest, function, expression, ctx.target.lanes)
     parts, per = _parts(nest, kernel, ctx.target.lanes)
     if parts == 1:
-        _step(ctx, shape, axes, nest, kernel, inputs, output, parts, per, label)
+        _step(ctx, shape, axes, nest, kernel, inputs, outputs, parts, per, label)
         return
     # Parts of the sum into memory of their own, one dense set of results after the other; then their sum.
     results = prod(kept_shape)
-    memory = ctx.temporary(parts * results * to_dtype(output.dtype).itemsize)
+    memory = [ctx.temporary(parts * results * to_dtype(output.dtype).itemsize) for _ in outputs]
     in_parts = nest.writing_parts()
     if isinstance(kernel, Columns):
         kernel = replace(kernel, scattered=in_parts.inner[-2] != 1)
-    _step(ctx, shape, axes, in_parts, kernel, inputs, replace(output, address=memory), parts, per, label)
-    source = Operand(memory, (results, *partial), output.dtype)
-    target = replace(output, strides=(0, *output.strides))
-    emit_reduction(ctx, [parts, *kept_shape], [0], function, Expression.identity(output.dtype), [source], target, label)
+    _step(ctx, shape, axes, in_parts, kernel, inputs, [replace(output, address=m) for m in memory], parts, per, label)
+    sources = [Operand(m, (results, *partial), output.dtype) for m in memory]
+    targets = [replace(o, strides=(0, *o.strides)) for o in outputs]
+    as_they_are = Expression((output.dtype,) * len(outputs), (), tuple(range(len(outputs))))
+    emit_reduction(ctx, [parts, *kept_shape], [0], function, as_they_are, sources, targets, label)
 
 
 def _kernel(nest: _Nest, function: str, expression: Expression, lanes: int) -> Rows | Columns:
@@ -95,7 +98,7 @@ def _step(
     nest: _Nest,
     kernel: Rows | Columns,
     inputs: Sequence[Operand],
-    output: Operand,
+    outputs: Sequence[Operand],
     parts: int,
     per: int,
     label: str | None,
@@ -109,7 +112,8 @@ def _step(
         arguments[f"i{i}"] = source.address
         if kernel.inputs[i] == STRIDED:
             arguments[f"i{i}_step"] = nest.inner[i]
-    arguments |= {"dst": output.address, "dst_part": nest.results}
+    arguments |= {name: o.address for name, o in zip(kernel.outputs, outputs)}
+    arguments["dst_part"] = nest.results
     arguments |= {f"dst_k{a}": move[-2] for a, (_, move) in enumerate(nest.kept)}
     if isinstance(kernel, Columns) and kernel.scattered:
         arguments["dst_step"] = nest.inner[-2]
@@ -118,7 +122,7 @@ def _step(
         algorithm=f"reduce {'rows' if nest.inner_reduced else 'columns'}" + (f" in {parts} parts" if parts > 1 else ""),
         shapes=f"{'×'.join(map(str, shape))} over {','.join(map(str, axes))}",
         flops=nest.elements * (cost(kernel.expression) + 1),
-        nbytes=sum(prod(e for e, s in zip(shape, o.strides) if s) * to_dtype(o.dtype).itemsize for o in (*inputs, output)),
+        nbytes=sum(prod(e for e, s in zip(shape, o.strides) if s) * to_dtype(o.dtype).itemsize for o in (*inputs, *outputs)),
         label=label,
         **arguments,
     )
@@ -185,7 +189,7 @@ def _vectors(n: int, lanes: int) -> int:
 
 @lowers(Reduce)
 def reduce(ctx: Lowering, group: Group) -> str | None:
-    op, x, y = group.anchor.op, group.anchor.inputs[0], group.output
+    op, x = group.anchor.op, group.anchor.inputs[0]
     assert isinstance(op, Reduce)
     if x.spec.dtype not in ALL:
         return f"{x.spec.dtype} has no machine code"
@@ -193,8 +197,9 @@ def reduce(ctx: Lowering, group: Group) -> str | None:
     shape = x.shape
     inputs = [operand(ctx, t, shape) for t in group.inputs]
     kept = dense_strides([1 if a in op.axes else n for a, n in enumerate(shape)])
-    output = Operand(ctx.address(y), tuple(0 if a in op.axes else s for a, s in enumerate(kept)), y.spec.dtype)
-    emit_reduction(ctx, shape, op.axes, op.function, expression, inputs, output)
+    strides = tuple(0 if a in op.axes else s for a, s in enumerate(kept))
+    outputs = [Operand(ctx.address(y), strides, y.spec.dtype) for y in group.outputs]
+    emit_reduction(ctx, shape, op.axes, op.function, expression, inputs, outputs)
     return None
 
 
