@@ -81,6 +81,11 @@ def test_what_it_refuses() -> None:
 
     same = ((1, 1), (1, 1))
     assert why(Convolution((1, 1), same, (1, 1))) is None
+    assert why(Convolution((1, 1), same, (1, 1)), precision="tight") is None
+    five = ConvolutionProblem.of(Convolution((1, 1), same, (1, 1)), (8, 12, 12, 64), (5, 5, 64, 64))
+    assert five is not None and "tight" in str(refusal(five, Transform(4, 5), target(), "tight"))
+    row = ConvolutionProblem.of(Convolution((1, 1), same, (1, 1)), (64, 1, 64, 64), (1, 3, 64, 64))
+    assert row is not None and "padded" in str(refusal(row, Transform(4, 3), target(), "fast"))
     assert "exact" in str(why(Convolution((1, 1), same, (1, 1)), precision="exact"))
     assert "strides" in str(why(Convolution((2, 2), same, (1, 1))))
     assert "groups" in str(why(Convolution((1, 1), same, (1, 1), 2)))

@@ -12,6 +12,7 @@ from simplecell.engine.kernels.winograd_gradient_weights import WinogradGradient
 from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.lowering.convolution_gradient_weights import CYCLES_PER_NS, tile_cycles, tile_heights
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.engine.lowering.convolution_winograd import TIGHT_POINTS
 from simplecell.engine.target import Target
 
 TRANSFORM_NS = 1.6
@@ -52,8 +53,12 @@ def refusal(problem: ConvolutionProblem, transform: Transform, target: Target, p
     p, taps = problem, transform.taps
     if precision == "exact":
         return "precision is exact"
+    if precision == "tight" and transform.points > TIGHT_POINTS:
+        return "precision is tight"
     if p.kernel not in ((1, taps, taps), (1, 1, taps)) or (p.kernel[1] == 1 and p.src[1] > 1) or p.src[0] > 1:
         return f"the kernel is not {taps}×{taps}, nor {taps} in one dimension"
+    if any(k == 1 and low + high > 0 for k, low, high in zip(p.kernel, p.low, p.high)):
+        return "an axis that the kernel does not span is padded"
     if p.strides != (1, 1, 1) or p.dilation != (1, 1, 1):
         return "it has strides or dilation"
     if p.groups > 1:
