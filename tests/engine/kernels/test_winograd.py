@@ -15,7 +15,7 @@ from simplecell.ops.base import spec_of
 from tests.engine.harness import available_targets, guarded, run
 from tests.engine.kernels.test_convolution_direct import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
 
-BOUND = {Transform(2): 2e-6, Transform(4): 1e-5, Transform(6): 3e-5, Transform(2, 5): 1e-5, Transform(4, 5): 3e-5}
+BOUND = {Transform(2): 2e-6, Transform(4): 1e-5, Transform(6): 3e-5, Transform(2, 5): 1e-5, Transform(2, 7): 3e-5, Transform(4, 5): 3e-5}
 """Largest error, as a share of the largest output."""
 
 CASES = [
@@ -25,6 +25,8 @@ CASES = [
     (Transform(6), Case((1, 13, 7, 18), (3, 3), 17)),
     (Transform(4), Case((3, 40, 17), (3,), 18, padding="causal")),
     (Transform(4, 5), Case((1, 9, 10, 16), (5, 5), 31, padding="same")),
+    (Transform(4), Case((2, 3, 21, 16), (1, 3), 18, padding=((0, 0), (1, 1)))),
+    (Transform(2, 7), Case((2, 3, 17, 16), (1, 7), 32, padding=((0, 0), (3, 3)))),
     (Transform(2), Case((2, 3, 8, 6, 16), (1, 3, 3), 16, padding="same")),
 ]
 

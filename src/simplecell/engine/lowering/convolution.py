@@ -154,7 +154,7 @@ def _lower_planar(problem: ConvolutionProblem, ctx: Lowering, group: Group, reas
 
 
 ALGORITHMS: tuple[Algorithm, ...] = (
-    *(_winograd(Transform(*size)) for size in ((4, 3), (2, 3), (6, 3), (4, 5), (2, 5))),
+    *(_winograd(Transform(*size)) for size in ((4, 3), (2, 3), (6, 3), (4, 5), (2, 5), (2, 7))),
     Algorithm("direct", lambda problem, ctx: None, lambda problem, ctx: direct_cost(problem, ctx.target), _lower_direct),
     Algorithm(
         "planar", lambda problem, ctx: planar_refusal(problem, ctx.target), lambda problem, ctx: planar_cost(problem, ctx.target), _lower_planar

@@ -45,7 +45,7 @@ def refusal(problem: ConvolutionProblem, transform: Transform, target: Target, p
         return "precision is exact"
     if precision == "tight" and transform.points > TIGHT_POINTS:
         return "precision is tight"
-    if p.kernel not in ((1, taps, taps), (1, 1, taps)) or (p.kernel[1] == 1 and p.src[1] > 1):
+    if p.kernel not in ((1, taps, taps), (1, 1, taps)):
         return f"the kernel is not {taps}×{taps}, nor {taps} in one dimension"
     if any(k == 1 and low + high > 0 for k, low, high in zip(p.kernel, p.low, p.high)):
         return "an axis that the kernel does not span is padded"
@@ -122,9 +122,10 @@ def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, 
 
 
 def _counts(p: ConvolutionProblem, t: Transform) -> tuple[int, int, int]:
-    """Tiles in all, points of a tile, images (each plane is one)."""
+    """Tiles in all, points of a tile, images (each plane is one; in one dimension each row)."""
     images = p.n * p.dst[0]
     if _dimensions(p) == 1:
+        images *= p.dst[1]
         return images * -(-p.dst[2] // t.outputs), t.points, images
     return images * -(-p.dst[1] // t.outputs) * -(-p.dst[2] // t.outputs), t.points**2, images
 
@@ -154,7 +155,7 @@ def plan_winograd(problem: ConvolutionProblem, transform: Transform, target: Tar
     m_begin = points * v_point
     patch = m_begin + points * m_point
     arguments = dict(
-        n=images, ih=p.src[1], iw=p.src[2], ic=p.ic, oh=p.dst[1], ow=p.dst[2], oc=p.oc, dst_pixel=p.oc, pad_h=p.low[1], pad_w=p.low[2],
+        n=images, ih=p.src[1] if dimensions == 2 else 1, iw=p.src[2], ic=p.ic, oh=p.dst[1] if dimensions == 2 else 1, ow=p.dst[2], oc=p.oc, dst_pixel=p.oc, pad_h=p.low[1], pad_w=p.low[2],
         tiles_h=-(-p.dst[1] // t.outputs) if dimensions == 2 else 1, tiles_w=-(-p.dst[2] // t.outputs),
         block=block, parts=cut.parts, chunks=chunks, chunk_blocks=chunk_blocks,
         v_pixel=v_pixel, v_point=v_point, m_pixel=chunk_blocks * width, m_point=m_point, patch=patch, m_begin=m_begin,
