@@ -240,6 +240,28 @@ def test_several_updates_in_one_step(eagerly):
     assert float(model.a) == pytest.approx(a, rel=1e-6)
 
 
+def test_a_model_without_call_and_with_two_optimizers():
+    class Pair(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.one = keras.Sequential([keras.Input((6,)), layers.Dense(4)])
+            self.two = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+            self.optimizers = [keras.optimizers.Adam(0.05), keras.optimizers.SGD(0.05)]  # built inside of the first step
+
+        def train_step(self, data):
+            x, y = data
+            for part, optimizer in zip((self.one, self.two), self.optimizers, strict=True):
+                loss = ops.mean((self.two(self.one(x)) - y) ** 2)
+                optimizer.apply(simplecell.gradients(loss, part.trainable_weights), part.trainable_weights)
+            return {"mine": loss}
+
+    model = Pair()
+    model.compile()
+    losses = model.fit(X, Y, epochs=20, verbose=0).history["mine"]
+    assert losses[-1] < 0.5 * losses[0]
+    assert len(model.optimizers[0].variables) == 2 + 2 * 2  # iterations, learning rate, two moments per weight
+
+
 def test_gradients_outside_of_a_step_say_what_to_do():
     v = keras.Variable(1.0)
     with pytest.raises(RuntimeError, match="write a `train_step`"):
