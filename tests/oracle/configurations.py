@@ -303,7 +303,7 @@ def attention(d: Draw) -> Configuration:
         case "MultiHeadAttention":
             return Configuration(
                 kind,
-                dict(num_heads=d.int(1, 3), key_dim=d.int(1, 9), value_dim=d.of(None, 5), output_shape=d.of(None, 6), use_bias=d.maybe()),
+                dict(num_heads=d.int(1, 3), key_dim=d.int(1, 9), output_shape=d.of(None, 6), use_bias=d.maybe()),
                 (query, value),
             )
         case "GroupQueryAttention":

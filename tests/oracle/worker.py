@@ -10,6 +10,10 @@ import os
 import pickle
 import sys
 
+import numpy as np
+
+from tests.oracle.configurations import Configuration
+
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["JAX_ENABLE_X64"] = "1"
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -17,23 +21,24 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 
-def main(request: str, answer: str) -> None:
+def evaluate(configurations: list[Configuration]) -> list[dict[str, np.ndarray] | str]:
+    """For each configuration its arrays, or the text of the error."""
     import keras
 
     from tests.oracle.evaluation import on_jax
 
     keras.config.set_floatx("float64")
-    with open(request, "rb") as file:
-        configurations = pickle.load(file)
-    results = []
+    results: list[dict[str, np.ndarray] | str] = []
     for configuration in configurations:
         try:
             results.append(on_jax(configuration, "float64"))
         except Exception as error:
             results.append(f"{type(error).__name__}: {error}")
-    with open(answer, "wb") as file:
-        pickle.dump(results, file)
+    return results
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with open(sys.argv[1], "rb") as request:
+        answers = evaluate(pickle.load(request))
+    with open(sys.argv[2], "wb") as answer:
+        pickle.dump(answers, answer)

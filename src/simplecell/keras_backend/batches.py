@@ -16,6 +16,9 @@ class Batches(EpochIterator):
     Keras's own warns that the data ran out whenever `steps_per_execution` does not divide them, or a generator ends.
     """
 
+    _num_batches: int | None
+    _current_iterator: Any
+
     def __next__(self) -> tuple[int, int, list[Any]]:
         begin, end, iterator = next(self._epoch_iterator)
         batches = list(islice(iterator, end - begin + 1))
