@@ -19,8 +19,6 @@ class Batches(EpochIterator):
     _num_batches: int | None
     _current_iterator: Any
 
-    _num_batches: int | None
-
     def __next__(self) -> tuple[int, int, list[Any]]:
         begin, end, iterator = next(self._epoch_iterator)
         batches = list(islice(iterator, end - begin + 1))
