@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class CompiledModel:
     """The inference program(s) of a model; made by `compile`. One program per batch size, all over the same machine code."""
 
-    def __init__(self, model: Any, batch_size: int | None, threads: int | None, precision: str) -> None:
-        self.model, self.threads, self.precision = model, threads, precision
+    def __init__(self, model: Any, batch_size: int | None, threads: int | None, precision: str, tune: bool) -> None:
+        self.model, self.threads, self.precision, self.tune = model, threads, precision, tune
         self.batch_size = batch_size
         self._programs: dict[Any, StepProgram] = {}
         self._specs = _input_specs(model)
@@ -101,17 +101,19 @@ class CompiledModel:
         key = arrays[0].shape if len(arrays) == 1 else tuple(a.shape for a in arrays)
         program = self._programs.get(key)
         if program is None:
+            from simplecell.engine.tune import tuning
             from simplecell.keras_backend.tracing import trace_step
 
             if any(0 in a.shape for a in arrays):
                 raise ValueError(f"x: an empty batch ({arrays[0].shape}) has no output to compute. Pass at least one sample.")
             data: Any = list(arrays) if len(arrays) > 1 else arrays[0]
-            program = trace_step(lambda d: self.model(d, training=False), data, threads=self.threads, precision=self.precision)
+            with tuning(self.tune):
+                program = trace_step(lambda d: self.model(d, training=False), data, threads=self.threads, precision=self.precision)
             self._programs[key] = program
         return program
 
 
-def compile(model: Any, batch_size: int | None = None, threads: int | None = None, precision: str = "fast") -> CompiledModel:
+def compile(model: Any, batch_size: int | None = None, threads: int | None = None, precision: str = "fast", tune: bool = False) -> CompiledModel:
     """A Keras model as a function of arrays.
 
     Args:
@@ -120,6 +122,8 @@ def compile(model: Any, batch_size: int | None = None, threads: int | None = Non
         threads: how many threads it may use (None: the setting SIMPLECELL_THREADS, or the cores of this process).
         precision: `fast` may use Winograd (error within 3e-5 of the largest output); `tight`, which training uses, only where it errs
             as little as direct sums; `exact` sums directly.
+        tune: time the algorithms that could compute each convolution and take the fastest, instead of predicting it. What was found is
+            remembered on disk. Slower to build; results may differ in the last bits from those of a program that was not tuned.
 
     Returns:
         A CompiledModel: `program(x, out=None)`, `program.describe()`. New weights (`set_weights`, `fit`) are seen at the next call.
@@ -136,7 +140,7 @@ def compile(model: Any, batch_size: int | None = None, threads: int | None = Non
         raise ValueError(f"precision must be 'fast', 'tight' or 'exact', got {precision!r}.")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, or None for any; got {batch_size}.")
-    return CompiledModel(model, batch_size, threads, precision)
+    return CompiledModel(model, batch_size, threads, precision, tune)
 
 
 def _input_specs(model: Any) -> list[tuple[tuple[int | None, ...], np.dtype[Any]]]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
+
+from simplecell.engine import tune
 from simplecell.engine.fuse import Group
 from simplecell.engine.kernels.convolution_planar import PackPlanarWeights
 from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
@@ -17,11 +21,17 @@ from simplecell.engine.lowering.convolution_planar import refusal as planar_refu
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.lowering.convolution_winograd import plan_winograd, refusal, winograd_cost
 from simplecell.engine.program import Address
+from simplecell.graph.graph import Graph
+from simplecell.graph.tensor import Node, placeholder
 from simplecell.ops.convolution import Convolution
 
 NEAR = 0.92
 """A later entry must be predicted to take less than this share of an earlier one's time: predictions are not better than that, and the table
 prefers what is more accurate."""
+
+
+TIMED = 3.0
+"""With `tune=True`, algorithms predicted to take less than so many times the best one's time are timed."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +58,46 @@ def convolution(ctx: Lowering, group: Group) -> str | None:
     problem = ConvolutionProblem.of(op, src.shape, weights.shape)
     if problem is None:
         return "more than three spatial axes"
-    best: tuple[float, Algorithm] | None = None
-    costs: list[str] = []
+    costs: list[tuple[float, Algorithm]] = []
     refusals: dict[tuple[str, str], None] = {}
     for algorithm in ALGORITHMS:
         refusal = algorithm.refuses(problem, ctx)
         if refusal is None:
-            cost = algorithm.cost(problem, ctx)
-            costs.append(f"{algorithm.name} {cost / 1e3:.0f}")
-            if best is None or cost < NEAR * best[0]:
-                best = cost, algorithm
+            costs.append((algorithm.cost(problem, ctx), algorithm))
         else:
             refusals.setdefault((algorithm.name.split()[0], refusal), None)
-    assert best is not None, "direct convolution refuses nothing"
-    notes = ["predicted µs: " + ", ".join(costs), *(f"not {family}: {why}" for family, why in refusals if len(costs) == 1)]
-    best[1].lower(problem, ctx, group, "; ".join(notes))
+    best = costs[0]  # direct convolution refuses nothing
+    for entry in costs[1:]:
+        best = entry if entry[0] < NEAR * best[0] else best
+    notes = ["predicted µs: " + ", ".join(f"{a.name} {cost / 1e3:.0f}" for cost, a in costs)]
+    notes += [f"not {family}: {why}" for family, why in refusals if len(costs) == 1]
+    chosen = best[1]
+    if tune.active() and len(costs) > 1:
+        offered = {a.name: a for cost, a in costs if cost < TIMED * best[0]}
+        seconds = tune.times(
+            f"{problem} on {ctx.target.name} {ctx.target.cpu}, {ctx.threads} threads",
+            {name: partial(_alone, problem, ctx, group, a) for name, a in offered.items()},
+        )
+        chosen = offered[min(seconds, key=seconds.__getitem__)]
+        notes.insert(0, "timed µs: " + ", ".join(f"{name} {t * 1e6:.0f}" for name, t in seconds.items()))
+    chosen.lower(problem, ctx, group, "; ".join(notes))
     return None
+
+
+def _alone(problem: ConvolutionProblem, ctx: Lowering, group: Group, algorithm: Algorithm) -> Callable[[], object]:
+    """The convolution alone, without its epilogue, by one algorithm: a function that runs it."""
+    from simplecell.engine.runtime import Bound
+
+    src, weights = (placeholder(t.spec, role=role) for t, role in zip(group.anchor.inputs, ("input", "parameter")))
+    node = Node.make(group.anchor.op, (src, weights))
+    single = Lowering(Graph.of([src, weights], node.outputs), ctx.target, ctx.threads, ctx.precision)
+    algorithm.lower(problem, single, Group((node,), node, node.inputs, node.outputs, shape=node.outputs[0].shape), "")
+    bound = Bound(single.finish(), ctx.target, ctx.threads)
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(t.shape, np.float32) for t in (src, weights))
+    y = np.empty(node.outputs[0].shape, np.float32)
+    bound.prepare([w])
+    return lambda: bound.run([x], [y])
 
 
 def _lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
