@@ -65,7 +65,7 @@ def _program(key: Any, arrays: Sequence[np.ndarray], record: Callable[[Sequence[
         from simplecell.engine.build import build
 
         inputs = [placeholder(spec) for spec in specs]
-        return build(Graph.of(inputs, record(inputs)))
+        return build(Graph.of(inputs, record(inputs)), precision="tight")
 
     return _programs.get((key, specs), make)
 

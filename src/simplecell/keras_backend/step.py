@@ -45,7 +45,7 @@ class Step:
         return self._programs.get((describe(data), self._state()), lambda: self._made(data))
 
     def _made(self, data: Any) -> StepProgram:
-        program = trace_step(self.function, data, precision="tight" if self.record else "fast")
+        program = trace_step(self.function, data, precision="tight")
         program.owners = self._owners  # an id stays taken as long as a program can be found by it
         return program
 
