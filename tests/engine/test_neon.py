@@ -1,0 +1,39 @@
+"""Programs for 64-bit Arm, as far as another machine can tell: every kernel of a network compiles, and calls no library."""
+
+import re
+
+import llvmlite.binding as llvm
+import pytest
+
+from simplecell.engine.machine import module_of
+from simplecell.engine.plan import plan
+from simplecell.engine.target import Target
+from tests.engine.test_build import network
+
+NEON = Target("neon", 4, 32, True, "cortex-a76", "+neon,+fullfp16", "aarch64-unknown-linux-gnu")
+
+
+@pytest.fixture(scope="module")
+def machine():
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    try:
+        return llvm.Target.from_triple(NEON.triple).create_target_machine(cpu=NEON.cpu, features=NEON.features, opt=3)
+    except RuntimeError as missing:
+        pytest.skip(f"this build of LLVM has no Arm target: {missing}")
+
+
+def test_every_kernel_of_a_network_compiles_without_library_calls(machine):
+    program = plan(network(), NEON, threads=2, precision="fast")
+    assert not program.call_outs
+    kernels = {s.kernel for s in (*program.prepare, *program.run)}
+    assert len(kernels) >= 6
+    for kernel in kernels:
+        module = module_of(kernel, NEON)
+        module.triple, module.data_layout = NEON.triple, str(machine.target_data)
+        parsed = llvm.parse_assembly(str(module))
+        parsed.verify()
+        assembly = machine.emit_assembly(parsed)
+        assert not set(re.findall(r"\bbl\s+(\w+)", assembly)) - {"memcpy", "memset"}, kernel.name
+        if "forward" in kernel.name and "conv" in kernel.name:
+            assert re.search(r"\bfmla\s+v\d+\.4s", assembly), kernel.name
