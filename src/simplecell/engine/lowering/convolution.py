@@ -11,15 +11,16 @@ import numpy as np
 
 from simplecell.engine import tune
 from simplecell.engine.fuse import Group
+from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_planar import PackPlanarWeights
 from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
 from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.lowering.context import Lowering, lowers
-from simplecell.engine.lowering.convolution_direct import direct_cost, plan_direct
-from simplecell.engine.lowering.convolution_planar import plan_planar, planar_cost
+from simplecell.engine.lowering.convolution_direct import DirectPlan, direct_cost, plan_direct
+from simplecell.engine.lowering.convolution_planar import PlanarPlan, plan_planar, planar_cost
 from simplecell.engine.lowering.convolution_planar import refusal as planar_refusal
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
-from simplecell.engine.lowering.convolution_winograd import plan_winograd, refusal, winograd_cost
+from simplecell.engine.lowering.convolution_winograd import WinogradPlan, plan_winograd, refusal, winograd_cost
 from simplecell.engine.program import Address
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Node, placeholder
@@ -100,58 +101,45 @@ def _alone(problem: ConvolutionProblem, ctx: Lowering, group: Group, algorithm: 
     return lambda: bound.run([x], [y])
 
 
-def _lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
-    epilogue, operands = ctx.epilogue(group)
-    plan = plan_direct(problem, ctx.target, epilogue, ctx.threads)
+def _append(
+    ctx: Lowering, group: Group, problem: ConvolutionProblem, reason: str, name: str, plan: DirectPlan | WinogradPlan | PlanarPlan, packer: Kernel,
+    **more: int,
+) -> None:  # fmt: skip
+    """The step that packs the weights (once for all that pack them alike) and the one that convolves; `more` arguments override the plan's."""
     src, weights = group.anchor.inputs
 
     def pack() -> Address:
         packed = ctx.temporary(plan.packed_bytes)
-        ctx.step(
-            PackConvolutionWeights(), algorithm="pack weights", nbytes=2 * plan.packed_bytes, dst=packed, src=ctx.address(weights), **plan.packing
-        )
+        what = "transform weights" if isinstance(plan, WinogradPlan) else "pack weights"
+        ctx.step(packer, algorithm=what, nbytes=2 * plan.packed_bytes, dst=packed, src=ctx.address(weights), **plan.packing)
         return packed
 
-    arguments: dict[str, Any] = {**plan.arguments, **operands, **(ctx.scratch(plan.scratch_bytes) if plan.kernel.copy else {})}
-    arguments["oc"] = ctx.pixel_stride(group.output)
+    arguments: dict[str, Any] = {**plan.arguments, **ctx.epilogue(group)[1], **more}
+    if "scratch" in plan.kernel.arguments:
+        arguments |= ctx.scratch(plan.scratch_bytes)
     ctx.step(
         plan.kernel,
-        algorithm=f"direct {plan.kernel.tile}",
+        algorithm=name,
         reason=reason,
         shapes=str(problem),
         flops=problem.flops,
         nbytes=problem.nbytes,
         dst=ctx.address(group.output),
         src=ctx.address(src),
-        weights=ctx.once((weights, "packed", *plan.packing.values()), pack),
+        weights=ctx.once((weights, packer, *plan.packing.values()), pack),
         **arguments,
     )
 
 
+def _lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
+    plan = plan_direct(problem, ctx.target, ctx.epilogue(group)[0], ctx.threads)
+    _append(ctx, group, problem, reason, f"direct {plan.kernel.tile}", plan, PackConvolutionWeights(), oc=ctx.pixel_stride(group.output))
+
+
 def _winograd(transform: Transform) -> Algorithm:
     def lower(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
-        epilogue, operands = ctx.epilogue(group)
-        plan = plan_winograd(problem, transform, ctx.target, epilogue, ctx.threads)
-        src, weights = group.anchor.inputs
-
-        def pack() -> Address:
-            packed = ctx.temporary(plan.packed_bytes)
-            ctx.step(plan.weights, algorithm="transform weights", nbytes=2 * plan.packed_bytes, dst=packed, src=ctx.address(weights), **plan.packing)
-            return packed
-
-        arguments: dict[str, Any] = {**plan.arguments, **operands, **ctx.scratch(plan.scratch_bytes), "dst_pixel": ctx.pixel_stride(group.output)}
-        ctx.step(
-            plan.kernel,
-            algorithm=f"{name} {plan.kernel.tile}",
-            reason=reason,
-            shapes=str(problem),
-            flops=problem.flops,
-            nbytes=problem.nbytes,
-            dst=ctx.address(group.output),
-            src=ctx.address(src),
-            weights=ctx.once((weights, plan.weights, *plan.packing.values()), pack),
-            **arguments,
-        )
+        plan = plan_winograd(problem, transform, ctx.target, ctx.epilogue(group)[0], ctx.threads)
+        _append(ctx, group, problem, reason, f"{name} {plan.kernel.tile}", plan, plan.weights, dst_pixel=ctx.pixel_stride(group.output))
 
     name = f"winograd F({transform.outputs},{transform.taps})"
     return Algorithm(
@@ -163,28 +151,9 @@ def _winograd(transform: Transform) -> Algorithm:
 
 
 def _lower_planar(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
-    epilogue, operands = ctx.epilogue(group)
-    plan = plan_planar(problem, ctx.target, epilogue)
-    src, weights = group.anchor.inputs
-
-    def pack() -> Address:
-        packed = ctx.temporary(plan.packed_bytes)
-        ctx.step(PackPlanarWeights(), algorithm="pack weights", nbytes=2 * plan.packed_bytes, dst=packed, src=ctx.address(weights), **plan.packing)
-        return packed
-
-    arguments: dict[str, Any] = {**plan.arguments, **operands, **ctx.scratch(plan.scratch_bytes)}
-    ctx.step(
-        plan.kernel,
-        algorithm=f"planar {plan.kernel.vectors}x{plan.kernel.rows}x{plan.kernel.channels}",
-        reason=reason,
-        shapes=str(problem),
-        flops=problem.flops,
-        nbytes=problem.nbytes,
-        dst=ctx.address(group.output),
-        src=ctx.address(src),
-        weights=ctx.once((weights, "planar", *plan.packing.values()), pack),
-        **arguments,
-    )
+    plan = plan_planar(problem, ctx.target, ctx.epilogue(group)[0])
+    k = plan.kernel
+    _append(ctx, group, problem, reason, f"planar {k.vectors}x{k.rows}x{k.channels}", plan, PackPlanarWeights())
 
 
 ALGORITHMS: tuple[Algorithm, ...] = (
