@@ -60,7 +60,7 @@ def _row(step: Step, seconds: float | None) -> tuple[str, ...]:
         step.shapes,
         f"{step.flops / 1e6:.2f}" if step.flops else "",
         f"{step.nbytes / 1024:.0f}" if step.nbytes else "",
-        f"{predicted_ns(step.flops, step.nbytes) / 1e3:.1f}" if step.flops or step.nbytes else "",
+        f"{(step.predicted or predicted_ns(step.flops, step.nbytes)) / 1e3:.1f}" if step.flops or step.nbytes else "",
         "" if seconds is None else f"{seconds * 1e6:.1f}",
         "" if not seconds or not step.flops else f"{step.flops / seconds / 1e9:.1f}",
     )

@@ -56,6 +56,8 @@ class Step:
     shapes: str = ""
     flops: int = 0
     nbytes: int = 0
+    predicted: float = 0.0
+    """nanoseconds on one thread, as the table of algorithms predicts them; 0 where there is no table"""
     parallel: bool = True
     op: Op | None = None
     inputs: tuple[tuple[Address, Spec], ...] = ()

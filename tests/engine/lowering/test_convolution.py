@@ -142,3 +142,11 @@ def test_memory_decides_between_transforms() -> None:
     few, many = problem(7, 512), problem(7, 512, n=64)
     assert winograd_cost(few, Transform(4), t) > winograd_cost(few, Transform(2), t)
     assert winograd_cost(many, Transform(4), t) < winograd_cost(many, Transform(2), t)
+
+
+def test_a_step_carries_its_table_s_prediction() -> None:
+    x, w = placeholder(Spec((1, 28, 28, 64))), placeholder(Spec((3, 3, 64, 64)), "w", "parameter")
+    program = build(Graph.of([x, w], [convolution(x, w, 1, "same")]), threads=1, precision="exact").program
+    assert program is not None
+    (step,) = program.run
+    assert f"direct {step.predicted / 1e3:.0f}" in step.reason

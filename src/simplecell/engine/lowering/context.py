@@ -164,6 +164,10 @@ class Lowering:
             )
         )
 
+    def predict(self, nanoseconds: float) -> None:
+        """What the last step appended will take on one thread, by its own family's reckoning."""
+        self._steps[-1] = replace(self._steps[-1], predicted=nanoseconds)
+
     def call_out(self, node: Node, reason: str) -> None:
         """Append a step that runs the node's reference."""
         inputs = tuple((self.address(t), t.spec) for t in node.inputs)

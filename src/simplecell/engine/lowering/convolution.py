@@ -82,6 +82,7 @@ def convolution(ctx: Lowering, group: Group) -> str | None:
         chosen = offered[min(seconds, key=seconds.__getitem__)]
         notes.insert(0, "timed µs: " + ", ".join(f"{name} {t * 1e6:.0f}" for name, t in seconds.items()))
     chosen.lower(problem, ctx, group, "; ".join(notes))
+    ctx.predict(next(cost for cost, a in costs if a is chosen))
     return None
 
 
