@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+WARM = 3
+
 
 def alternate(runs: Mapping[str, Callable[[], object]], seconds: float = 2.0, least: int = 7, most: int = 400) -> dict[str, float]:
     """Median seconds of each function, called in turn: A B C A B C …, so that a slow moment of the machine hits all alike.
 
-    Each turn of one function repeats it for about 2 ms, so that caches and clocks are its own and not its predecessor's.
+    Each turn of one function first runs it `WARM` times unmeasured, so that caches and clocks are its own and not its predecessor's
+    (after another runtime, three runs passed until a layer with 12 MB of outputs was steady again), then repeats it for about 2 ms.
     """
     repeats: dict[str, int] = {}
     once: dict[str, float] = {}
@@ -21,12 +24,13 @@ def alternate(runs: Mapping[str, Callable[[], object]], seconds: float = 2.0, le
         run()
         once[name] = max(time.perf_counter() - start, 1e-7)
         repeats[name] = int(np.clip(0.002 / once[name], 1, 1000))
-    turn = sum(once[n] * (repeats[n] + 1) for n in runs)
+    turn = sum(once[n] * (repeats[n] + WARM) for n in runs)
     turns = int(np.clip(seconds / max(turn, 1e-9), least, most))
     times: dict[str, list[float]] = {n: [] for n in runs}
     for _ in range(turns):
         for name, run in runs.items():
-            run()  # warms its own data up
+            for _ in range(WARM):
+                run()
             start = time.perf_counter()
             for _ in range(repeats[name]):
                 run()
