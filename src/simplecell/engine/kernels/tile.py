@@ -106,6 +106,7 @@ def accumulate(
 
     with e.loop(depth, carry=[*acc, source, weights, ahead.at if ahead else weights], name="depth") as loop:
         *acc, at, w, far = loop.values
+        at = opaque_address(e, at)
         values = [e.load(w, v * e.lanes) for v in range(tile.vectors)]
         out: list[Value] = []
         for p in range(tile.pixels):
@@ -137,6 +138,11 @@ def fetch(e: Emitter, address: Value) -> None:
     """Ask for the line at an address, to be read soon, in L2. Any address is allowed, but one that is not mapped is slow."""
     fn = e.intrinsic("llvm.prefetch.p0", VOID, [PTR, I32, I32, I32])
     e.b.call(fn, [address, *(ir.Constant(I32, flag) for flag in (0, 2, 1))])  # to read, into L2, data
+
+
+def opaque_address(e: Emitter, address: Value) -> Value:
+    """The same address, of which the optimizer knows nothing."""
+    return e.b.asm(ir.FunctionType(PTR, [PTR]), "", "=r,0", [address], side_effect=False)
 
 
 def opaque(e: Emitter, value: Index) -> Value:
