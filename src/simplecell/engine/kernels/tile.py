@@ -87,13 +87,14 @@ def zeros(e: Emitter, tile: Tile) -> list[Value]:
 
 
 def accumulate(
-    e: Emitter, tile: Tile, acc: Sequence[Value], source: Value, stride: Index, weights: Value, depth: Index, ahead: Ahead | None = None
+    e: Emitter, tile: Tile, acc: Sequence[Value], source: Value, stride: Index, weights: Value, depth: Index, ahead: Ahead | None = None, near: int = 0
 ) -> list[Value]:
     """The accumulators after `depth` more steps (with `ahead`, the address where it goes on follows them).
 
     source: the address of the first pixel; stride: float32 values from one pixel to the next; weights: packed
     `[depth][vectors · lanes]`. Each accumulator adds its products in the order of depth, one rounding each where the target has
     fused multiplication. A turn of the loop is one step: with more, the compiler loads early what later steps need, and spills.
+    near: fetch the weights of so many steps later from L2 into L1.
     """
     width = tile.vectors * e.lanes
     # Pixel p = odd · 2^k lies at base + (odd · stride) · 2^k, which x86 addresses without further instructions for k up to 3. Left
@@ -108,6 +109,9 @@ def accumulate(
         *acc, at, w, far = loop.values
         at = opaque_address(e, at)
         values = [e.load(w, v * e.lanes) for v in range(tile.vectors)]
+        if near:
+            for line in range(0, width, LINE):
+                fetch(e, e.at(w, near * width + line), level=1)
         out: list[Value] = []
         for p in range(tile.pixels):
             x = e.broadcast(pixel(at, p))
@@ -134,10 +138,10 @@ class Ahead:
         return e.at(address, self.step)
 
 
-def fetch(e: Emitter, address: Value) -> None:
-    """Ask for the line at an address, to be read soon, in L2. Any address is allowed, but one that is not mapped is slow."""
+def fetch(e: Emitter, address: Value, level: int = 2) -> None:
+    """Ask for the line at an address, to be read soon, in L2 or L1. Any address is allowed, but one that is not mapped is slow."""
     fn = e.intrinsic("llvm.prefetch.p0", VOID, [PTR, I32, I32, I32])
-    e.b.call(fn, [address, *(ir.Constant(I32, flag) for flag in (0, 2, 1))])  # to read, into L2, data
+    e.b.call(fn, [address, *(ir.Constant(I32, flag) for flag in (0, 4 - level, 1))])  # to read, into that level, data
 
 
 def opaque_address(e: Emitter, address: Value) -> Value:
