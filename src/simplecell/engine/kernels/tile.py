@@ -138,10 +138,10 @@ class Ahead:
         return e.at(address, self.step)
 
 
-def fetch(e: Emitter, address: Value, level: int = 2) -> None:
-    """Ask for the line at an address, to be read soon, in L2 or L1. Any address is allowed, but one that is not mapped is slow."""
+def fetch(e: Emitter, address: Value, level: int = 2, write: bool = False) -> None:
+    """Ask for the line at an address, to be read (or written) soon, in L2 or L1. Any address is allowed, but one that is not mapped is slow."""
     fn = e.intrinsic("llvm.prefetch.p0", VOID, [PTR, I32, I32, I32])
-    e.b.call(fn, [address, *(ir.Constant(I32, flag) for flag in (0, 4 - level, 1))])  # to read, into that level, data
+    e.b.call(fn, [address, *(ir.Constant(I32, flag) for flag in (int(write), 4 - level, 1))])  # the 1 means data
 
 
 def opaque_address(e: Emitter, address: Value) -> Value:
