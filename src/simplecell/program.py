@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,28 @@ class CompiledModel:
         program.executable(arrays, results)
         return out
 
+    def freeze(self) -> None:
+        """Give up the model, and each of its weights as soon as it is packed: the least memory, once nobody else holds the model.
+
+        Afterwards the program keeps today's weights whatever happens to the model, and takes no batch sizes but those that it was built for.
+        Freezing it again does nothing.
+
+        Example:
+            >>> program = simplecell.compile(model, batch_size=1)
+            >>> del model
+            >>> program.freeze()
+        """
+        if self.model is None:
+            return
+        if not self._programs:
+            raise ValueError("freeze: the program has not been built for any batch size yet. Give `batch_size` to `compile`, or call it on data first.")
+        self.model = None
+        for program in self._programs.values():
+            program.detach()
+        gc.collect()  # Keras's models refer to themselves
+        for program in self._programs.values():
+            program.executable.freeze()
+
     def describe(self, batch_size: int | None = None, measure: bool = True) -> str:
         """Per step of the program: layer, algorithm and why, shapes, MFLOP, bytes, predicted and (if `measure`) measured time."""
         arrays = self._zeros(batch_size or self.batch_size or 1)
@@ -104,6 +127,11 @@ class CompiledModel:
             from simplecell.engine.tune import tuning
             from simplecell.keras_backend.tracing import trace_step
 
+            if self.model is None:
+                raise ValueError(
+                    f"x: the program is frozen, and was not built for the shape {arrays[0].shape}, only for {', '.join(map(str, self._programs))}. "
+                    "Call it on data of that shape before `freeze`."
+                )
             if any(0 in a.shape for a in arrays):
                 raise ValueError(f"x: an empty batch ({arrays[0].shape}) has no output to compute. Pass at least one sample.")
             data: Any = list(arrays) if len(arrays) > 1 else arrays[0]
@@ -126,7 +154,8 @@ def compile(model: Any, batch_size: int | None = None, threads: int | None = Non
             remembered on disk. Slower to build; results may differ in the last bits from those of a program that was not tuned.
 
     Returns:
-        A CompiledModel: `program(x, out=None)`, `program.describe()`. New weights (`set_weights`, `fit`) are seen at the next call.
+        A CompiledModel: `program(x, out=None)`, `program.describe()`. New weights (`set_weights`, `fit`) are seen at the next call, until
+        `program.freeze()` gives up the model to save memory.
 
     Raises:
         ValueError: for a model that is not built, or an unknown precision.

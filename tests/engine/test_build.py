@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -50,6 +51,24 @@ def test_new_parameters_are_seen():
     changed = [p * 1.5 for p in parameters]
     program.set_parameters(changed)
     np.testing.assert_allclose(program([x])[0], evaluate(graph, [x, *changed])[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("run_first", [False, True])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_frozen_programs_let_go_of_what_they_have_packed(run_first, threads):
+    graph = network()
+    x, *parameters = arrays_for(graph)
+    expected = evaluate(graph, [x, *parameters])[0]
+    program = build(graph, threads=threads)
+    program.set_parameters(parameters)
+    if run_first:
+        program([x])
+    convolution = [weakref.ref(parameters[i]) for i in (0, 2)]
+    del parameters
+    program.freeze()
+    assert [w() for w in convolution] == [None, None]
+    for _ in range(2):
+        np.testing.assert_allclose(program([x])[0], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_bits_do_not_depend_on_threads_or_runs():

@@ -44,3 +44,54 @@ def test_copies_are_independent(duplicate):
 def test_assigning_another_shape_is_an_error():
     with pytest.raises(ValueError, match="must match"):
         keras.Variable(np.zeros(3)).assign(np.zeros(4))
+
+
+LARGE = (300, 1000)
+
+
+@pytest.mark.parametrize("name", ["glorot_uniform", "he_normal", "lecun_uniform", "random_normal", "random_uniform", "truncated_normal"])
+def test_random_values_are_drawn_when_they_are_asked_for_and_are_the_same(name, monkeypatch):
+    initializer = keras.initializers.get(name)
+    initializer.seed = 5
+    expected = initializer(LARGE, dtype="float32")
+    draws = []
+    kind = type(initializer)
+    call = kind.__call__
+    monkeypatch.setattr(kind, "__call__", lambda self, *a, **k: draws.append(1) or call(self, *a, **k))
+    v = keras.Variable(initializer, shape=LARGE, dtype="float32")
+    w = copy.deepcopy(v)
+    loaded = keras.Variable(initializer, shape=LARGE, dtype="float32")
+    loaded.assign(np.ones(LARGE))
+    version = v.version
+    assert not draws and v.shape == LARGE and v.ndim == 2 and v.dtype == "float32"
+    np.testing.assert_array_equal(v.numpy(), expected)
+    np.testing.assert_array_equal(v.value, expected)
+    assert draws == [1] and v.version == version
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(w)).numpy(), expected)
+    assert loaded.numpy().min() == 1
+    with pytest.raises(ValueError, match="read-only"):
+        v.value[0] = 2
+
+
+def test_what_draws_differently_each_time_is_called_at_once():
+    state = keras.random.SeedGenerator(3)
+    first, second = (keras.Variable(keras.initializers.RandomNormal(seed=state), shape=(4,)) for _ in range(2))
+    again = keras.random.SeedGenerator(3)
+    expected = [keras.random.normal((4,), stddev=0.05, seed=again) for _ in range(2)]
+    np.testing.assert_array_equal(second.numpy(), expected[1])
+    np.testing.assert_array_equal(first.numpy(), expected[0])
+    with pytest.raises(ValueError):
+        keras.Variable(keras.initializers.Orthogonal(), shape=(3,))
+
+
+def test_large_values_are_shared_when_read_only_and_copied_when_not():
+    source = np.ones((600, 1000), "float32")
+    v = keras.Variable(source)
+    source[:] = 5
+    assert v.numpy().max() == 1
+    w = keras.Variable(np.zeros_like(source))
+    w.assign(v.value)
+    assert np.shares_memory(w.value, v.value)
+    again = pickle.loads(pickle.dumps(v))
+    again.assign(again + 1)
+    assert v.numpy().max() == 1 and again.numpy().min() == 2

@@ -50,6 +50,15 @@ class Executable:
         self._parameters = list(arrays)
         self._prepared = False
 
+    def freeze(self) -> None:
+        """Keep only what runs need: each parameter is let go as soon as what is derived from it (packed weights) is computed. None
+        can be given again."""
+        if self.program is None:
+            return
+        parameters, self._parameters = self._parameters, []
+        self._bound.freeze(parameters, self._prepared)
+        self._prepared = True
+
     def __call__(self, inputs: Sequence[np.ndarray], out: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
         """Run on arrays of exactly the placeholders' shapes and dtypes (C-contiguous, aligned, native endian)."""
         if self.program is None:

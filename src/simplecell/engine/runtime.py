@@ -39,6 +39,8 @@ class Bound:
         self._functions = machine(target).addresses(kernels)
         self._pool = pool(target, threads if any(s.parallel for s in program.run) else 1)
         self._memory: list[np.ndarray] = []
+        self._parameters: dict[int, np.ndarray] = {}
+        """by position; kept alive for the steps that read them"""
         self._bases = self._place(program, threads)
         self._failure: BaseException | None = None
         self._callbacks: list[Any] = []
@@ -61,12 +63,42 @@ class Bound:
     def prepare(self, parameters: Sequence[np.ndarray]) -> None:
         """Take the parameters (kept alive by this object) and compute what depends on them alone."""
         with self._lock:
-            self._parameters = list(parameters)
-            for position, array in enumerate(parameters):
+            self._parameters = dict(enumerate(parameters))
+            for position, array in self._parameters.items():
                 self._give("parameter", position, array)
             passing = aligned(self.program.preparing_bytes)
             self._give("preparing", 0, passing)
             self._go(self._prepare)
+
+    def freeze(self, parameters: list[np.ndarray], prepared: bool) -> None:
+        """As `prepare` (unless that is done), but each parameter is let go when the last step that reads it is; those that `run` reads
+        stay. The list is emptied, so that the caller's keeps none alive.
+
+        Args:
+            parameters: the parameters, of which nobody else should hold references.
+            prepared: whether `prepare` has had these parameters.
+        """
+        with self._lock:
+            held = self._parameters = dict(enumerate(parameters))
+            parameters.clear()
+            for position in held:
+                self._give("parameter", position, held[position])
+            reads = [self._parameters_read(step) for step in self.program.prepare]
+            kept = set[int]().union(*map(self._parameters_read, self.program.run))
+            for position in held.keys() - kept.union(*reads):
+                del held[position]
+            passing = aligned(0 if prepared else self.program.preparing_bytes)
+            self._give("preparing", 0, passing)
+            table = self._prepare[0]
+            for i, read in enumerate(reads):
+                if not prepared:
+                    self._go((table + 8 * runner.STEP_WORDS * i, 1))
+                for position in read - kept.union(*reads[i + 1 :]):
+                    del held[position]
+
+    def _parameters_read(self, step: Step) -> set[int]:
+        """Their positions."""
+        return {b.position for b in (self.program.buffers[i] for i in step.reads) if b.kind == "parameter"}
 
     def run(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """One run. Arrays are C-contiguous and of exactly the program's specs; the caller has seen to that."""

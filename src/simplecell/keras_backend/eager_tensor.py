@@ -91,10 +91,9 @@ class EagerScope(TraceScope):
         self.record = record
 
     def leaf(self, variable: Variable) -> Any:
-        if variable._array is None:
+        value = variable._array
+        if value is None:
             value = np.asarray(variable._initializer(variable._shape, dtype=variable._dtype))
-        else:
-            value = variable._array
         return self._recorded(variable, value)
 
     def reread(self, variable: Variable, value: Any) -> Any:

@@ -161,6 +161,11 @@ class StepProgram:
             self._versions = versions
         self._seen = Counters.values
 
+    def detach(self) -> None:
+        """Part with the parameters' variables: their values now are the program's for good (see Executable.freeze)."""
+        self.refresh()
+        self._parameters, self._versions = [], ()
+
     def __call__(self, data: Sequence[np.ndarray]) -> Any:
         """Run on the arrays of the data's leaves (without Nones), and return the step's outputs."""
         for position, check in self._checks:
@@ -181,9 +186,10 @@ class StepProgram:
 
 
 def current_array(variable: Variable) -> np.ndarray:
-    if variable._array is None:
+    array = variable._array
+    if array is None:
         raise ValueError(f"Variable {variable.path} has no value yet. Build the model first, for instance by calling it on a batch.")
-    return variable._array
+    return array
 
 
 def trace_step(function: Callable[[Any], Any], data: Any, *, threads: int | None = None, precision: str = "fast") -> StepProgram:

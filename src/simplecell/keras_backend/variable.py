@@ -1,13 +1,19 @@
-"""Keras's Variable on NumPy arrays that cannot be written to, so that what is derived from a value (packed weights) can trust its version."""
+"""Keras's Variable on NumPy arrays that cannot be written to, so that what is derived from a value (packed weights) can trust its version.
+
+Random initial values are drawn when they are first asked for: a model that is loaded from a file never asks.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import mmap
 from typing import Any
 
 import numpy as np
 from keras.src.backend.common import KerasVariable
 from keras.src.backend.common.stateless_scope import get_stateless_scope
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
+from keras.src.backend.common.variables import is_float_dtype
 
 from simplecell.graph.tensor import placeholder
 from simplecell.keras_backend.conversion import convert_to_tensor
@@ -30,8 +36,20 @@ class Variable(KerasVariable):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.version = 0
+        self._held: np.ndarray | None = None
+        self._pending: Any = None
+        """the initializer of a value that nobody has asked for yet"""
         Counters.structure += 1
         super().__init__(*args, **kwargs)
+
+    @property
+    def _array(self) -> np.ndarray | None:
+        """The value; None if there is none yet."""
+        if self._held is None and self._pending is not None:
+            drawn = self._convert_to_tensor(self._pending(self._shape, dtype=self._dtype))
+            drawn.flags.writeable = False  # fresh from the generator: ours
+            self._held, self._pending = owned(drawn), None  # the same value as ever, hence the same version
+        return self._held
 
     @property
     def _value(self) -> np.ndarray | None:
@@ -41,7 +59,7 @@ class Variable(KerasVariable):
     def _value(self, value: np.ndarray | None) -> None:
         if value is not None:
             value.flags.writeable = False
-        self._array = value
+        self._held, self._pending = value, None
         self.version += 1
         Counters.values += 1
 
@@ -68,6 +86,13 @@ class Variable(KerasVariable):
     def trainable(self, value: Any) -> None:
         Counters.structure += 1
         self._trainable = bool(value)
+
+    def _initialize_with_initializer(self, initializer: Any) -> None:
+        if _repeatable(initializer) and is_float_dtype(self._dtype):
+            self._value = None
+            self._pending = initializer
+        else:
+            super()._initialize_with_initializer(initializer)
 
     def _initialize(self, value: Any) -> None:
         self._value = owned(value)
@@ -101,14 +126,47 @@ class Variable(KerasVariable):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        if self._array is not None:
-            self._array.flags.writeable = False
+        if self._held is not None:
+            self._held.flags.writeable = False
         Counters.structure += 1
+
+
+LARGE = 1 << 20
+"""Bytes from which on a value gets pages of its own, which go back to the system when it dies. The C library would keep them: after its first
+large arrays have come and gone, it takes those that follow from its heap, which shrinks only at its end."""
 
 
 def owned(value: Any) -> np.ndarray:
     """`value` as an array that nobody else can write to: shared if it is read-only and owns its memory, else copied."""
     array = np.asarray(value)
-    if not array.flags.writeable and array.flags.owndata and array.flags.c_contiguous:
+    if not array.flags.writeable and (array.flags.owndata or isinstance(array.base, mmap.mmap)) and array.flags.c_contiguous:
         return array
-    return np.array(array, order="C")
+    if array.nbytes < LARGE:
+        return np.array(array, order="C")
+    copy: np.ndarray = np.ndarray(array.shape, array.dtype, _pages(array.nbytes))
+    copy[...] = array
+    return copy
+
+
+def _pages(nbytes: int) -> mmap.mmap:
+    if not hasattr(mmap, "MAP_PRIVATE"):  # Windows, whose anonymous maps are private
+        return mmap.mmap(-1, nbytes)
+    pages = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):  # a kernel without large pages
+            pages.madvise(mmap.MADV_HUGEPAGE)
+    return pages
+
+
+def _repeatable(initializer: Any) -> bool:
+    """Does it draw the same values whenever it is called? Keras's own random ones do, with a number as their seed (or none: they have drawn
+    one by now). Others may fail, or have effects, and are called at once."""
+    from keras.src.initializers import random_initializers
+
+    kind = type(initializer)
+    return (
+        issubclass(kind, random_initializers.RandomInitializer)
+        and kind.__module__ == random_initializers.__name__
+        and not issubclass(kind, random_initializers.Orthogonal)  # refuses some shapes
+        and type(initializer.seed) is int
+    )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import threading
 import tracemalloc
+import weakref
 from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 from keras import layers
 
 import simplecell
@@ -66,6 +68,39 @@ def test_weights_go_into_another_model(tmp_path: Path) -> None:
     np.testing.assert_array_equal(program(X), simplecell.compile(model)(X))
     other.get_layer("convolution").set_weights([w + 1 for w in other.get_layer("convolution").get_weights()])
     np.testing.assert_allclose(program(X), other.predict(X, verbose=0), rtol=1e-5)
+
+
+def test_a_frozen_program_needs_no_model() -> None:
+    model = network(2)
+    program = simplecell.compile(model, threads=1)
+    with pytest.raises(ValueError, match="not been built for any batch size"):
+        program.freeze()
+    expected = [program(X), program(X[:1])]
+    model.get_layer("convolution").set_weights([w * 2 for w in model.get_layer("convolution").get_weights()])
+    assert not np.array_equal(program(X), expected[0])
+    expected = [model.predict(X, verbose=0), model.predict(X[:1], verbose=0)]
+    whole = weakref.ref(model)
+    weight = weakref.ref(model.get_layer("convolution").kernel)
+    del model
+    program.freeze()
+    program.freeze()
+    assert whole() is None and weight() is None
+    for _ in range(2):
+        np.testing.assert_allclose(program(X), expected[0], rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(program(X[:1]), expected[1], rtol=1e-5, atol=1e-7)
+    assert "conv" in program.describe(1)
+    with pytest.raises(ValueError, match=r"frozen, and was not built for the shape \(3, 8, 8, 2\), only for \(10, 8, 8, 2\), \(1, 8, 8, 2\)"):
+        program(X[:3])
+
+
+def test_freezing_at_once_packs_the_weights_and_later_ones_are_not_seen() -> None:
+    model = network(3)
+    program = simplecell.compile(model, batch_size=10, threads=2)
+    program.freeze()  # before its first run
+    expected = model.predict(X, verbose=0)
+    model.get_layer("convolution").set_weights([w * 2 for w in model.get_layer("convolution").get_weights()])
+    np.testing.assert_allclose(program(X), expected, rtol=1e-5, atol=1e-7)
+    assert not np.allclose(model.predict(X, verbose=0), expected)
 
 
 def test_results_belong_to_the_caller() -> None:
