@@ -110,7 +110,11 @@ def build(graph: Graph, *, threads: int | None = None, precision: str = "fast") 
 def machine_code() -> bool:
     """Can machine code be made here? Warns once if not."""
     try:
-        import llvmlite.binding  # noqa: F401
+        import llvmlite.ir  # noqa: F401
+
+        from simplecell.engine.target import this_cpu
+
+        this_cpu()  # LLVM's library tells, unless it has done so before
     except Exception as error:  # an ImportError, or the loader's OSError
         warnings.warn(
             f"llvmlite cannot be loaded ({error}); programs run on their NumPy reference, which is slow. Reinstall llvmlite.",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from dataclasses import dataclass, replace
 from functools import cache
+
+from simplecell.engine import cache as cache_on_disk
 
 SETTING = "SIMPLECELL_TARGET"
 """Environment variable: `avx512`, `avx2`, `x86-64` or `neon`; unset means the best that this CPU has."""
@@ -45,25 +48,56 @@ def host() -> Target:
 @cache
 def target(name: str | None = None) -> Target:
     """A target by name, for this machine. Raises ValueError for a name that is unknown or that this CPU cannot run."""
-    import llvmlite.binding as llvm
-
-    triple = llvm.get_process_triple()
-    cpu, flags = llvm.get_host_cpu_name(), llvm.get_host_cpu_features()
+    triple, cpu, features = this_cpu()
+    flags = frozenset(f[1:] for f in features.split(",") if f.startswith("+"))
     machine = platform.machine().lower()
     if machine in ("aarch64", "arm64"):
-        best = Target("neon", 4, 32, True, cpu, flags.flatten(), triple)
+        best = Target("neon", 4, 32, True, cpu, features, triple)
         return _chosen(name, {"neon": best}, "neon")
     if machine not in ("x86_64", "amd64"):
-        return _chosen(name, {"generic": Target("generic", 4, 16, False, cpu, flags.flatten(), triple)}, "generic")
+        return _chosen(name, {"generic": Target("generic", 4, 16, False, cpu, features, triple)}, "generic")
     found: dict[str, Target] = {"x86-64": Target("x86-64", 4, 16, False, "x86-64", "", triple)}
-    if flags.get("avx2") and flags.get("fma"):
+    if flags >= {"avx2", "fma"}:
         found["avx2"] = replace(found["x86-64"], name="avx2", lanes=8, fma=True, cpu="x86-64-v3")
-    if all(flags.get(f) for f in ("avx512f", "avx512vl", "avx512bw", "avx512dq")):
+    if flags >= {"avx512f", "avx512vl", "avx512bw", "avx512dq"}:
         # LLVM halves the vectors on some CPUs to keep their clock up; a kernel made of multiplications wants them whole.
-        found["avx512"] = Target("avx512", 16, 32, True, cpu, flags.flatten() + ",-prefer-256-bit", triple)
+        found["avx512"] = Target("avx512", 16, 32, True, cpu, features + ",-prefer-256-bit", triple)
     l1, l2 = _cache_sizes()
     found = {k: replace(t, l1=l1 or t.l1, l2=l2 or t.l2) for k, t in found.items()}
     return _chosen(name, found, next(level for level in _LEVELS if level in found))
+
+
+@cache
+def this_cpu() -> tuple[str, str, str]:
+    """LLVM's triple, name and features (`+avx,-sse4a,…`) of this process's CPU: from the disk, where LLVM has told them before."""
+    kernels_view = _file("/sys/devices/system/cpu/modalias")  # vendor, family, model and features
+    key = hashlib.sha256(f"cpu|{llvm_version()}|{platform.machine()}|{kernels_view}".encode()).hexdigest()[:40]
+    known = cache_on_disk.read(key) if kernels_view else None
+    if known is not None:
+        triple, name, features = known.decode().split("\n")
+        return triple, name, features
+    import llvmlite.binding as llvm
+
+    found = llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    if kernels_view:
+        cache_on_disk.write(key, "\n".join(found).encode())
+    return found
+
+
+def llvm_version() -> str:
+    """The version of llvmlite, which is bound to one of LLVM; known without loading LLVM's library."""
+    import llvmlite
+
+    return str(llvmlite.__version__)
+
+
+def _file(path: str) -> str:
+    """A file's text, or nothing."""
+    try:
+        with open(path) as f:
+            return f.read().strip()
+    except OSError:
+        return ""
 
 
 def _chosen(name: str | None, found: dict[str, Target], best: str) -> Target:
@@ -79,10 +113,8 @@ def _cache_sizes() -> tuple[int, int]:
     sizes = {"1": 0, "2": 0}
     for index in range(8):
         folder = f"/sys/devices/system/cpu/cpu0/cache/index{index}/"
-        try:
-            with open(folder + "level") as f, open(folder + "type") as g, open(folder + "size") as h:
-                level, kind, size = f.read().strip(), g.read().strip(), h.read().strip()
-        except OSError:
+        level, kind, size = (_file(folder + name) for name in ("level", "type", "size"))
+        if not level:
             break
         if kind != "Instruction" and level in sizes and size.endswith("K"):
             sizes[level] = int(size[:-1]) * 1024

@@ -37,7 +37,7 @@ class Pool:
 
     def __init__(self, target: Target, threads: int) -> None:
         self.threads = threads
-        run, serve, post = machine(target).functions(runner.module, "run", "serve", "post")
+        run, serve, post = machine(target).functions("runner", runner.module, "run", "serve", "post")
         p, i = ctypes.c_void_p, ctypes.c_int64
         self._run = ctypes.CFUNCTYPE(None, p, i, i, i, p)(run)
         self._serve = ctypes.CFUNCTYPE(i, p, i, i)(serve)
