@@ -60,3 +60,36 @@ def test_keras_first_is_an_error():
 def test_installing_twice_does_nothing():
     code = "import sys, simplecell; from simplecell.keras_backend.install import install; n = len(sys.meta_path); install(); "
     assert run(code + "print(len(sys.meta_path) - n)").stdout.strip() == "0"
+
+
+def test_files_tables_and_plots_are_loaded_when_they_are_used(tmp_path):
+    code = """
+import sys, simplecell, keras
+def loaded(): return [m for m in ("h5py._hl", "rich.segment", "matplotlib.rcsetup") if m in sys.modules]
+print(loaded())
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+model.save(sys.argv[1])
+print(loaded())
+model.summary()
+print(loaded())
+"""
+    result = run(f"import sys; sys.argv.append({str(tmp_path / 'model.keras')!r})\n" + code)
+    lines = [line for line in result.stdout.splitlines() if line.startswith("[")]
+    assert lines == ["[]", "['h5py._hl']", "['h5py._hl', 'rich.segment']"], result.stderr
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import h5py._hl.files as part, h5py as whole; assert part.File is whole.File and whole._hl.files is part",
+        "from rich.console import Console; Console()",
+        "import rich.console as c; assert 'Console' in dir(c) and c.__spec__.loader.get_source('rich.console')",
+        "import h5py, types; h5py.File; assert type(h5py) is types.ModuleType",
+        "import h5py; assert not hasattr(h5py, 'no_such_thing')",
+        "import sys; [getattr(m, '__warningregistry__', 0) for m in list(sys.modules.values())]; assert 'h5py._hl' not in sys.modules",
+        "import threading, h5py; t = [threading.Thread(target=lambda: h5py.File) for _ in range(4)]; [x.start() for x in t]; [x.join() for x in t]; h5py.File",
+    ],
+)
+def test_modules_that_are_loaded_later_are_like_others(use):
+    result = run(f"import simplecell, keras; {use}")
+    assert result.returncode == 0 and not result.stderr, result.stderr

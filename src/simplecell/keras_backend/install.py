@@ -9,14 +9,14 @@ readers of the environment see what the user set.
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
+
+from simplecell.keras_backend.later import LATER, found_later, load, parent_of
 
 SLOT = "keras.src.backend.numpy"
 PACKAGE = "simplecell.keras_backend"
@@ -25,7 +25,7 @@ _VARIABLE = "KERAS_BACKEND"
 _OURS = ("", "numpy", "simplecell")
 
 
-class SlotFinder(importlib.abc.MetaPathFinder):
+class SlotFinder:
     """Finds the slot's modules in our package, and loads Keras first whoever of the two is asked for first."""
 
     def __init__(self) -> None:
@@ -41,17 +41,15 @@ class SlotFinder(importlib.abc.MetaPathFinder):
         elif fullname.startswith(PACKAGE + ".") and fullname != __name__ and "keras.src.backend" not in sys.modules:
             # Our modules import Keras's, and Keras's import ours: Keras has to be first, or it meets a half-made module.
             importlib.import_module("keras")
-            module = sys.modules.get(fullname)
-            if module is not None:
-                alias = _Alias(fullname, module.__spec__)
-                module.__spec__ = None  # importlib would find it here, and load the module a second time
-                return importlib.machinery.ModuleSpec(fullname, alias)
-        elif fullname in ("matplotlib.pyplot", "matplotlib.patches") and _importing("keras"):
-            # Keras imports these for two functions that few call, and they would take as long as all of Keras.
+            return _found_already(fullname)
+        elif fullname in LATER and _importing("keras"):
             spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-            if spec is not None and spec.loader is not None:
-                spec.loader = importlib.util.LazyLoader(spec.loader)
-            return spec
+            return None if spec is None or spec.loader is None else found_later(spec)
+        else:
+            parent = parent_of(fullname)
+            if parent is not None:
+                load(parent)
+                return _found_already(fullname)
         return None
 
     def _ask_for_the_slot(self) -> None:
@@ -74,7 +72,17 @@ def _importing(name: str) -> bool:
     return bool(getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False))
 
 
-class _Alias(importlib.abc.Loader):
+def _found_already(fullname: str) -> importlib.machinery.ModuleSpec | None:
+    """For a module that has been loaded on the way, while it was looked for."""
+    module = sys.modules.get(fullname)
+    if module is None:
+        return None
+    alias = _Alias(fullname, module.__spec__)
+    module.__spec__ = None  # importlib would find it here, and load the module a second time
+    return importlib.machinery.ModuleSpec(fullname, alias)
+
+
+class _Alias:
     """Loads a module under a second name: the very same object."""
 
     def __init__(self, name: str, spec: Any = None) -> None:
