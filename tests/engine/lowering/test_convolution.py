@@ -57,6 +57,10 @@ def layer(size: int, ic: int, oc: int, k: int, **options: Any) -> tuple[list[Ten
         ((24, 32, 48, 1), {}, "direct"),
         ((12, 32, 64, 3), {"groups": 2}, "direct"),
         ((12, 9, 6, 3), {"groups": 3, "strides": 2, "dilation": 2}, ""),
+        ((50, 1, 1, 21), {}, "fourier"),
+        ((50, 2, 3, 15), {"dilation": 2}, "fourier"),
+        ((50, 1, 1, 3), {}, "planar"),
+        ((50, 1, 1, 21), {"strides": 2}, "direct"),
     ],
 )
 def test_results_and_algorithms(arguments: tuple[int, int, int, int], options: dict[str, Any], expected: str) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import llvmlite.ir as ir
 
-from simplecell.engine.elementwise import emit_expression
-from simplecell.engine.emit import F32, I32, Emitter, Index, Value
+from simplecell.engine.emit import Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row, zero_run
+from simplecell.engine.kernels.planar_store import PlanarStore
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class _Planar:
     def __init__(self, e: Emitter, kernel: ConvolutionPlanar) -> None:
         self.e, self.k = e, kernel
         self.width = kernel.vectors * e.lanes
-        self.dst, self.src, self.weights = (e.pointer(a) for a in ("dst", "src", "weights"))
+        self.src, self.weights = e.pointer("src"), e.pointer("weights")
+        self.out = PlanarStore(e, kernel.channels, kernel.epilogue)
         self.scratch = e.at(e.pointer("scratch"), e.thread * e.index("scratch_stride"), element=ir.IntType(8))
         self.id, self.ih, self.iw, self.ic, self.od, self.oh, self.ow = (e.index(a) for a in "id ih iw ic od oh ow".split())
         self.kernel = [e.index(a) for a in ("kd", "kh", "kw")]
@@ -62,7 +63,6 @@ class _Planar:
         self.segment = e.index("segment")
         self.read_rows = self.kernel[1] + (kernel.rows - 1)  # rows of inputs, `dilation` apart
         self.reach = (self.kernel[2] - 1) * self.dilation[2] + self.width
-        self.patterns = self._patterns()
 
     def emit(self) -> None:
         e, k = self.e, self.k
@@ -149,67 +149,10 @@ class _Planar:
     def _store(self, acc: list[Value], pixel: Index, x0: Index) -> None:
         e, k = self.e, self.k
         for r in range(k.rows):
-            start = (pixel + self.ow * r) * k.channels
-            left = (self.ow - x0) * k.channels
             for v in range(k.vectors):
                 planes = acc[(r * k.vectors + v) * k.channels : (r * k.vectors + v + 1) * k.channels]
-                for j, value in enumerate(_interleaved(e, planes)):
-                    at = (v * k.channels + j) * e.lanes
-                    whole = left >= at + e.lanes
-                    with e.otherwise_when(whole) as (full, ragged):
-                        with full:
-                            e.store(self._finished(value, start + at, j, None), self.dst, start + at)
-                        with ragged:
-                            mask = e.mask(left - at)
-                            e.store(self._finished(value, start + at, j, mask), self.dst, start + at, mask=mask)
-
-    def _finished(self, value: Value, at: Index, j: int, mask: Value | None) -> Value:
-        """Through the epilogue; `j` says which channel its first lane holds."""
-        e = self.e
-        if not self.k.epilogue.expression.instructions:
-            return value
-        values = [value]
-        for i, kind in enumerate(self.k.epilogue.kinds):
-            pointer = self.patterns[i]
-            values.append(pointer if kind == "scalar" else e.load(pointer, j * e.lanes) if kind == "channel" else e.load(pointer, at, mask=mask))
-        return emit_expression(e, self.k.epilogue.expression, values)[0]
-
-    def _patterns(self) -> list[Value]:
-        """The epilogue's operands: a `channel` vector repeated over `channels` vectors of interleaved pixels, on the stack."""
-        e, channels = self.e, self.k.channels
-        found = []
-        for name, kind in zip(self.k.epilogue.arguments, self.k.epilogue.kinds):
-            pointer = e.pointer(name)
-            if kind == "scalar":
-                found.append(e.broadcast(pointer))
-            elif kind == "channel":
-                repeated = e.b.alloca(F32, size=channels * e.lanes)
-                repeated.align = 64
-                for i in range(channels * e.lanes):
-                    e.store(e.load(pointer, i % channels, lanes=1), repeated, i)
-                found.append(repeated)
-            else:
-                found.append(pointer)
-        return found
-
-
-def _interleaved(e: Emitter, planes: list[Value]) -> list[Value]:
-    """Vectors of one channel each → vectors of pixels with all their channels."""
-    count = len(planes)
-    if count == 1:
-        return planes
-    total = count * e.lanes
-    wide, have = planes[0], e.lanes
-    for plane in planes[1:]:  # one long vector: widen both to the new length, then join
-        longer = have + e.lanes
-        undefined = ir.Constant(ir.VectorType(F32, e.lanes), ir.Undefined)
-        mask = ir.VectorType(I32, have)
-        widened = e.b.shuffle_vector(plane, undefined, ir.Constant(mask, [i if i < e.lanes else 0 for i in range(have)])) if have > e.lanes else plane
-        wide = e.b.shuffle_vector(wide, widened, ir.Constant(ir.VectorType(I32, longer), [*range(have), *range(have, have + e.lanes)]))
-        have = longer
-    nothing = ir.Constant(ir.VectorType(F32, total), ir.Undefined)
-    order = [c * e.lanes + p for p in range(e.lanes) for c in range(count)]
-    return [e.b.shuffle_vector(wide, nothing, ir.Constant(ir.VectorType(I32, e.lanes), order[j * e.lanes : (j + 1) * e.lanes])) for j in range(count)]
+                at = x0 + v * e.lanes
+                self.out.store(planes, (pixel + self.ow * r + v * e.lanes) * k.channels, (self.ow - at) * k.channels)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from simplecell.ops.shaping import Reshape
 
 LoweringFunction = Callable[["Lowering", Group], "str | None"]
 _registered: dict[type[Op], list[tuple[int, LoweringFunction]]] = {}
+
+Kept = TypeVar("Kept")
 
 SMALL_WORK_NS = 4000.0
 """A step predicted to take less runs on one thread: meeting the others would cost more."""
@@ -58,7 +60,7 @@ class Lowering:
         self._buffers: list[Buffer] = []
         self._steps: list[Step] = []
         self._addresses: dict[Tensor, Address] = {}
-        self._once: dict[Hashable, Address] = {}
+        self._once: dict[Hashable, Any] = {}
         self._scratch = self._buffer(Buffer("scratch", 0)).buffer
         self._label = ""
         self._inputs: list[Spec] = []
@@ -110,11 +112,12 @@ class Lowering:
         computed once and kept; otherwise it lives in the arena between its first and its last mention."""
         return self._buffer(Buffer("arena", nbytes))
 
-    def once(self, key: Hashable, make: Callable[[], Address]) -> Address:
+    def once(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
         """`make()` the first time that `key` is met: e.g. packed weights that several steps share. Name tensors in the key."""
         if key not in self._once:
             self._once[key] = make()
-        return self._once[key]
+        kept: Kept = self._once[key]
+        return kept
 
     def scratch(self, nbytes: int) -> dict[str, Address | int]:
         """`nbytes` of scratch per thread: pass `**ctx.scratch(n)` for the kernel's arguments `scratch` and `scratch_stride`."""

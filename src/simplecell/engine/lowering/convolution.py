@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,13 @@ from simplecell.engine.fuse import Group
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_planar import PackPlanarWeights
 from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
+from simplecell.engine.kernels.fourier_transforms import roots_and_order, twiddles
+from simplecell.engine.kernels.fourier_weights import FourierWeights
 from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.lowering.context import Lowering, lowers
 from simplecell.engine.lowering.convolution_direct import DirectPlan, direct_cost, plan_direct
+from simplecell.engine.lowering.convolution_fourier import FourierPlan, fourier_cost, plan_fourier
+from simplecell.engine.lowering.convolution_fourier import refusal as fourier_refusal
 from simplecell.engine.lowering.convolution_planar import PlanarPlan, plan_planar, planar_cost
 from simplecell.engine.lowering.convolution_planar import refusal as planar_refusal
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
@@ -103,15 +107,15 @@ def _alone(problem: ConvolutionProblem, ctx: Lowering, group: Group, algorithm: 
 
 
 def _append(
-    ctx: Lowering, group: Group, problem: ConvolutionProblem, reason: str, name: str, plan: DirectPlan | WinogradPlan | PlanarPlan, packer: Kernel,
-    **more: int,
+    ctx: Lowering, group: Group, problem: ConvolutionProblem, reason: str, name: str,
+    plan: DirectPlan | WinogradPlan | PlanarPlan | FourierPlan, packer: Kernel, **more: Any,
 ) -> None:  # fmt: skip
     """The step that packs the weights (once for all that pack them alike) and the one that convolves; `more` arguments override the plan's."""
     src, weights = group.anchor.inputs
 
     def pack() -> Address:
         packed = ctx.temporary(plan.packed_bytes)
-        what = "transform weights" if isinstance(plan, WinogradPlan) else "pack weights"
+        what = "transform weights" if isinstance(plan, (WinogradPlan, FourierPlan)) else "pack weights"
         ctx.step(packer, algorithm=what, nbytes=2 * plan.packed_bytes, dst=packed, src=ctx.address(weights), **plan.packing)
         return packed
 
@@ -157,11 +161,29 @@ def _lower_planar(problem: ConvolutionProblem, ctx: Lowering, group: Group, reas
     _append(ctx, group, problem, reason, f"planar {k.vectors}x{k.rows}x{k.channels}", plan, PackPlanarWeights())
 
 
+def _lower_fourier(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
+    plan = plan_fourier(problem, ctx.target, ctx.epilogue(group)[0])
+    radices = plan.kernel.radices
+
+    def constants() -> tuple[Address, ...]:
+        return tuple(map(ctx.constant, (twiddles(radices), *roots_and_order(radices))))
+
+    factors, roots, order = ctx.once(("fourier", radices), constants)
+    plan = replace(plan, packing=plan.packing | {"roots": roots, "order": order})
+    _append(ctx, group, problem, reason, f"fourier {plan.kernel.size}", plan, FourierWeights(), twiddles=factors)
+
+
 ALGORITHMS: tuple[Algorithm, ...] = (
     *(_winograd(Transform(*size)) for size in ((4, 3), (2, 3), (6, 3), (4, 5), (2, 5), (2, 7))),
     Algorithm("direct", lambda problem, ctx: None, lambda problem, ctx: direct_cost(problem, ctx.target), _lower_direct),
     Algorithm(
         "planar", lambda problem, ctx: planar_refusal(problem, ctx.target), lambda problem, ctx: planar_cost(problem, ctx.target), _lower_planar
+    ),
+    Algorithm(
+        "fourier",
+        lambda problem, ctx: fourier_refusal(problem, ctx.target, ctx.precision),
+        lambda problem, ctx: fourier_cost(problem, ctx.target),
+        _lower_fourier,
     ),
 )
 """In order of preference."""
