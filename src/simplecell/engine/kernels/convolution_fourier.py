@@ -207,8 +207,8 @@ class _Fourier:
         with e.loop(self.ic, name="channel") as c, e.loop(self.reach, step=e.lanes, name="column") as x:
             source, target = e.at(rows, c.index * self.plane + x.index), e.at(self.sums_in, c.index * run * self.row + x.index)
             z = transform(e, [self._load(e.at(source, self.row * q)) for q in range(run)], -1)
-            for q, value in enumerate(z):
-                self._keep(value, e.at(target, self.row * q))
+            for line, value in enumerate(z):
+                self._keep(value, e.at(target, self.row * line))
         with e.loop(k.channels, step=k.together, name="channels") as c:
             with e.loop(run, name="row") as q, e.loop(self.columns, step=k.vectors * e.lanes, name="tile") as x:
                 self._sums(first + q.index, q.index * self.row + x.index, c.index, run)
@@ -216,8 +216,8 @@ class _Fourier:
                 for i in range(k.together):
                     source, target = e.at(self.sums_out, self.row * run * i + x.index), e.at(rows, (c.index + i) * self.plane + x.index)
                     z = transform(e, [self._load(e.at(source, self.row * q)) for q in range(run)], 1)
-                    for q, value in enumerate(z):
-                        self._keep(value, e.at(target, self.row * q))
+                    for line, value in enumerate(z):
+                        self._keep(value, e.at(target, self.row * line))
 
     def _sums(self, frequency: Index, at: Index, channel: Index, run: int) -> None:
         """One tile: sums over input channels and taps along the row, for `together` output channels from `channel` on."""
