@@ -148,6 +148,15 @@ def test_memory_decides_between_transforms() -> None:
     assert winograd_cost(many, Transform(4), t) < winograd_cost(many, Transform(2), t)
 
 
+def test_weights_that_come_from_memory_count_as_large_as_they_are() -> None:
+    at = target()
+    p = problem(7, 512)
+    alone, within = (winograd_cost(p, Transform(4, 3), at, from_memory) for from_memory in (False, True))
+    assert within >= 4 * 36 * 512 * 512 / 10.0 and within >= alone
+    small = problem(56, 64)
+    assert winograd_cost(small, Transform(4, 3), at, True) == winograd_cost(small, Transform(4, 3), at)
+
+
 def test_a_step_carries_its_table_s_prediction() -> None:
     x, w = placeholder(Spec((1, 28, 28, 64))), placeholder(Spec((3, 3, 64, 64)), "w", "parameter")
     program = build(Graph.of([x, w], [convolution(x, w, 1, "same")]), threads=1, precision="exact").program

@@ -39,6 +39,10 @@ SMALL_WORK_NS = 4000.0
 """A step predicted to take less runs on one thread: meeting the others would cost more."""
 
 
+SHARED_CACHE = 32 * 2**20
+"""bytes of the last-level cache that one program may count on"""
+
+
 def lowers(*ops: type[Op], order: int = 0) -> Callable[[LoweringFunction], LoweringFunction]:
     """Register a lowering for op classes. Where several are registered for one, the lowest `order` is asked first."""
 
@@ -71,6 +75,8 @@ class Lowering:
             kind, specs = ("parameter", self._parameters) if op.role == "parameter" else ("input", self._inputs)
             self._addresses[tensor] = self._buffer(Buffer(kind, tensor.spec.nbytes, len(specs)))
             specs.append(tensor.spec)
+        self.weights_from_memory = sum(s.nbytes for s in self._parameters) > SHARED_CACHE
+        """Do the weights of the whole network leave the shared cache between one run and the next?"""
 
     # --- for lowerings -----------------------------------------------------------------------------------------------
 

@@ -150,7 +150,7 @@ def _winograd(transform: Transform) -> Algorithm:
     return Algorithm(
         name,
         lambda problem, ctx: refusal(problem, transform, ctx.target, ctx.precision),
-        lambda problem, ctx: winograd_cost(problem, transform, ctx.target),
+        lambda problem, ctx: winograd_cost(problem, transform, ctx.target, ctx.weights_from_memory),
         lower,
     )
 
