@@ -101,6 +101,11 @@ class Variable(KerasVariable):
         self._value = owned(value)
 
     def _convert_to_tensor(self, value: Any, dtype: Any = None) -> Any:
+        if hasattr(value, "read_direct") and value.dtype == self._dtype and value.nbytes >= LARGE:  # of h5py, in a file
+            pages: np.ndarray = np.ndarray(value.shape, value.dtype, _pages(value.nbytes))
+            value.read_direct(pages)
+            pages.flags.writeable = False  # ours: it need not be copied once more
+            return pages
         return convert_to_tensor(value, dtype=dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -131,9 +136,9 @@ class Variable(KerasVariable):
         Counters.structure += 1
 
 
-LARGE = 1 << 20
-"""Bytes from which on a value gets pages of its own, which go back to the system when it dies. The C library would keep them: after its first
-large arrays have come and gone, it takes those that follow from its heap, which shrinks only at its end."""
+LARGE, HUGE = 1 << 16, 1 << 22
+"""Bytes from which on a value gets pages of its own, which go back to the system when it dies, and large ones. The C library would keep them: after
+its first large arrays have come and gone, it takes those that follow from its heap, which shrinks only at its end."""
 
 
 def owned(value: Any) -> np.ndarray:
@@ -152,7 +157,7 @@ def _pages(nbytes: int) -> mmap.mmap:
     if not hasattr(mmap, "MAP_PRIVATE"):  # Windows, whose anonymous maps are private
         return mmap.mmap(-1, nbytes)
     pages = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
+    if hasattr(mmap, "MADV_HUGEPAGE") and nbytes >= HUGE:
         with contextlib.suppress(OSError):  # a kernel without large pages
             pages.madvise(mmap.MADV_HUGEPAGE)
     return pages
