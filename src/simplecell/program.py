@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +76,7 @@ class CompiledModel:
         for program in self._programs.values():
             program.detach()
         gc.collect()  # Keras's models refer to themselves
+        _trim()
         for program in self._programs.values():
             program.executable.freeze()
 
@@ -170,6 +173,14 @@ def compile(model: Any, batch_size: int | None = None, threads: int | None = Non
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, or None for any; got {batch_size}.")
     return CompiledModel(model, batch_size, threads, precision, tune)
+
+
+def _trim() -> None:
+    """Have the C library give back what was freed. (glibc's keeps it for later; others have no such function and no such need.)"""
+    if os.name == "posix":
+        give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if give_back is not None:
+            give_back(0)
 
 
 def _input_specs(model: Any) -> list[tuple[tuple[int | None, ...], np.dtype[Any]]]:

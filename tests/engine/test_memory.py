@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from simplecell.engine.lowering.context import _last_first
 from simplecell.engine.memory import ALIGNMENT, place
+from simplecell.engine.program import Step
 
 
 def test_live_buffers_never_overlap():
@@ -30,3 +32,21 @@ def test_a_large_buffer_takes_merged_holes():
     sizes = {0: 64, 1: 64, 2: 64, 3: 128}
     _, total = place(sizes, [[0], [1], [2], [3]], [[], [], [0, 1], [2]])
     assert total == 192 + 0 or total == 64 * 3
+
+
+def test_steps_that_prepare_run_from_the_last_to_the_first_as_far_as_they_may():
+    rng = np.random.default_rng()
+    for _ in range(50):
+        n = int(rng.integers(1, 25))
+        steps = [
+            Step(None, (), tuple(map(int, rng.integers(0, 8, rng.integers(0, 3)))), tuple(map(int, rng.integers(0, 8, rng.integers(1, 3)))), str(i))
+            for i in range(n)
+        ]
+        order = [int(s.label) for s in _last_first(tuple(steps))]
+        assert sorted(order) == list(range(n))
+        for i, a in enumerate(steps):
+            for j, b in enumerate(steps[:i]):
+                if set(b.writes) & {*a.reads, *a.writes} or set(b.reads) & set(a.writes):
+                    assert order.index(j) < order.index(i)
+    apart = tuple(Step(None, (), (i,), (100 + i,), str(i)) for i in range(5))
+    assert _last_first(apart) == apart[::-1]

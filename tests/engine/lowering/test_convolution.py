@@ -118,6 +118,30 @@ def test_weights_are_packed_once_and_float64_runs_its_reference() -> None:
     np.testing.assert_allclose(out, reference)
 
 
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_a_folded_normalization_is_multiplied_by_the_packing(kernel: int) -> None:
+    x, w, b = layer(9, 32, 40, kernel)[0]
+    scale = parameter(40)
+    executable, out, reference = run([x, w, b, scale], convolution(x, w * scale, padding="same") + b)
+    assert executable.program is not None
+    (packing,) = executable.program.prepare
+    assert packing.name.endswith("_scaled") and executable.program.preparing_bytes == 0
+    assert np.abs(out - reference).max() <= 3e-5 * np.abs(reference).max()
+
+
+def test_a_product_that_others_read_too_stays() -> None:
+    x, w, b = layer(9, 32, 40, 1)[0]
+    scale = parameter(40)
+    product = w * scale
+    inputs = [x, w, scale]
+    graph = Graph.of(inputs, [convolution(x, product), product])
+    arrays = [np.random.default_rng(0).standard_normal(t.shape).astype(np.float32) for t in inputs]
+    executable = build(graph, threads=1)
+    executable.set_parameters(arrays[1:])
+    for got, expected in zip(executable(arrays[:1]), evaluate(graph, arrays), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
 def problem(size: int, channels: int, n: int = 1) -> ConvolutionProblem:
     made = ConvolutionProblem.of(Convolution((1, 1), ((1, 1), (1, 1)), (1, 1)), (n, size, size, channels), (3, 3, channels, channels))
     assert made is not None

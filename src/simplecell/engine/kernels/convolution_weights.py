@@ -14,18 +14,24 @@ class PackConvolutionWeights(Kernel):
 
     ic and oc count the channels of one group. Groups of few channels are merged into one of `merged` times as many, block-diagonal:
     a group of 4 channels would leave 12 of 16 lanes empty, a merged one fills them (and multiplies with zeros instead).
-    `blocks · width` covers the `merged · oc` output channels; width is a multiple of the vector.
+    `blocks · width` covers the `merged · oc` output channels; width is a multiple of the vector. Scaled: each weight times its output
+    channel's `scale` (a normalization folded in).
     """
 
-    arguments = ("dst", "src", "taps", "ic", "oc", "groups", "merged", "blocks", "width")
+    scaled: bool = False
+
+    @property
+    def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("dst", "src", *(("scale",) if self.scaled else ()), "taps", "ic", "oc", "groups", "merged", "blocks", "width")
 
     @property
     def name(self) -> str:
-        return "convolution_pack_weights_f32"
+        return "convolution_pack_weights_f32" + ("_scaled" if self.scaled else "")
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")
-        taps, ic, oc, groups, merged, blocks, width = (e.index(a) for a in self.arguments[2:])
+        scale = e.pointer("scale") if self.scaled else None
+        taps, ic, oc, groups, merged, blocks, width = (e.index(a) for a in self.arguments[-7:])
         all_oc = groups * oc
         first, last = e.my_share(groups // merged * blocks)
         with e.loop(last, start=first, name="block") as block:
@@ -36,8 +42,12 @@ class PackConvolutionWeights(Kernel):
                 low, high = member.index * oc, (member.index + 1) * oc  # the channels of the merged group that this input channel reaches
                 # Lane c of the block is channel c0 + c of the merged group: it reads channel c0 + c - low of the member's own weights,
                 # which lie at (group · merged + member) · oc = group · merged · oc + low.
-                at = (tap.index * ic + i.index) * all_oc + group * merged * oc
+                channels = group * merged * oc
+                at = (tap.index * ic + i.index) * all_oc + channels
                 with e.loop(width, step=e.lanes, name="vector") as v:
                     c = c0 + v.index
                     mask = e.b.and_(e.mask(high - c), e.b.not_(e.mask(low - c)))
-                    e.store(e.load(src, at + c, mask=mask), out, row * width + v.index)
+                    value = e.load(src, at + c, mask=mask)
+                    if scale is not None:
+                        value = e.fmul(value, e.load(scale, channels + c, mask=mask))
+                    e.store(value, out, row * width + v.index)

@@ -16,21 +16,26 @@ class WinogradWeights(Kernel):
     """src `(taps [, taps], ic, oc)` → dst `[chunk][point][block][ic][width]`, zeros where there is no channel.
 
     A chunk is `chunk_blocks` blocks of `width` output channels, a multiple of the vector. Computed in float64 and rounded once: the
-    weights then add no more to the error than weights in float32 do anyway.
+    weights then add no more to the error than weights in float32 do anyway. Scaled: each weight times its output channel's `scale`
+    first (a normalization folded in).
     """
 
     transform: Transform
     dimensions: int = 2
+    scaled: bool = False
 
-    arguments = ("dst", "src", "ic", "oc", "chunks", "chunk_blocks", "width")
+    @property
+    def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("dst", "src", *(("scale",) if self.scaled else ()), "ic", "oc", "chunks", "chunk_blocks", "width")
 
     @property
     def name(self) -> str:
-        return f"winograd_weights_f32_{self.dimensions}d_{self.transform}"
+        return f"winograd_weights_f32_{self.dimensions}d_{self.transform}" + ("_scaled" if self.scaled else "")
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")
-        ic, oc, chunks, chunk_blocks, width = (e.index(a) for a in self.arguments[2:])
+        scale = e.pointer("scale") if self.scaled else None
+        ic, oc, chunks, chunk_blocks, width = (e.index(a) for a in self.arguments[-5:])
         taps, points, g = self.transform.taps, self.transform.points, self.transform.weights_matrix()
         first, last = e.my_share(chunks * chunk_blocks)
         with e.loop(last, start=first, name="block") as block:
@@ -38,9 +43,11 @@ class WinogradWeights(Kernel):
             with e.loop(ic, name="ic") as i, e.loop(width, step=e.lanes, name="vector") as v:
                 channel = block.index * width + v.index
                 mask = e.mask(oc - channel)
+                factor = None if scale is None else e.load(scale, channel, mask=mask)
 
                 def tap(k: int) -> Value:
                     value = e.load(src, (ic * k + i.index) * oc + channel, mask=mask)  # noqa: B023
+                    value = value if factor is None else e.fmul(value, factor)  # noqa: B023
                     return e.b.fpext(value, e.vector(element=F64))
 
                 if self.dimensions == 1:

@@ -104,6 +104,10 @@ class Lowering:
         """Is the tensor written into its place in a concatenation, and so not dense?"""
         return tensor in self._places
 
+    def placed_already(self, tensor: Tensor) -> bool:
+        """Does it have an address already: is it given, or has a step written it? (What was fused into another's expression never does.)"""
+        return tensor in self._addresses
+
     def view(self, tensor: Tensor, of: Address) -> None:
         """`tensor` lies at an address that exists already (a reshape, a contiguous slice)."""
         self._addresses[tensor] = of
@@ -224,8 +228,9 @@ class Lowering:
         """Bind the outputs, divide the steps into prepare and run, and place the arena."""
         self._bind_outputs()
         run_buffers = self._run_buffers()
-        prepare = tuple(s for s in self._steps if not self._is_run(s, run_buffers))
         run = tuple(s for s in self._steps if self._is_run(s, run_buffers))
+        prepare = _wanted([s for s in self._steps if not self._is_run(s, run_buffers)], run)
+        prepare = _last_first(prepare)
         wanted = {i for s in run for i in s.reads}
         for i, b in enumerate(self._buffers):
             if b.kind == "arena" and i not in run_buffers:
@@ -300,6 +305,43 @@ class Lowering:
     def _buffer(self, buffer: Buffer) -> Address:
         self._buffers.append(buffer)
         return Address(len(self._buffers) - 1)
+
+
+def _wanted(prepare: list[Step], run: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps that something reads what they write of: a product that went into the packing (see `convolution`) is of no more use."""
+    read = {b for s in run for b in s.reads}
+    kept = []
+    for step in reversed(prepare):
+        if step.kernel is None or read.intersection(step.writes):
+            kept.append(step)
+            read.update(step.reads)
+    return tuple(reversed(kept))
+
+
+def _last_first(prepare: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The same steps, as far as they do not wait for each other from the last to the first. A program that is frozen lets go of parameters one by
+    one while the packed ones grow, page by page; at the end, it has the last one twice. The last layers of a network have the largest."""
+    waiting_for: list[set[int]] = []
+    writer: dict[int, int] = {}
+    readers: dict[int, set[int]] = {}
+    for i, step in enumerate(prepare):
+        waiting_for.append({writer[b] for b in (*step.reads, *step.writes) if b in writer}.union(*(readers.get(b, ()) for b in step.writes)))
+        for b in step.reads:
+            readers.setdefault(b, set()).add(i)
+        for b in step.writes:
+            writer[b] = i
+            readers[b] = set()
+    # The steps that others wait for come right before the last of those, so that what they pass on is short-lived.
+    order: dict[int, None] = {}
+    for last in reversed(range(len(prepare))):
+        stack = [last]
+        while stack:
+            missing = [i for i in waiting_for[stack[-1]] if i not in order]
+            if missing:
+                stack.extend(sorted(missing))
+            else:
+                order.setdefault(stack.pop())
+    return tuple(prepare[i] for i in order)
 
 
 class Refused(Exception):

@@ -17,6 +17,7 @@ from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
 from simplecell.engine.kernels.fourier_transforms import roots_and_order, twiddles
 from simplecell.engine.kernels.fourier_weights import FourierWeights
 from simplecell.engine.kernels.winograd_transforms import Transform
+from simplecell.engine.kernels.winograd_weights import WinogradWeights
 from simplecell.engine.lowering.context import Lowering, lowers
 from simplecell.engine.lowering.convolution_direct import DirectPlan, direct_cost, plan_direct
 from simplecell.engine.lowering.convolution_fourier import FourierPlan, fourier_cost, plan_fourier
@@ -27,8 +28,9 @@ from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.lowering.convolution_winograd import WinogradPlan, plan_winograd, refusal, winograd_cost
 from simplecell.engine.program import Address
 from simplecell.graph.graph import Graph
-from simplecell.graph.tensor import Node, placeholder
+from simplecell.graph.tensor import Node, Placeholder, Tensor, placeholder
 from simplecell.ops.convolution import Convolution
+from simplecell.ops.elementwise import Binary
 
 NEAR = 0.92
 """A later entry must be predicted to take less than this share of an earlier one's time: predictions are not better than that, and the table
@@ -116,7 +118,13 @@ def _append(
     def pack() -> Address:
         packed = ctx.temporary(plan.packed_bytes)
         what = "transform weights" if isinstance(plan, (WinogradPlan, FourierPlan)) else "pack weights"
-        ctx.step(packer, algorithm=what, nbytes=2 * plan.packed_bytes, dst=packed, src=ctx.address(weights), **plan.packing)
+        kernel: Kernel = packer
+        sources: dict[str, Any] = {"src": ctx.address(weights)}
+        product = _channels_scaled(ctx, weights)
+        if product is not None and isinstance(packer, (PackConvolutionWeights, WinogradWeights)):
+            kernel = replace(packer, scaled=True)
+            sources = {"src": ctx.address(product[0]), "scale": ctx.address(product[1])}
+        ctx.step(kernel, algorithm=what, nbytes=2 * plan.packed_bytes, dst=packed, **sources, **plan.packing)
         return packed
 
     arguments: dict[str, Any] = {**plan.arguments, **ctx.epilogue(group)[1], **more}
@@ -134,6 +142,19 @@ def _append(
         weights=ctx.once((weights, packer, *plan.packing.values()), pack),
         **arguments,
     )
+
+
+def _channels_scaled(ctx: Lowering, weights: Tensor) -> tuple[Tensor, Tensor] | None:
+    """(w, s), if the weights are w times one s for each output channel: the packing multiplies, and the product need not be in memory."""
+    op = weights.node.op
+    if not isinstance(op, Binary) or op.function != "multiply":
+        return None
+    w, s = weights.node.inputs
+    if not isinstance(w.node.op, Placeholder) or w.node.op.role != "parameter":
+        return None  # the product is not made when weights change, but at each run
+    if w.shape != weights.shape or s.shape != weights.shape[-1:] or not ctx.placed_already(s):
+        return None
+    return w, s
 
 
 def _lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
