@@ -10,7 +10,7 @@ import pytest
 
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue, Expression, Instruction
 from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
-from simplecell.engine.lowering.convolution_direct import merged_groups, plan_direct
+from simplecell.engine.lowering.convolution_direct import direct_tile, merged_groups, plan_direct
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import target
 from simplecell.ops.convolution import Convolution
@@ -140,3 +140,15 @@ def test_small_caches_make_many_blocks(l2: int) -> None:
     scratch = guarded(np.zeros(-(-plan.scratch_bytes // 64) * 32, np.float32))
     run(plan.kernel, 2, dst=dst, src=src, weights=packed, scratch=scratch, scratch_stride=scratch.nbytes // 2, **plan.arguments)
     np.testing.assert_allclose(dst, op.reference(src, weights), rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", available_targets())
+def test_the_tile_wastes_little(name: str) -> None:
+    """Whatever a layer's measured preferences, no more than a third is computed for nothing."""
+    t = target(name)
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        pixels, ic, vectors = (int(v) for v in rng.integers((14, 1, 2), (500, 700, 40)))
+        problem = problem_of(Case((1, pixels, ic), (1,), vectors * t.lanes))[2]
+        tile = direct_tile(problem, t)
+        assert -(-vectors // tile.vectors) * tile.vectors * -(-pixels // tile.pixels) * tile.pixels <= 1.35 * vectors * pixels

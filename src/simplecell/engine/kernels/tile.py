@@ -16,7 +16,7 @@ Measured on one core with a peak of 192 GFLOP/s (AVX-512) and 122 (AVX2), weight
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import llvmlite.ir as ir
@@ -68,14 +68,17 @@ def tiles(target: Target) -> dict[Tile, float]:
     return {Tile(*shape): share for shape, share in _SHARES[32 if target.registers >= 32 else 16].items()}
 
 
-def best_tile(target: Target, channel_vectors: int, pixels: int) -> Tile:
+def best_tile(target: Target, channel_vectors: int, pixels: int, corrections: Mapping[Tile, float] | None = None) -> Tile:
     """The tile that wastes least on `pixels` (a row, or all of a map where rows join) by `channel_vectors`; the earlier in
-    `tiles` wins a near draw, so that the layers of a network share kernels. Never more pixels than there are."""
+    `tiles` wins a near draw, so that the layers of a network share kernels. Never more pixels than there are.
+
+    corrections: what the shares of some tiles are to be multiplied with.
+    """
 
     def cost(tile: Tile) -> float:
         return -(-channel_vectors // tile.vectors) * -(-pixels // tile.pixels) * tile.accumulators / shares[tile]
 
-    shares = tiles(target)
+    shares = {t: share * (corrections or {}).get(t, 1.0) for t, share in tiles(target).items()}
     fitting = [t for t in shares if t.pixels <= pixels]
     limit = 1.03 * min(map(cost, fitting))
     return next(t for t in fitting if cost(t) <= limit)
@@ -87,7 +90,15 @@ def zeros(e: Emitter, tile: Tile) -> list[Value]:
 
 
 def accumulate(
-    e: Emitter, tile: Tile, acc: Sequence[Value], source: Value, stride: Index, weights: Value, depth: Index, ahead: Ahead | None = None, near: int = 0
+    e: Emitter,
+    tile: Tile,
+    acc: Sequence[Value],
+    source: Value,
+    stride: Index,
+    weights: Value,
+    depth: Index,
+    ahead: Ahead | None = None,
+    near: int = 0,
 ) -> list[Value]:
     """The accumulators after `depth` more steps (with `ahead`, the address where it goes on follows them).
 
