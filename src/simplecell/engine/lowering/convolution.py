@@ -164,7 +164,7 @@ def _lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reas
 
 def _winograd(transform: Transform) -> Algorithm:
     def lower(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
-        plan = plan_winograd(problem, transform, ctx.target, ctx.epilogue(group)[0], ctx.threads)
+        plan = plan_winograd(problem, transform, ctx.target, ctx.epilogue(group)[0], ctx.threads, ctx.weights_from_memory)
         _append(ctx, group, problem, reason, f"{name} {plan.kernel.tile}", plan, plan.weights, dst_pixel=ctx.pixel_stride(group.output))
 
     name = f"winograd F({transform.outputs},{transform.taps})"

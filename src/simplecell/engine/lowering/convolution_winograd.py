@@ -15,16 +15,16 @@ from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, even, fe
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
-MEMORY_BYTES_PER_NS, SHARED_BYTES_PER_NS = 18.0, 26.0
-"""of one core, for weights that do not fit L2: from memory the first time (where they lie in a network), then from the shared cache"""
+MEMORY_BYTES_PER_NS, SHARED_BYTES_PER_NS = 12.0, 26.0
+"""of one core, for weights that do not fit L2: from memory, and from the shared cache"""
 PRODUCTS, WIDEST = 0.84, 0.9
 """of what the register tile's loop alone gives (at most the second), in the products, where weights come from L2 and are fetched there meanwhile"""
-TILE_NS, AGAIN_BYTES_PER_NS = 15.0, 300.0
-"""start and store of a register tile; and V, read again from L2 for each chunk of output channels after the first"""
-SRC_NS, DST_NS = {4: 2.5, 6: 2.5, 8: 3.1}, {4: 0.8, 6: 0.8, 8: 1.8}
+TILE_NS, AGAIN_BYTES_PER_NS = 12.0, 170.0
+"""start and store of a register tile; and V, read again for each chunk of output channels after the first"""
+SRC_NS, DST_NS = {4: 2.4, 6: 2.4, 8: 2.6}, {4: 0.9, 6: 0.9, 8: 2.3}
 """per vector of channels at a point of a tile: transforming inputs and outputs, by points in one dimension (the 64 values of an 8×8 tile do not fit
-the registers). These and the constants in `blocking` are fitted to 1,000 runs of 15 layers cut in 70 ways each: half of them
-are predicted within 4%, and the cheapest cut is within 8% of the fastest one for most layers."""
+the registers). These and the constants in `blocking` are fitted to 1,300 runs of 15 layers cut in 70 ways each, alone and one behind the other
+with other weights: half of them are predicted within 5%, and the cheapest cut is within 10% of the fastest for most layers."""
 LEAST_BLOCK = 12
 """tiles in a block, if there are so many: fewer use up weights faster than L2 brings them"""
 TIGHT_POINTS = 6
@@ -76,11 +76,15 @@ class Blocking:
 
 
 @cache
-def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, threads: int = 1) -> Blocking:
+def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, threads: int = 1, from_memory: bool = False) -> Blocking:
     """The cheapest way to cut the work, by trying the register tiles and multiples of them.
 
     What it weighs: channels and tiles that fill up register tiles; weights that stream by once for each block, unless they fit L2 beside V and M;
     transforms, which are the slower the more of L2 is taken; and an even division among the threads.
+
+    Args:
+        from_memory: the weights of the whole network do not fit the shared cache, so these come from memory: with 7×7 pixels of 512 channels,
+            F(2,3) takes 1.0 ms alone and 2.1 ms in ResNet-50, direct convolution 1.3 and 1.6.
     """
     count, points, _ = _counts(problem, transform)
     lanes, ic, oc, l2 = target.lanes, problem.ic, problem.oc, target.l2
@@ -110,11 +114,14 @@ def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, 
                         continue
                     scratch = v + m * chunk_blocks
                     near = scratch + u <= l2
-                    reads = 0.0 if near else u / MEMORY_BYTES_PER_NS + (units - 1) * u / SHARED_BYTES_PER_NS
+                    reads = u / MEMORY_BYTES_PER_NS if from_memory else 0.0
+                    if not near:
+                        reads += (units - bool(from_memory)) * u / SHARED_BYTES_PER_NS
                     # Fetching ahead hides the shorter of the two where they differ much.
-                    cost = (products**4 + reads**4) ** 0.25 + 0.1 * min(products, reads) + units * v * (chunks - parts) / AGAIN_BYTES_PER_NS
-                    pressure = min(max((scratch + (u if near else 0.6 * min(u, l2))) / l2 - 0.7, 0.0), 2.0)
-                    cost += _transforms(problem, transform, target, parts) * (1 + 1.9 * pressure)
+                    cost = (products**3 + reads**3) ** (1 / 3) + units * v * (chunks - parts) / AGAIN_BYTES_PER_NS
+                    # Weights that stream through L2 drive out what waits there.
+                    pressure = min(max((scratch + (u if near else 0.8 * min(u / chunks, l2))) / l2 - 0.65, 0.0), 2.0)
+                    cost += _transforms(problem, transform, target, parts) * (1 + 1.5 * pressure)
                     cost *= threads * -(-units * parts // threads) / (units * parts)  # some wait for the others
                     if best is None or cost < best.cost:
                         best = Blocking(tile, block, parts, chunk_blocks, cost)
@@ -142,12 +149,14 @@ def _transforms(p: ConvolutionProblem, t: Transform, target: Target, parts: int)
     return count * points * (parts * p.ic * SRC_NS[n] + p.oc * DST_NS[n]) / target.lanes
 
 
-def plan_winograd(problem: ConvolutionProblem, transform: Transform, target: Target, epilogue: Epilogue, threads: int = 1) -> WinogradPlan:
+def plan_winograd(
+    problem: ConvolutionProblem, transform: Transform, target: Target, epilogue: Epilogue, threads: int = 1, from_memory: bool = False
+) -> WinogradPlan:
     """Kernels, arguments and sizes for a problem that `refusal` does not refuse."""
     p, lanes, t = problem, target.lanes, transform
     dimensions = _dimensions(p)
     _, points, images = _counts(p, t)
-    cut = blocking(p, t, target, threads)
+    cut = blocking(p, t, target, threads, from_memory)
     tile, block, chunk_blocks = cut.tile, cut.block, cut.chunk_blocks
     width = tile.vectors * lanes
     chunks = -(-p.oc // (width * chunk_blocks))
@@ -175,14 +184,8 @@ def plan_winograd(problem: ConvolutionProblem, transform: Transform, target: Tar
 
 
 def winograd_cost(problem: ConvolutionProblem, transform: Transform, target: Target, from_memory: bool = False) -> float:
-    """Predicted nanoseconds on one thread: products, transforms, and the weights, which are larger than direct convolution's.
-
-    Args:
-        from_memory: the weights of the whole network do not fit the shared cache, so these come from memory: with 7×7 pixels of 512 channels,
-            F(2,3) takes 1.0 ms alone and 2.1 ms in ResNet-50, direct convolution 1.3 and 1.6.
-    """
-    weights = 4 * _counts(problem, transform)[1] * problem.ic * problem.oc if from_memory else 0
-    return max(blocking(problem, transform, target).cost, max(problem.nbytes, weights) / BYTES_PER_NS)
+    """Predicted nanoseconds on one thread: products, transforms, and the weights, which are larger than direct convolution's."""
+    return max(blocking(problem, transform, target, from_memory=from_memory).cost, problem.nbytes / BYTES_PER_NS)
 
 
 def _rounded(value: int, to: int) -> int:
