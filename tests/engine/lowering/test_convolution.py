@@ -13,7 +13,7 @@ from simplecell.engine.expression import NO_EPILOGUE
 from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.lowering.convolution_direct import even, plan_direct
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
-from simplecell.engine.lowering.convolution_winograd import blocking, winograd_cost
+from simplecell.engine.lowering.convolution_winograd import MEMORY_BYTES_PER_NS, blocking, winograd_cost
 from simplecell.engine.target import target
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import Tensor, placeholder
@@ -176,9 +176,9 @@ def test_weights_that_come_from_memory_count_as_large_as_they_are() -> None:
     at = target()
     p = problem(7, 512)
     alone, within = (winograd_cost(p, Transform(4, 3), at, from_memory) for from_memory in (False, True))
-    assert within >= 4 * 36 * 512 * 512 / 10.0 and within >= alone
+    assert within >= 4 * 36 * 512 * 512 / MEMORY_BYTES_PER_NS and within > alone
     small = problem(56, 64)
-    assert winograd_cost(small, Transform(4, 3), at, True) == winograd_cost(small, Transform(4, 3), at)
+    assert winograd_cost(small, Transform(4, 3), at, True) == pytest.approx(winograd_cost(small, Transform(4, 3), at), rel=0.05)
 
 
 def test_a_step_carries_its_table_s_prediction() -> None:

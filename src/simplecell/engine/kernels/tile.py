@@ -108,13 +108,7 @@ def accumulate(
     near: fetch the weights of so many steps later from L2 into L1.
     """
     width = tile.vectors * e.lanes
-    # Pixel p = odd · 2^k lies at base + (odd · stride) · 2^k, which x86 addresses without further instructions for k up to 3. Left
-    # to itself the compiler adds the stride 13 times in each step, on the ports that the multiplications need.
-    powers = [min((p & -p).bit_length() - 1, 3) if p else 0 for p in range(tile.pixels)]
-    multiples = {k: opaque(e, stride * (4 * k)) for k in sorted({p >> power for p, power in enumerate(powers)} - {0})}
-
-    def pixel(at: Value, p: int) -> Value:
-        return e.b.gep(at, [multiples[p >> powers[p]]], source_etype=ir.ArrayType(I8, 1 << powers[p])) if p else at
+    pixels = Strided(e, stride, tile.pixels)
 
     with e.loop(depth, carry=[*acc, source, weights, ahead.at if ahead else weights], name="depth") as loop:
         *acc, at, w, far = loop.values
@@ -125,12 +119,28 @@ def accumulate(
                 fetch(e, e.at(w, near * width + line), level=1)
         out: list[Value] = []
         for p in range(tile.pixels):
-            x = e.broadcast(pixel(at, p))
+            x = e.broadcast(pixels.at(at, p))
             out += [e.fma(x, values[v], acc[p * tile.vectors + v]) for v in range(tile.vectors)]
         if ahead:
             far = ahead.fetch(e, far)
         loop.carry([*out, e.at(at, 1), e.at(w, width), far])
     return [*loop.results[: tile.accumulators], *(loop.results[-1:] if ahead else [])]
+
+
+class Strided:
+    """Addresses that lie `stride` values apart. Number k = odd · 2^j is at base + (odd · stride) · 2^j, which x86 addresses without further
+    instructions for j up to 3. Left to itself the compiler adds the stride again and again, on the ports that the multiplications need."""
+
+    def __init__(self, e: Emitter, stride: Index, count: int) -> None:
+        self.e = e
+        self._powers = [min((k & -k).bit_length() - 1, 3) if k else 0 for k in range(count)]
+        odd = sorted({k >> power for k, power in enumerate(self._powers)} - {0})
+        self._multiples = {k: opaque(e, stride * (4 * k)) for k in odd}
+
+    def at(self, base: Value, k: int) -> Value:
+        """base + k strides"""
+        power = self._powers[k]
+        return self.e.b.gep(base, [self._multiples[k >> power]], source_etype=ir.ArrayType(I8, 1 << power)) if k else base
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Convolution with few multiplications: Winograd's F(m, r) in one or two dimensions, stride 1."""
+"""Convolution with few multiplications: Winograd's F(m, r) along the rows, the columns or both, stride 1; in three dimensions plane by plane."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import llvmlite.ir as ir
@@ -10,7 +11,7 @@ from simplecell.engine.emit import F32, I8, PTR, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row, zero_run
-from simplecell.engine.kernels.tile import Ahead, Tile, accumulate, zeros
+from simplecell.engine.kernels.tile import Ahead, Strided, Tile, accumulate, opaque_address, zeros
 from simplecell.engine.kernels.tile_store import INLINE, Operands
 from simplecell.engine.kernels.winograd_transforms import Transform
 
@@ -19,7 +20,8 @@ from simplecell.engine.kernels.winograd_transforms import Transform
 class WinogradForward(Kernel):
     """A block of `block` tiles (of all images, so that small maps fill it) at a time, all in the thread's scratch, which stays in L2:
 
-    1. V[point][tile][ic]: the tiles' inputs transformed, vectorised over channels. A tile that reaches over the edge is first copied with zeros.
+    1. V[point][tile][kd · ic]: the tiles' inputs transformed, vectorised over channels, in each of the `kd` planes that a plane of outputs sees:
+       to the products, these are more channels. A tile that reaches over the edge is first copied with zeros.
     2. for each chunk of output channels, for each point: M[point][tile][oc] = V[point] · U[point], one small matrix product on the register tile;
     3. outputs = transform of M, epilogue, store; what lies outside the picture is not stored.
 
@@ -30,7 +32,8 @@ class WinogradForward(Kernel):
     transform: Transform
     tile: Tile
     epilogue: Epilogue = NO_EPILOGUE
-    dimensions: int = 2
+    axes: str = "hw"
+    """the axes along which the kernel has more than one tap: `hw`, `h` or `w`"""
     lines: int = 1
     """cache lines of the next block's weights to fetch in each step of depth"""
 
@@ -41,7 +44,7 @@ class WinogradForward(Kernel):
     @property
     def name(self) -> str:
         words = (
-            f"winograd_forward_f32_{self.dimensions}d_{self.transform}_{self.tile}" + (f"p{self.lines}" if self.lines > 1 else ""),
+            f"winograd_forward_f32_{self.axes}_{self.transform}_{self.tile}" + (f"p{self.lines}" if self.lines > 1 else ""),
             self.epilogue.name,
         )
         return "_".join(w for w in words if w)
@@ -55,7 +58,7 @@ NEAR = 4
 
 _ARGUMENTS = (
     "dst src weights scratch scratch_stride "
-    "n ih iw ic oh ow oc dst_pixel pad_h pad_w tiles_h tiles_w block parts chunks chunk_blocks "
+    "n id ih iw ic od oh ow oc dst_pixel kd pad_d pad_h pad_w tiles_h tiles_w block parts chunks chunk_blocks "
     "v_pixel v_point m_pixel m_point "  # strides in V and M, in values
     "ahead "  # values of weights to fetch in each step of depth; see `lines`
     "m_begin patch"  # where M and the copy of an edge tile begin, in values from V's begin
@@ -74,21 +77,24 @@ class _Winograd:
         self.v = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
         self.m, self.patch = e.at(self.v, e.index("m_begin")), e.at(self.v, e.index("patch"))
         self.ahead = e.index("ahead")
-        self.rows = self.t.points if kernel.dimensions == 2 else 1
-        self.out_rows = self.t.outputs if kernel.dimensions == 2 else 1
-        self.points = self.rows * self.t.points
+        self.id, self.od, self.kd, self.pad_d = (e.index(a) for a in ("id", "od", "kd", "pad_d"))
+        t, axes = self.t, kernel.axes
+        self.rows, self.out_rows = (t.points, t.outputs) if "h" in axes else (1, 1)
+        self.columns, self.out_columns = (t.points, t.outputs) if "w" in axes else (1, 1)
+        self.points = self.rows * self.columns
+        self.depth = self.kd * self.ic
         self.operands = Operands.of(e, kernel.epilogue)
         self.width = kernel.tile.vectors * e.lanes
         self.chunk_blocks = e.index("chunk_blocks")
         self.chunk = self.chunk_blocks * self.width
         with e.b.goto_entry_block():
-            self.buffer = e.b.alloca(ir.ArrayType(F32, self.out_rows * self.t.outputs * e.lanes))
+            self.buffer = e.b.alloca(ir.ArrayType(F32, self.out_rows * self.out_columns * e.lanes))
             self.buffer.align, self.buffer.type = 64, PTR
 
     def emit(self) -> None:
         e = self.e
         block, parts, chunks = e.index("block"), e.index("parts"), e.index("chunks")
-        tiles = e.index("n") * self.tiles_h * self.tiles_w
+        tiles = e.index("n") * self.od * self.tiles_h * self.tiles_w
         blocks = (tiles + block - 1) // block
         first, last = e.my_share(blocks * parts)
         with e.loop(last, start=first, name="unit") as unit:
@@ -96,51 +102,60 @@ class _Winograd:
             count = (tiles - begin).minimum(block)
             self._inputs(begin, count)
             with e.loop(chunks * (part + 1) // parts, start=chunks * part // parts, name="chunk") as chunk:
-                chunk_weights = self.chunk * self.ic * self.points
+                chunk_weights = self.chunk * self.depth * self.points
                 following = e.select(chunk.index + 1 < chunks, chunk.index + 1, 0) * chunk_weights
                 self._products(e.at(self.weights, chunk.index * chunk_weights), count, e.at(self.weights, following))
                 self._outputs(begin, count, chunk.index * self.chunk)
 
     def _place(self, tile: Index) -> tuple[Index, Index, Index]:
-        """Image, and first output row and column of a tile."""
+        """Plane of dst (of all images), and first output row and column of a tile."""
         column, rest = tile % self.tiles_w, tile // self.tiles_w
-        return rest // self.tiles_h, rest % self.tiles_h * self.out_rows, column * self.t.outputs
+        return rest // self.tiles_h, rest % self.tiles_h * self.out_rows, column * self.out_columns
 
     def _inputs(self, begin: Index, count: Index) -> None:
-        e, t, b = self.e, self.t, self.e.b
-        with e.loop(count, name="tile") as tile:
-            image, y, x = self._place(begin + tile.index)
-            y, x = y - self.pad_h, x - self.pad_w
-            inside = b.and_(b.and_(y >= 0, y + self.rows <= self.ih), b.and_(x >= 0, x + t.points <= self.iw))
-            line = image * self.ih + y
+        e, b = self.e, self.e.b
+        with e.loop(count, name="tile") as tile, e.loop(self.kd, name="plane", at_least_once=True) as d:
+            plane, y, x = self._place(begin + tile.index)
+            z, y, x = plane % self.od - self.pad_d + d.index, y - self.pad_h, x - self.pad_w
+            exists = b.and_(z >= 0, z < self.id)
+            inside = b.and_(b.and_(y >= 0, y + self.rows <= self.ih), b.and_(x >= 0, x + self.columns <= self.iw))
+            inside = b.and_(inside, exists)
+            line = (plane // self.od * self.id + z) * self.ih + y
             with e.when(b.not_(inside)), e.loop(self.rows, name="row") as r:
                 copy_row(
                     e,
-                    e.at(self.patch, r.index * t.points * self.ic),
+                    e.at(self.patch, r.index * self.columns * self.ic),
                     e.at(self.src, (line + r.index) * self.iw * self.ic),
                     x,
-                    e.const(t.points),
+                    e.const(self.columns),
                     self.iw,
                     self.ic,
                     self.ic,
-                    (y + r.index >= 0, y + r.index < self.ih),
+                    (exists, y + r.index >= 0, y + r.index < self.ih),
                 )
             base = b.select(inside, e.at(self.src, (line * self.iw + x) * self.ic), self.patch)
-            row = e.select(inside, self.iw * self.ic, self.ic * t.points)
-            out = e.at(self.v, tile.index * self.v_pixel)
+            row = e.select(inside, self.iw * self.ic, self.ic * self.columns)
+            out = e.at(self.v, tile.index * self.v_pixel + d.index * self.ic)
+            pixel, point = Strided(e, self.ic, self.columns), Strided(e, self.v_point, self.columns)
             with e.loop(self.ic, step=e.lanes, name="channel") as c:
                 at = c.index.minimum(self.ic - e.lanes)
-                d = [[e.load(base, row * r + self.ic * s + at) for s in range(t.points)] for r in range(self.rows)]
-                if self.k.dimensions == 2:
-                    columns = [t.src(e, [d[r][s] for r in range(self.rows)]) for s in range(t.points)]
-                    d = [[columns[s][r] for s in range(t.points)] for r in range(self.rows)]
-                for i in range(self.rows):
-                    for s, value in enumerate(t.src(e, d[i])):
-                        e.store(value, out, self.v_point * (i * t.points + s) + at)
+                lines = [e.at(base, row * r + at) for r in range(self.rows)]
+                values = self._both([[e.load(pixel.at(line, s)) for s in range(self.columns)] for line in lines], self.t.src)
+                to = e.at(out, at)
+                for i, group in enumerate(values):
+                    to = opaque_address(e, e.at(to, self.v_point * self.columns)) if i else to
+                    for s, value in enumerate(group):
+                        e.store(value, point.at(to, s))
         # What is left of the last register tile multiplies zeros.
         whole = (count + self.k.tile.pixels - 1) // self.k.tile.pixels * self.k.tile.pixels
         with e.loop(whole, start=count, name="no_tile") as tile, e.loop(self.points, name="point") as p:
-            zero_run(e, e.at(self.v, p.index * self.v_point + tile.index * self.v_pixel), self.ic)
+            zero_run(e, e.at(self.v, p.index * self.v_point + tile.index * self.v_pixel), self.depth)
+
+    def _both(self, d: list[list[Value]], transform: Callable[[Emitter, Sequence[Value]], list[Value]]) -> list[list[Value]]:
+        """A one-dimensional transform of the columns, then of the rows, as far as the kernel extends along them."""
+        if "h" in self.k.axes:
+            d = [list(row) for row in zip(*(transform(self.e, column) for column in zip(*d)))]
+        return [transform(self.e, row) for row in d] if "w" in self.k.axes else d
 
     def _products(self, weights: Value, count: Index, following: Value) -> None:
         """M of a chunk. following: the next chunk's weights.
@@ -149,7 +164,7 @@ class _Winograd:
         are fetched to meanwhile.
         """
         e, tile = self.e, self.k.tile
-        point_weights = self.chunk_blocks * self.ic * self.width
+        point_weights = self.chunk_blocks * self.depth * self.width
         with e.loop(self.points, name="point") as p:
             v, m, u = e.at(self.v, p.index * self.v_point), e.at(self.m, p.index * self.m_point), e.at(weights, p.index * point_weights)
             ahead_from = e.b.select((p.index + 1).equals(self.points), following, e.at(u, point_weights))
@@ -158,8 +173,8 @@ class _Winograd:
                 with e.loop(self.chunk_blocks, carry=[*x.values, u, out_tile], name="block", at_least_once=True) as block:
                     far, w, out = block.values
                     ahead = Ahead(self.k.lines, far, self.ahead)
-                    acc = accumulate(e, tile, zeros(e, tile), here, self.v_pixel, w, self.ic, ahead, NEAR)
-                    block.carry([*acc[tile.accumulators :], e.at(w, self.ic * self.width), e.at(out, self.width)])
+                    acc = accumulate(e, tile, zeros(e, tile), here, self.v_pixel, w, self.depth, ahead, NEAR)
+                    block.carry([*acc[tile.accumulators :], e.at(w, self.depth * self.width), e.at(out, self.width)])
                     for q in range(tile.pixels):
                         for k in range(tile.vectors):
                             e.store(acc[q * tile.vectors + k], out, k * e.lanes)
@@ -167,21 +182,22 @@ class _Winograd:
                 x.carry(block.results[:1])
 
     def _outputs(self, begin: Index, count: Index, channel: Index) -> None:
-        e, t, b, outputs = self.e, self.t, self.e.b, self.t.outputs
+        e, b, outputs = self.e, self.e.b, self.out_columns
         channels = (self.oc - channel).minimum(self.chunk)
+        point = Strided(e, self.m_point, self.columns)
         with e.loop(count, name="tile") as tile:
-            image, y, x = self._place(begin + tile.index)
-            pixel = ((image * self.oh + y) * self.ow + x) * self.dst_pixel
+            plane, y, x = self._place(begin + tile.index)
+            pixel = ((plane * self.oh + y) * self.ow + x) * self.dst_pixel
             rows, columns = (self.oh - y).minimum(self.out_rows), (self.ow - x).minimum(outputs)
             whole = b.and_(rows.equals(self.out_rows), columns.equals(outputs))
             m = e.at(self.m, tile.index * self.m_pixel)
             with e.loop(channels, step=e.lanes, name="channel") as c:
                 at = c.index.minimum(channels - e.lanes)
-                d = [[e.load(m, self.m_point * (r * t.points + s) + at) for s in range(t.points)] for r in range(self.rows)]
-                if self.k.dimensions == 2:
-                    half = [t.dst(e, [d[r][s] for r in range(self.rows)]) for s in range(t.points)]
-                    d = [[half[s][r] for s in range(t.points)] for r in range(outputs)]
-                y_values = [t.dst(e, row) for row in d]
+                d, here = [], e.at(m, at)
+                for r in range(self.rows):
+                    here = opaque_address(e, e.at(here, self.m_point * self.columns)) if r else here
+                    d.append([e.load(point.at(here, s)) for s in range(self.columns)])
+                y_values = self._both(d, self.t.dst)
                 oc = channel + at
 
                 def from_registers() -> None:

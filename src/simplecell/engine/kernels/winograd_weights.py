@@ -13,7 +13,7 @@ from simplecell.engine.kernels.winograd_transforms import Transform
 
 @dataclass(frozen=True)
 class WinogradWeights(Kernel):
-    """src `(taps [, taps], ic, oc)` → dst `[chunk][point][block][ic][width]`, zeros where there is no channel.
+    """src `(kd, taps [, taps], ic, oc)` → dst `[chunk][point][block][kd · ic][width]`, zeros where there is no channel.
 
     A chunk is `chunk_blocks` blocks of `width` output channels, a multiple of the vector. Computed in float64 and rounded once: the
     weights then add no more to the error than weights in float32 do anyway. Scaled: each weight times its output channel's `scale`
@@ -26,7 +26,7 @@ class WinogradWeights(Kernel):
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("dst", "src", *(("scale",) if self.scaled else ()), "ic", "oc", "chunks", "chunk_blocks", "width")
+        return ("dst", "src", *(("scale",) if self.scaled else ()), "kd", "ic", "oc", "chunks", "chunk_blocks", "width")
 
     @property
     def name(self) -> str:
@@ -35,18 +35,19 @@ class WinogradWeights(Kernel):
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")
         scale = e.pointer("scale") if self.scaled else None
-        ic, oc, chunks, chunk_blocks, width = (e.index(a) for a in self.arguments[-5:])
+        kd, ic, oc, chunks, chunk_blocks, width = (e.index(a) for a in self.arguments[-6:])
         taps, points, g = self.transform.taps, self.transform.points, self.transform.weights_matrix()
         first, last = e.my_share(chunks * chunk_blocks)
         with e.loop(last, start=first, name="block") as block:
             chunk, inner = block.index // chunk_blocks, block.index % chunk_blocks
-            with e.loop(ic, name="ic") as i, e.loop(width, step=e.lanes, name="vector") as v:
+            with e.loop(kd * ic, name="ic") as row, e.loop(width, step=e.lanes, name="vector") as v:
                 channel = block.index * width + v.index
+                begin = row.index // ic * (ic * taps**self.dimensions) + row.index % ic
                 mask = e.mask(oc - channel)
                 factor = None if scale is None else e.load(scale, channel, mask=mask)
 
                 def tap(k: int) -> Value:
-                    value = e.load(src, (ic * k + i.index) * oc + channel, mask=mask)  # noqa: B023
+                    value = e.load(src, (ic * k + begin) * oc + channel, mask=mask)  # noqa: B023
                     value = value if factor is None else e.fmul(value, factor)  # noqa: B023
                     return e.b.fpext(value, e.vector(element=F64))
 
@@ -56,8 +57,8 @@ class WinogradWeights(Kernel):
                     columns = [_rows(e, g, [tap(r * taps + s) for r in range(taps)]) for s in range(taps)]
                     out = [x for a in range(points) for x in _rows(e, g, [columns[s][a] for s in range(taps)])]
                 for point, value in enumerate(out):
-                    row = ((chunk * len(out) + point) * chunk_blocks + inner) * ic + i.index
-                    e.store(e.b.fptrunc(value, e.vector()), dst, row * width + v.index)
+                    to = ((chunk * len(out) + point) * chunk_blocks + inner) * kd * ic + row.index
+                    e.store(e.b.fptrunc(value, e.vector()), dst, to * width + v.index)
 
 
 def _rows(e: Emitter, g: object, values: list[Value]) -> list[Value]:

@@ -49,8 +49,10 @@ def refusal(problem: ConvolutionProblem, transform: Transform, target: Target, p
         return "precision is exact"
     if precision == "tight" and transform.points > TIGHT_POINTS:
         return "precision is tight"
-    if p.kernel not in ((1, taps, taps), (1, 1, taps)):
+    if p.kernel[1:] not in ((taps, taps), (1, taps), (taps, 1)):
         return f"the kernel is not {taps}×{taps}, nor {taps} in one dimension"
+    if p.kernel[0] > 1 and p.kernel[1:] != (taps, taps):
+        return "its planes are not square"
     if any(k == 1 and low + high > 0 for k, low, high in zip(p.kernel, p.low, p.high)):
         return "an axis that the kernel does not span is padded"
     if p.strides != (1, 1, 1) or p.dilation != (1, 1, 1):
@@ -86,8 +88,8 @@ def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, 
         from_memory: the weights of the whole network do not fit the shared cache, so these come from memory: with 7×7 pixels of 512 channels,
             F(2,3) takes 1.0 ms alone and 2.1 ms in ResNet-50, direct convolution 1.3 and 1.6.
     """
-    count, points, _ = _counts(problem, transform)
-    lanes, ic, oc, l2 = target.lanes, problem.ic, problem.oc, target.l2
+    count, points = _counts(problem, transform)
+    lanes, ic, oc, l2 = target.lanes, problem.kernel[0] * problem.ic, problem.oc, target.l2
     vectors = -(-oc // lanes)
     best: Blocking | None = None
     for tile, share in tiles(target).items():
@@ -129,24 +131,23 @@ def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, 
     return best
 
 
-def _counts(p: ConvolutionProblem, t: Transform) -> tuple[int, int, int]:
-    """Tiles in all, points of a tile, images (each plane is one; in one dimension each row)."""
-    images = p.n * p.dst[0]
-    if _dimensions(p) == 1:
-        images *= p.dst[1]
-        return images * -(-p.dst[2] // t.outputs), t.points, images
-    return images * -(-p.dst[1] // t.outputs) * -(-p.dst[2] // t.outputs), t.points**2, images
+def _axes(p: ConvolutionProblem) -> str:
+    """The axes along which the kernel extends within a plane."""
+    return ("h" if p.kernel[1] > 1 else "") + ("w" if p.kernel[2] > 1 else "")
 
 
-def _dimensions(p: ConvolutionProblem) -> int:
-    return 2 if p.kernel[1] > 1 else 1
+def _counts(p: ConvolutionProblem, t: Transform) -> tuple[int, int]:
+    """Tiles in all, and points of a tile."""
+    axes = _axes(p)
+    down, across = (-(-size // t.outputs) if axis in axes else size for axis, size in zip("hw", p.dst[1:]))
+    return p.n * p.dst[0] * down * across, t.points ** len(axes)
 
 
 def _transforms(p: ConvolutionProblem, t: Transform, target: Target, parts: int) -> float:
-    """Nanoseconds in the transforms of inputs (once per part) and outputs."""
-    count, points, _ = _counts(p, t)
+    """Nanoseconds in the transforms of inputs (once per part and plane) and outputs."""
+    count, points = _counts(p, t)
     n = t.points if points > t.points else 6  # one dimension has no more values than registers
-    return count * points * (parts * p.ic * SRC_NS[n] + p.oc * DST_NS[n]) / target.lanes
+    return count * points * (parts * p.kernel[0] * p.ic * SRC_NS[n] + p.oc * DST_NS[n]) / target.lanes
 
 
 def plan_winograd(
@@ -154,30 +155,32 @@ def plan_winograd(
 ) -> WinogradPlan:
     """Kernels, arguments and sizes for a problem that `refusal` does not refuse."""
     p, lanes, t = problem, target.lanes, transform
-    dimensions = _dimensions(p)
-    _, points, images = _counts(p, t)
+    axes, depth = _axes(p), p.kernel[0] * p.ic
+    _, points = _counts(p, t)
     cut = blocking(p, t, target, threads, from_memory)
     tile, block, chunk_blocks = cut.tile, cut.block, cut.chunk_blocks
     width = tile.vectors * lanes
     chunks = -(-p.oc // (width * chunk_blocks))
-    v_pixel = _rounded(p.ic, lanes)
+    v_pixel = _rounded(depth, lanes)
     v_pixel += lanes if v_pixel % 512 == 0 else 0  # 14 tiles 2048 bytes apart would crowd into two sets of L1
     v_point, m_point = block * v_pixel + lanes, block * chunk_blocks * width + lanes
     m_begin = points * v_point
     patch = m_begin + points * m_point
+    n, planes, height = (p.n, (p.src[0], p.dst[0]), (p.src[1], p.dst[1])) if "h" in axes else (p.n * p.dst[0] * p.dst[1], (1, 1), (1, 1))
     arguments = dict(
-        n=images, ih=p.src[1] if dimensions == 2 else 1, iw=p.src[2], ic=p.ic, oh=p.dst[1] if dimensions == 2 else 1, ow=p.dst[2], oc=p.oc, dst_pixel=p.oc, pad_h=p.low[1], pad_w=p.low[2],
-        tiles_h=-(-p.dst[1] // t.outputs) if dimensions == 2 else 1, tiles_w=-(-p.dst[2] // t.outputs),
+        n=n, id=planes[0], ih=height[0], iw=p.src[2], ic=p.ic, od=planes[1], oh=height[1], ow=p.dst[2], oc=p.oc, dst_pixel=p.oc,
+        kd=p.kernel[0], pad_d=p.low[0], pad_h=p.low[1], pad_w=p.low[2],
+        tiles_h=-(-p.dst[1] // t.outputs) if "h" in axes else 1, tiles_w=-(-p.dst[2] // t.outputs) if "w" in axes else p.dst[2],
         block=block, parts=cut.parts, chunks=chunks, chunk_blocks=chunk_blocks,
         v_pixel=v_pixel, v_point=v_point, m_pixel=chunk_blocks * width, m_point=m_point, patch=patch, m_begin=m_begin,
     )  # fmt: skip
-    packed_bytes = 4 * points * chunks * chunk_blocks * width * p.ic
+    packed_bytes = 4 * points * chunks * chunk_blocks * width * depth
     lines, arguments["ahead"] = fetch_ahead(tile, target, block // tile.pixels)
     return WinogradPlan(
-        WinogradForward(t, tile, epilogue, dimensions, lines),
+        WinogradForward(t, tile, epilogue, axes, lines),
         arguments,
-        WinogradWeights(t, dimensions),
-        dict(ic=p.ic, oc=p.oc, chunks=chunks, chunk_blocks=chunk_blocks, width=width),
+        WinogradWeights(t, len(axes)),
+        dict(kd=p.kernel[0], ic=p.ic, oc=p.oc, chunks=chunks, chunk_blocks=chunk_blocks, width=width),
         packed_bytes,
         4 * (patch + points * p.ic),
     )
