@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby, zip_longest
 
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.lowering.context import predicted_ns
 from simplecell.engine.machine import machine
-from simplecell.engine.program import Program, Step
+from simplecell.engine.program import Part, Program, Step
 from simplecell.engine.target import Target
 
 COLUMNS = ("layer", "algorithm", "shapes", "MFLOP", "KiB", "predicted µs", "measured µs", "GFLOP/s")
 
 
 def describe(program: Program, target: Target, threads: int, measured: Sequence[float] | None = None) -> str:
-    """A table with one row per step, a summary, and the reasons, one line for each that differs."""
-    rows = [_row(s, measured[i] if measured else None) for i, s in enumerate(program.run)]
+    """A table with one row per step (one for all pieces of the batch, where a segment takes a few images at a time), a summary, and the
+    reasons, one line for each that differs."""
+    rows = _rows(program.run, measured)
     widths = [max(len(c), *(len(r[i]) for r in rows), 1) if rows else len(c) for i, c in enumerate(COLUMNS)]
     line = "  ".join
     text = [
@@ -53,16 +55,46 @@ def kernels(program: Program) -> list[Kernel]:
     return list(dict.fromkeys(s.kernel for s in (*program.prepare, *program.run) if s.kernel is not None))
 
 
-def _row(step: Step, seconds: float | None) -> tuple[str, ...]:
+def _rows(steps: Sequence[Step], measured: Sequence[float] | None) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    numbered = list(enumerate(steps))
+    for segment, members in groupby(numbered, key=lambda e: e[1].part.segment if e[1].part is not None else None):
+        group = list(members)
+        if segment is None:
+            rows += [_row(s.label, [s], [measured[i]] if measured else []) for i, s in group]
+            continue
+        pieces: dict[Part, list[tuple[int, Step]]] = {}
+        for i, s in group:
+            assert s.part is not None
+            pieces.setdefault(s.part, []).append((i, s))
+        rows.append((_title(list(pieces)), *("" for _ in COLUMNS[1:])))
+        for together in zip_longest(*pieces.values()):  # the same step of each piece
+            found = [e for e in together if e is not None]
+            rows.append(_row(f"│ {found[0][1].label}", [s for _, s in found], [measured[i] for i, _ in found] if measured else []))
+    return rows
+
+
+def _title(pieces: Sequence[Part]) -> str:
+    counts = sorted({p.count for p in pieces})
+    sizes = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
+    own = len({p.thread for p in pieces if p.thread is not None})
+    return f"┌ {sizes} of {pieces[0].of} images at a time, {len(pieces)} times" + (f", {own} threads each by itself" if own > 1 else "")
+
+
+def _row(label: str, steps: Sequence[Step], measured: Sequence[float]) -> tuple[str, ...]:
+    """One row for steps that differ only in their images."""
+    first, flops, seconds = steps[0], sum(s.flops for s in steps), sum(measured)
+    nbytes = sum(s.nbytes for s in steps)
+    predicted = sum(s.predicted or predicted_ns(s.flops, s.nbytes) for s in steps)
     return (
-        step.label or "·",
-        step.algorithm,
-        step.shapes,
-        f"{step.flops / 1e6:.2f}" if step.flops else "",
-        f"{step.nbytes / 1024:.0f}" if step.nbytes else "",
-        f"{(step.predicted or predicted_ns(step.flops, step.nbytes)) / 1e3:.1f}" if step.flops or step.nbytes else "",
-        "" if seconds is None else f"{seconds * 1e6:.1f}",
-        "" if not seconds or not step.flops else f"{step.flops / seconds / 1e9:.1f}",
+        label or "·",
+        first.algorithm,
+        first.shapes,
+        f"{flops / 1e6:.2f}" if flops else "",
+        f"{nbytes / 1024:.0f}" if nbytes else "",
+        f"{predicted / 1e3:.1f}" if flops or nbytes else "",
+        "" if not measured else f"{seconds * 1e6:.1f}",
+        "" if not seconds or not flops else f"{flops / seconds / 1e9:.1f}",
     )
 
 

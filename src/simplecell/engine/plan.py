@@ -6,8 +6,11 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 
-from simplecell.engine.fuse import apart, fuse
+from simplecell.engine.blocking import segments
+from simplecell.engine.fuse import Group, apart, fuse
+from simplecell.engine.images import Images
 from simplecell.engine.lowering.context import Lowering, Refused
+from simplecell.engine.lowering.pieces import lower_in_pieces
 from simplecell.engine.lowering.separable import joined
 from simplecell.engine.placement import places
 from simplecell.engine.program import Program
@@ -42,11 +45,23 @@ def plan(graph: Graph, target: Target, threads: int, precision: str) -> Program:
     """The program for a graph. Nothing is compiled here: that is `machine`'s, when the program is bound."""
     _load_lowerings()
     groups = joined(merge_siblings(recompute(fuse(graph), graph.outputs)), graph, target)
+    images = Images.of(groups, graph)
     ctx = Lowering(graph, target, threads, precision, places(groups, graph.outputs))
-    for group in groups:
+    for segment in segments(groups, images, ctx):
         try:
-            ctx.lower(group)
-        except Refused as refused:
-            for single in apart(refused.group):
-                ctx.lower(single)
+            if segment.most < images.batch:
+                lower_in_pieces(ctx, segment.groups, segment.most, images, segment.wanted)
+                continue
+        except Refused:
+            pass  # then all images at once
+        for group in segment.groups:
+            _lower(ctx, group)
     return ctx.finish()
+
+
+def _lower(ctx: Lowering, group: Group) -> None:
+    try:
+        ctx.lower(group)
+    except Refused as refused:
+        for single in apart(refused.group):
+            ctx.lower(single)

@@ -23,7 +23,8 @@ I32 = ir.IntType(32)
 STEP_WORDS = 3
 """A step in the table: address of its function, address of its arguments, flags."""
 SOLO, BARRIER = 1, 2
-"""Flags: only thread 0 runs it; all threads meet after it."""
+"""Flags: one thread runs it, whose number is in the bits from OWNER on (modulo the threads that there are); all threads meet after it."""
+OWNER = 8
 
 # words of a meeting (each on a cache line of its own: 8 words)
 ARRIVED, GENERATION, STOPPED, VERDICT = 0, 8, 16, 17
@@ -132,9 +133,10 @@ class _Run(_Function):
         flags = self.load(step, 2)
         solo = b.icmp_signed("!=", b.and_(flags, I64(SOLO)), I64(0))
         alone = b.icmp_signed("==", threads, I64(1))
-        mine = b.or_(b.not_(solo), b.icmp_signed("==", thread, I64(0)))
+        owner = b.urem(b.lshr(flags, I64(OWNER)), threads)
+        mine = b.or_(b.not_(solo), b.icmp_signed("==", thread, owner))
         with b.if_then(mine):
-            b.call(function, [arguments, thread, b.select(solo, I64(1), threads)])
+            b.call(function, [arguments, b.select(solo, I64(0), thread), b.select(solo, I64(1), threads)])
         meet = b.and_(b.not_(alone), b.icmp_signed("!=", b.and_(flags, I64(BARRIER)), I64(0)))
         with b.if_then(meet):
             self._barrier(meeting, threads)

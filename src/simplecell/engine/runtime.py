@@ -14,7 +14,7 @@ import numpy as np
 from simplecell.engine import runner
 from simplecell.engine.machine import machine
 from simplecell.engine.memory import ALIGNMENT, rounded
-from simplecell.engine.program import Address, Program, Step
+from simplecell.engine.program import Address, Program, Step, meet
 from simplecell.engine.target import Target
 from simplecell.engine.threads import pool
 from simplecell.ops.base import Spec
@@ -37,7 +37,7 @@ class Bound:
         self._lock = threading.Lock()
         kernels = [s.kernel for s in (*program.prepare, *program.run) if s.kernel is not None]
         self._functions = machine(target).addresses(kernels)
-        self._pool = pool(target, threads if any(s.parallel for s in program.run) else 1)
+        self._pool = pool(target, threads if program.parallel else 1)
         self._memory: list[np.ndarray] = []
         self._parameters: dict[int, np.ndarray] = {}
         """by position; kept alive for the steps that read them"""
@@ -110,16 +110,22 @@ class Bound:
             self._go(self._run)
 
     def measure(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], repeats: int = 10) -> list[float]:
-        """Median seconds of each step of `run`, each timed by itself (so without what fusion in the caches gains)."""
+        """Median seconds of each step of `run`, each timed by itself. Steps that threads run side by side share the time that they take together."""
         self.run(inputs, outputs)
         table, count = self._run
+        steps = self.program.run
+        last = [i for i in range(count) if i + 1 == count or (steps[i].thread or 0) >= (steps[i + 1].thread or 0)]
+        flags = self._table_memory[(table - int(self._table_memory.ctypes.data)) // 8 + 2 :: runner.STEP_WORDS][:count]
         with self._lock:
+            before = flags.copy()
+            flags[last] |= runner.BARRIER
             times = np.empty((repeats, count))
             for r in range(repeats):
-                for i in range(count):
+                for first, end in zip([0, *(i + 1 for i in last)], last):
                     start = time.perf_counter()
-                    self._go((table + 8 * runner.STEP_WORDS * i, 1))
-                    times[r, i] = time.perf_counter() - start
+                    self._go((table + 8 * runner.STEP_WORDS * first, end + 1 - first))
+                    times[r, first : end + 1] = (time.perf_counter() - start) / (end + 1 - first)
+            flags[:] = before
         return [float(t) for t in np.median(times, axis=0)]
 
     def _give(self, kind: str, position: int, array: np.ndarray) -> None:
@@ -171,14 +177,15 @@ class Bound:
         slots = []
         for i, step in enumerate(steps):
             at = start + runner.STEP_WORDS * i
-            following = steps[i + 1] if i + 1 < len(steps) else None
-            meet = following is None or step.parallel or following.parallel
+            barrier = meet(step, steps[i + 1] if i + 1 < len(steps) else None)
             self._words[at] = self._functions[step.kernel] if step.kernel is not None else self._call_out(step)
             self._words[at + 1] = len(self._words)
-            self._words[at + 2] = (0 if step.parallel else runner.SOLO) | (runner.BARRIER if meet else 0)
+            alone = 0 if step.thread is None else runner.SOLO | step.thread << runner.OWNER
+            self._words[at + 2] = alone | (runner.BARRIER if barrier else 0)
             slots.append(at + 1)
             for name, value in step.arguments:
-                self._words.append(self._scratch_stride if name == "scratch_stride" else self._word(value))
+                word = self._scratch_stride if name == "scratch_stride" else self._word(value)
+                self._words.append(word + (step.thread or 0) * self._scratch_stride if name == "scratch" else word)
         return _Table(start, slots)
 
     def _word(self, value: Address | int | float) -> int:

@@ -10,7 +10,8 @@ A lowering returns None when it has appended its steps, or the reason (a string)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import contextlib
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ from simplecell.ops.callout import CallOut
 from simplecell.ops.elementwise import StopGradient
 from simplecell.ops.shaping import Reshape
 
+T = TypeVar("T")
 LoweringFunction = Callable[["Lowering", Group], "str | None"]
 _registered: dict[type[Op], list[tuple[int, LoweringFunction]]] = {}
 
@@ -59,13 +61,15 @@ class Lowering:
     """Collects buffers and steps. `precision` is `fast`, `tight` or `exact` (see build)."""
 
     def __init__(self, graph: Graph, target: Target, threads: int, precision: str, places: Mapping[Tensor, Place] | None = None) -> None:
-        self._places = places or {}
+        self._places = dict(places or {})
         self.graph, self.target, self.threads, self.precision = graph, target, threads, precision
         self._buffers: list[Buffer] = []
         self._steps: list[Step] = []
         self._addresses: dict[Tensor, Address] = {}
         self._once: dict[Hashable, Any] = {}
         self._scratch = self._buffer(Buffer("scratch", 0)).buffer
+        self._decided: dict[Hashable, Any] = {}
+        self._whole: dict[Tensor, Tensor] = {}
         self._label = ""
         self._inputs: list[Spec] = []
         self._parameters: list[Spec] = []
@@ -97,8 +101,7 @@ class Lowering:
 
     def pixel_stride(self, tensor: Tensor) -> int:
         """Elements from one pixel (the last axis but one) to the next: the channels, of the concatenation that the tensor is a part of if it is one."""
-        place = self._places.get(tensor)
-        return (tensor if place is None else place.whole).shape[-1]
+        return self.root(tensor).shape[-1]
 
     def placed(self, tensor: Tensor) -> bool:
         """Is the tensor written into its place in a concatenation, and so not dense?"""
@@ -107,6 +110,15 @@ class Lowering:
     def placed_already(self, tensor: Tensor) -> bool:
         """Does it have an address already: is it given, or has a step written it? (What was fused into another's expression never does.)"""
         return tensor in self._addresses
+
+    def root(self, tensor: Tensor) -> Tensor:
+        """The tensor in whose memory it is placed; itself if it is not placed."""
+        place = self._places.get(tensor)
+        return tensor if place is None else place.whole
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """The tensor for the whole batch, where `tensor` is that for some of its images: what decides about bits must not depend on their number."""
+        return self._whole.get(tensor, tensor)
 
     def view(self, tensor: Tensor, of: Address) -> None:
         """`tensor` lies at an address that exists already (a reshape, a contiguous slice)."""
@@ -128,6 +140,13 @@ class Lowering:
             self._once[key] = make()
         kept: Kept = self._once[key]
         return kept
+
+    def decide(self, key: Hashable, choose: Callable[[], T]) -> T:
+        """`choose()` the first time that `key` is met, afterwards what it gave then. Name tensors in the key."""
+        if key not in self._decided:
+            self._decided[key] = choose()
+        found: T = self._decided[key]
+        return found
 
     def scratch(self, nbytes: int) -> dict[str, Address | int]:
         """`nbytes` of scratch per thread: pass `**ctx.scratch(n)` for the kernel's arguments `scratch` and `scratch_stride`."""
@@ -207,7 +226,7 @@ class Lowering:
 
     def lower(self, group: Group) -> None:
         self._label = group.label
-        if isinstance(group.anchor.op, (Reshape, StopGradient)) and len(group.nodes) == 1:
+        if is_view(group):
             self.view(group.output, self.address(group.anchor.inputs[0]))
             return
         reasons = []
@@ -224,13 +243,71 @@ class Lowering:
             raise Refused(group, reason)
         self.call_out(group.anchor, reason)
 
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Steps that are appended inside are gone if `Refused` is raised."""
+        steps, once = len(self._steps), dict(self._once)
+        try:
+            yield
+        except Refused:
+            del self._steps[steps:]
+            self._once = once
+            raise
+
+    def some_images(
+        self, groups: Sequence[Group], like: Mapping[Tensor, Tensor], roots: Collection[Tensor], threads: int
+    ) -> tuple[list[Step], dict[int, Tensor], dict[int, int]]:
+        """Lower groups that stand for some images of others, and do not append the steps that depend on the images.
+
+        Args:
+            groups: of tensors for some images.
+            like: tensors for the whole batch → those for some images.
+            roots: which of the former lie in memory for the whole batch.
+            threads: that will run the steps.
+
+        Returns:
+            The steps; the stand-ins in them for `roots`; and their other buffers with their sizes. Raises Refused if a group has no machine code.
+        """
+        like = dict(like)
+        for t in tuple(like):
+            root = self.root(t)
+            if root is not t:
+                small = like.setdefault(root, Tensor(Spec((like[t].shape[0], *root.shape[1:]), root.spec.dtype), root.node, root.index))
+                self._places[like[t]] = Place(small, self._places[t].channel)
+        self._whole.update((small, t) for t, small in like.items())
+        stand_ins = {t: self._buffer(Buffer("stand-in", 0)) for t in roots}
+        self._addresses.update((like[t], address) for t, address in stand_ins.items())
+        before, first = self._steps, len(self._buffers)
+        self._steps, self.threads, all_threads = [], threads, self.threads
+        try:
+            for group in groups:
+                self.lower(group)
+            steps = self._steps
+        finally:
+            self._steps, self.threads = before, all_threads
+        if any(s.kernel is None for s in steps) or any(self._addresses[like[t]] != address for t, address in stand_ins.items()):
+            raise Refused(groups[0], "some images of it have no machine code")
+        changing = _depending(steps, {a.buffer for a in stand_ins.values()})
+        inside = {i: self._buffers[i].nbytes for i in changing if i >= first}
+        for i in inside:
+            self._buffers[i] = replace(self._buffers[i], kind="stand-in")
+        self._steps += [s for s in steps if not _touches(s, changing)]  # weights to be packed
+        return (
+            [s for s in steps if _touches(s, changing)],
+            {a.buffer: t for t, a in stand_ins.items()},
+            inside,
+        )
+
+    def append(self, steps: Iterable[Step]) -> None:
+        """Steps that are ready."""
+        self._steps += steps
+
     def finish(self) -> Program:
         """Bind the outputs, divide the steps into prepare and run, and place the arena."""
         self._bind_outputs()
-        run_buffers = self._run_buffers()
-        run = tuple(s for s in self._steps if self._is_run(s, run_buffers))
-        prepare = _wanted([s for s in self._steps if not self._is_run(s, run_buffers)], run)
-        prepare = _last_first(prepare)
+        run_buffers = _depending(self._steps, {i for i, b in enumerate(self._buffers) if b.kind in ("input", "output")})
+        run = tuple(s for s in self._steps if _touches(s, run_buffers))
+        prepare = _last_first(_wanted([s for s in self._steps if not _touches(s, run_buffers)], run))
         wanted = {i for s in run for i in s.reads}
         for i, b in enumerate(self._buffers):
             if b.kind == "arena" and i not in run_buffers:
@@ -287,21 +364,6 @@ class Lowering:
                 self._addresses[node.outputs[0]] = self._buffer(Buffer("output", tensor.spec.nbytes, position))
                 self.call_out(node, "an output that has its value elsewhere")
 
-    def _run_buffers(self) -> set[int]:
-        """Buffers whose content may change from run to run though no parameter does."""
-        changing = {i for i, b in enumerate(self._buffers) if b.kind in ("input", "output")}
-        while True:
-            before = len(changing)
-            for s in self._steps:
-                if self._is_run(s, changing):
-                    changing.update(s.writes)
-            if len(changing) == before:
-                return changing
-
-    @staticmethod
-    def _is_run(step: Step, changing: set[int]) -> bool:
-        return any(b in changing for b in (*step.reads, *step.writes))
-
     def _buffer(self, buffer: Buffer) -> Address:
         self._buffers.append(buffer)
         return Address(len(self._buffers) - 1)
@@ -350,6 +412,27 @@ class Refused(Exception):
     def __init__(self, group: Group, reason: str) -> None:
         super().__init__(reason)
         self.group, self.reason = group, reason
+
+
+def is_view(group: Group) -> bool:
+    """Does its output lie where its input lies?"""
+    return isinstance(group.anchor.op, (Reshape, StopGradient)) and len(group.nodes) == 1
+
+
+def _touches(step: Step, buffers: Set[int]) -> bool:
+    return not buffers.isdisjoint(step.reads) or not buffers.isdisjoint(step.writes)
+
+
+def _depending(steps: Sequence[Step], changing: Set[int]) -> set[int]:
+    """`changing`, and the buffers whose content may change with them: all that a step touches these writes."""
+    found = set(changing)
+    while True:
+        before = len(found)
+        for s in steps:
+            if _touches(s, found):
+                found.update(s.writes)
+        if len(found) == before:
+            return found
 
 
 _SCRATCH_STRIDE = -1

@@ -18,7 +18,7 @@ from simplecell.engine.kernels.fourier_transforms import roots_and_order, twiddl
 from simplecell.engine.kernels.fourier_weights import FourierWeights
 from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.kernels.winograd_weights import WinogradWeights
-from simplecell.engine.lowering.context import Lowering, lowers
+from simplecell.engine.lowering.context import Lowering, Refused, lowers
 from simplecell.engine.lowering.convolution_direct import DirectPlan, direct_cost, plan_direct
 from simplecell.engine.lowering.convolution_fourier import FourierPlan, fourier_cost, plan_fourier
 from simplecell.engine.lowering.convolution_fourier import refusal as fourier_refusal
@@ -52,19 +52,17 @@ class Algorithm:
     lower: Callable[[ConvolutionProblem, Lowering, Group, str], None]
 
 
-@lowers(Convolution)
-def convolution(ctx: Lowering, group: Group) -> str | None:
-    """Append the steps of a convolution, by the cheapest algorithm that does not refuse; the earlier in the table wins a near draw."""
-    op = group.anchor.op
-    assert isinstance(op, Convolution)
-    src, weights = group.anchor.inputs
-    if src.spec.dtype != "float32":
-        return f"machine code is for float32, this is {src.spec.dtype}"
-    if 0 in src.shape or 0 in weights.shape:
-        return "an array is empty"
-    problem = ConvolutionProblem.of(op, src.shape, weights.shape)
-    if problem is None:
-        return "more than three spatial axes"
+@dataclass(frozen=True)
+class Choice:
+    """An algorithm, its predicted cost, and why it was chosen."""
+
+    algorithm: Algorithm
+    cost: float
+    reason: str
+
+
+def choose(ctx: Lowering, problem: ConvolutionProblem, group: Group) -> Choice:
+    """The cheapest algorithm that does not refuse; the earlier in the table wins a near draw."""
     costs: list[tuple[float, Algorithm]] = []
     refusals: dict[tuple[str, str], None] = {}
     for algorithm in ALGORITHMS:
@@ -87,8 +85,36 @@ def convolution(ctx: Lowering, group: Group) -> str | None:
         )
         chosen = offered[min(seconds, key=seconds.__getitem__)]
         notes.insert(0, "timed µs: " + ", ".join(f"{name} {t * 1e6:.0f}" for name, t in seconds.items()))
-    chosen.lower(problem, ctx, group, "; ".join(notes))
-    ctx.predict(next(cost for cost, a in costs if a is chosen))
+    return Choice(chosen, next(cost for cost, a in costs if a is chosen), "; ".join(notes))
+
+
+def choice_for(ctx: Lowering, group: Group) -> Choice:
+    """The choice for a convolution that has machine code: made once, for the whole batch, whatever part of it the group stands for."""
+    op, src, weights = group.anchor.op, ctx.whole(group.anchor.inputs[0]), group.anchor.inputs[1]
+    assert isinstance(op, Convolution)
+    problem = ConvolutionProblem.of(op, src.shape, weights.shape)
+    assert problem is not None
+    return ctx.decide((op, src, weights), lambda: choose(ctx, problem, group))
+
+
+@lowers(Convolution)
+def convolution(ctx: Lowering, group: Group) -> str | None:
+    """Append the steps of a convolution."""
+    op = group.anchor.op
+    assert isinstance(op, Convolution)
+    src, weights = group.anchor.inputs
+    if src.spec.dtype != "float32":
+        return f"machine code is for float32, this is {src.spec.dtype}"
+    if 0 in src.shape or 0 in weights.shape:
+        return "an array is empty"
+    problem = ConvolutionProblem.of(op, src.shape, weights.shape)
+    if problem is None:
+        return "more than three spatial axes"
+    choice = choice_for(ctx, group)
+    if choice.algorithm.refuses(problem, ctx) is not None:
+        raise Refused(group, "what is chosen for the whole batch refuses a part of it")
+    choice.algorithm.lower(problem, ctx, group, choice.reason)
+    ctx.predict(choice.cost * src.shape[0] / ctx.whole(src).shape[0])
     return None
 
 
@@ -96,7 +122,7 @@ def _alone(problem: ConvolutionProblem, ctx: Lowering, group: Group, algorithm: 
     """The convolution alone, without its epilogue, by one algorithm: a function that runs it."""
     from simplecell.engine.runtime import Bound
 
-    src, weights = (placeholder(t.spec, role=role) for t, role in zip(group.anchor.inputs, ("input", "parameter")))
+    src, weights = (placeholder(ctx.whole(t).spec, role=role) for t, role in zip(group.anchor.inputs, ("input", "parameter")))
     node = Node.make(group.anchor.op, (src, weights))
     single = Lowering(Graph.of([src, weights], node.outputs), ctx.target, ctx.threads, ctx.precision)
     algorithm.lower(problem, single, Group((node,), node, node.inputs, node.outputs, shape=node.outputs[0].shape), "")

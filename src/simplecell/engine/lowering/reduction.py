@@ -36,9 +36,11 @@ def emit_reduction(
     inputs: Sequence[Operand],
     outputs: Sequence[Operand],
     label: str | None = None,
+    whole: Sequence[int] | None = None,
 ) -> None:
     """Append the steps that compute `outputs = function over axes of expression(inputs)`. The outputs have equal dtypes and equal
-    strides, with one entry per axis of `shape`, those of reduced axes 0."""
+    strides, with one entry per axis of `shape`, those of reduced axes 0. `whole` is the shape for the whole batch, where `shape` is some of its
+    images: it decides into how many parts a sum is cut."""
     output = outputs[0]
     kept_shape = [1 if a in axes else n for a, n in enumerate(shape)]
     if prod(shape) == 0:
@@ -49,9 +51,10 @@ def emit_reduction(
                 emit_loop(ctx, kept_shape, constant, [], [o], label, "reduction of nothing")
         return
     partial = tuple(0 if a in axes else s for a, s in enumerate(dense_strides(kept_shape)))
-    nest = _Nest.of(shape, set(axes), [*(o.strides for o in inputs), output.strides, partial], len(inputs))
+    strides = [*(o.strides for o in inputs), output.strides, partial]
+    nest = _Nest.of(shape, set(axes), strides, len(inputs))
     kernel = _kernel(nest, function, expression, ctx.target.lanes)
-    parts, per = _parts(nest, kernel, ctx.target.lanes)
+    parts, per = _parts(_Nest.of(whole or shape, set(axes), strides, len(inputs)), kernel, ctx.target.lanes)
     if parts == 1:
         _step(ctx, shape, axes, nest, kernel, inputs, outputs, parts, per, label)
         return
@@ -199,7 +202,7 @@ def reduce(ctx: Lowering, group: Group) -> str | None:
     kept = dense_strides([1 if a in op.axes else n for a, n in enumerate(shape)])
     strides = tuple(0 if a in op.axes else s for a, s in enumerate(kept))
     outputs = [Operand(ctx.address(y), strides, y.spec.dtype) for y in group.outputs]
-    emit_reduction(ctx, shape, op.axes, op.function, expression, inputs, outputs)
+    emit_reduction(ctx, shape, op.axes, op.function, expression, inputs, outputs, whole=ctx.whole(x).shape)
     return None
 
 
