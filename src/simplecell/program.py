@@ -45,10 +45,12 @@ class CompiledModel:
         if out is None:
             return program(arrays)
         results = list(out) if isinstance(out, (list, tuple)) else [out]
-        specs = [t.spec for t in program.graph.outputs]
-        if [(a.shape, a.dtype.name) for a in results] != [(s.shape, s.dtype) for s in specs] or not all(
-            a.flags.c_contiguous and a.flags.writeable for a in results
-        ):
+        # An array's dtype against a dtype: the name of a dtype takes 3 µs, as long as all the rest of a call.
+        fits = len(results) == len(program.results) and all(
+            a.shape == shape and a.dtype == dtype and a.flags.c_contiguous and a.flags.writeable for a, (shape, dtype) in zip(results, program.results)
+        )
+        if not fits:
+            specs = [t.spec for t in program.graph.outputs]
             raise ValueError(
                 f"out: must be writeable, C-contiguous and of shape and dtype {', '.join(map(str, specs))}; got "
                 f"{', '.join(f'{a.dtype.name}{list(a.shape)}' for a in results)}. Make it with np.empty."

@@ -133,7 +133,7 @@ class Bound:
         places = self._slots.get(key)
         if not places:
             return
-        address = array.__array_interface__["data"][0]
+        address = _address(array)
         if self._current.get(key) == address:
             return
         self._current[key] = address
@@ -234,6 +234,14 @@ class Bound:
         callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(call)
         self._callbacks.append(callback)
         return ctypes.cast(callback, ctypes.c_void_p).value or 0
+
+
+def _address(array: np.ndarray) -> int:
+    """Where an array begins; the quick way (0.4 µs instead of 1) is for those that are not empty and may be written to."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError, BufferError):
+        return int(array.__array_interface__["data"][0])
 
 
 class _Table:

@@ -21,6 +21,7 @@ from simplecell.keras_backend.labels import LabelCheck
 from simplecell.keras_backend.variable import Counters, Variable
 from simplecell.ops import elementwise, reduction
 from simplecell.ops.base import Spec, spec_of
+from simplecell.ops.dtypes import to_dtype
 
 
 class TraceScope(StatelessScope):
@@ -139,6 +140,7 @@ class StepProgram:
         from simplecell.engine.build import build  # on first use: `import keras` does without the engine
 
         self.graph = graph
+        self.results = [(t.spec.shape, to_dtype(t.spec.dtype)) for t in graph.outputs]
         self.executable = build(graph, threads=threads, precision=precision)
         self._outputs, self._slots = outputs, slots
         self._updated = list(scope.updated.values())
