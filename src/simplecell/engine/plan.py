@@ -44,7 +44,7 @@ def _load_lowerings() -> None:
 def plan(graph: Graph, target: Target, threads: int, precision: str) -> Program:
     """The program for a graph. Nothing is compiled here: that is `machine`'s, when the program is bound."""
     _load_lowerings()
-    groups = joined(merge_siblings(recompute(fuse(graph), graph.outputs)), graph, target)
+    groups = joined(merge_siblings(recompute(fuse(graph), graph.outputs)), graph, target, threads)
     images = Images.of(groups, graph)
     ctx = Lowering(graph, target, threads, precision, places(groups, graph.outputs))
     for segment in segments(groups, images, ctx):
