@@ -1,6 +1,8 @@
 """`python -m benchmarks.memory`: peak memory of a process that loads a network from a file and runs it, one process per runtime.
 
-Each child imports its own runtime and NumPy only; simplecell's loads a `.keras` file with Keras. Linux's VmHWM, so resident pages of the libraries count too.
+Each child imports its own runtime and NumPy only. Linux's VmHWM, so resident pages of the libraries count too. simplecell runs three times: as a program that
+was given the model's file alone (a folder that Keras saved, weights given up once they are packed, kernels on disk as a program's own code is), the same
+with an empty cache of kernels, so with LLVM; and with a `.keras` archive, the model and its weights alive beside the program.
 """
 
 from __future__ import annotations
@@ -11,12 +13,21 @@ import subprocess
 import sys
 import tempfile
 
+FROZEN = """
+import simplecell, keras
+model = keras.saving.load_model(folder + "/model", compile=False)
+program = simplecell.compile(model, batch_size=1, threads=1)
+del model
+program.freeze()
+run = lambda: program(np.zeros((1, 224, 224, 3), np.float32))
+"""
 CHILDREN = {
-    "simplecell": """
+    "simplecell, no kernels on disk": FROZEN,
+    "simplecell": FROZEN,
+    "simplecell, model alive": """
 import simplecell, keras
 model = keras.saving.load_model(folder + "/model.keras", compile=False)
 program = simplecell.compile(model, batch_size=1, threads=1)
-del model
 run = lambda: program(np.zeros((1, 224, 224, 3), np.float32))
 """,
     "onnxruntime": """
@@ -75,14 +86,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-c", f"from benchmarks.memory import save; save({options.network!r}, {folder!r})"], check=True)
         found: dict[str, float] = {}
+        environment = {**os.environ, "SIMPLECELL_CACHE": f"{folder}/kernels"}
         for name, body in CHILDREN.items():
-            child = subprocess.run([sys.executable, "-W", "ignore", "-c", FRAME.format(body=body), folder], capture_output=True, text=True)
+            command = [sys.executable, "-W", "ignore", "-c", FRAME.format(body=body), folder]
+            child = subprocess.run(command, capture_output=True, text=True, env=environment)
             if child.returncode == 0:
                 found[name] = int(child.stdout.split()[-1]) / 1024
             else:
                 print(f"  missing {name}: {child.stderr.strip().splitlines()[-1] if child.stderr.strip() else 'failed'}")
     for name, mib in found.items():
-        print(f"{options.network} peak memory, one process: {name:12}{mib:8.0f} MiB  {found['simplecell'] / mib:5.2f} of it is simplecell's")
+        print(f"{options.network} peak memory, one process: {name:32}{mib:6.0f} MiB, simplecell {found['simplecell'] / mib:5.2f}×")
 
 
 def save(network: str, folder: str) -> None:
@@ -94,6 +107,7 @@ def save(network: str, folder: str) -> None:
 
     model = networks.build(network)
     model.save(f"{folder}/model.keras")
+    model.save(f"{folder}/model", zipped=False)
     graph = frozen(model, 1)
     try:
         import onnx

@@ -1,6 +1,6 @@
 """Modules that Keras imports at its start for a few of its functions: they are found, but loaded when somebody first asks them for something.
 
-Files of HDF5, tables in terminals, plots: a third of the time and the memory of `import keras` where all of these are installed.
+Files of HDF5, tables in terminals, plots, downloads: half of the time and the memory of `import keras` where all of these are installed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import threading
 from types import ModuleType
 from typing import Any
 
-LATER = frozenset(("h5py", "matplotlib", "matplotlib.patches", "matplotlib.pyplot", "rich.console", "rich.markup", "rich.table"))
+LATER = frozenset(
+    ("cv2", "h5py", "huggingface_hub", "matplotlib", "matplotlib.patches", "matplotlib.pyplot", "requests", "rich.console", "rich.markup", "rich.table")
+)
 
 _lock = threading.RLock()
 
