@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import llvmlite.ir as ir
 
@@ -63,7 +64,8 @@ _SHARES = {
 the narrow ones are loads (one vector), latency (fewer than eight accumulators) and loop overhead. More accumulators spill."""
 
 
-def tiles(target: Target) -> dict[Tile, float]:
+@cache
+def tiles(target: Target) -> Mapping[Tile, float]:
     """The shapes in use on a target, each with its share of peak."""
     return {Tile(*shape): share for shape, share in _SHARES[32 if target.registers >= 32 else 16].items()}
 

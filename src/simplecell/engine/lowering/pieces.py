@@ -7,7 +7,7 @@ would without pieces; there each piece begins some images further on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from simplecell.engine import memory
@@ -41,32 +41,40 @@ def pieces(batch: int, most: int, threads: int) -> list[Piece]:
 
 
 @dataclass(frozen=True)
+class _Movable:
+    """A step, and the numbers of its arguments that differ from piece to piece."""
+
+    step: Step
+    arguments: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class _Template:
     """The steps for a number of images, as they are for the first ones."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[_Movable, ...]
     outside: dict[int, tuple[Address, int]]
     """the buffers that stand for what lies outside: where it does, and its bytes per image"""
     inside: dict[int, int]
     """the others: where in the frame"""
     frame: int
 
-    def moved(self, step: Step, part: Part, frame: Address) -> Step:
+    def moved(self, movable: _Movable, part: Part, frame: Address) -> Step:
         """The step for other images."""
-
-        def place(value: Address | int | float) -> Address | int | float:
-            if not isinstance(value, Address):
-                return value
+        arguments = list(movable.step.arguments)
+        for i in movable.arguments:
+            name, value = arguments[i]
+            assert isinstance(value, Address)
             if value.buffer in self.outside:
                 base, nbytes = self.outside[value.buffer]
-                return base + (value.offset + part.first * nbytes)
-            return frame + (self.inside[value.buffer] + value.offset) if value.buffer in self.inside else value
-
-        def buffers(used: Iterable[int]) -> tuple[int, ...]:
-            return tuple(self.outside[b][0].buffer if b in self.outside else frame.buffer if b in self.inside else b for b in used)
-
-        arguments = tuple((name, place(value)) for name, value in step.arguments)
-        return replace(step, arguments=arguments, reads=buffers(step.reads), writes=buffers(step.writes), part=part)
+                arguments[i] = (name, base + (value.offset + part.first * nbytes))
+            else:
+                arguments[i] = (name, frame + (self.inside[value.buffer] + value.offset))
+        reads, writes = (
+            tuple(self.outside[b][0].buffer if b in self.outside else frame.buffer if b in self.inside else b for b in used)
+            for used in (movable.step.reads, movable.step.writes)
+        )
+        return replace(movable.step, arguments=tuple(arguments), reads=reads, writes=writes, part=part)
 
 
 def lower_in_pieces(ctx: Lowering, groups: Sequence[Group], most: int, images: Images, wanted: Set[Tensor]) -> None:
@@ -85,10 +93,9 @@ def lower_in_pieces(ctx: Lowering, groups: Sequence[Group], most: int, images: I
         for start in range(0, len(plan), ctx.threads):
             together = plan[start : start + ctx.threads]
             template = templates[together[0].count, together[0].thread is None]
-            for step in template.steps:
-                for p in together:
-                    part = Part(frame.buffer, p.first, p.count, images.batch, p.thread)
-                    ctx.append([template.moved(step, part, frame + (p.thread or 0) * frame_bytes)])
+            parts = [Part(frame.buffer, p.first, p.count, images.batch, p.thread) for p in together]
+            frames = [frame + (p.thread or 0) * frame_bytes for p in together]
+            ctx.append(template.moved(step, part, own) for step in template.steps for part, own in zip(parts, frames))
 
 
 def _outside(ctx: Lowering, groups: Sequence[Group], images: Images, wanted: Set[Tensor]) -> set[Tensor]:
@@ -111,4 +118,8 @@ def _template(ctx: Lowering, groups: Sequence[Group], piece: Piece, images: Imag
     steps, stand_ins, inside = ctx.some_images(alike, like, roots, ctx.threads if piece.thread is None else 1)
     outside = {i: (ctx.address(t), t.spec.nbytes // images.batch) for i, t in stand_ins.items()}
     offsets, frame = memory.place(inside, [s.writes for s in steps], [s.reads for s in steps])
-    return _Template(tuple(steps), outside, offsets, frame)
+    movable = [
+        _Movable(s, tuple(i for i, (_, v) in enumerate(s.arguments) if isinstance(v, Address) and (v.buffer in outside or v.buffer in inside)))
+        for s in steps
+    ]
+    return _Template(tuple(movable), outside, offsets, frame)
