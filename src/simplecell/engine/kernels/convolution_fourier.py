@@ -11,7 +11,7 @@ from simplecell.engine.emit import I8, I32, I64, PTR, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row
-from simplecell.engine.kernels.fourier_transforms import Complex, Pass, passes, times, transform
+from simplecell.engine.kernels.fourier_transforms import Columns
 from simplecell.engine.kernels.planar_store import PlanarStore
 
 
@@ -76,8 +76,8 @@ _ARGUMENTS = (
 class _Fourier:
     def __init__(self, e: Emitter, kernel: ConvolutionFourier) -> None:
         self.e, self.k = e, kernel
-        self.passes = passes(kernel.radices)
-        self.src, self.weights, self.twiddles = (e.pointer(a) for a in ("src", "weights", "twiddles"))
+        self.run = kernel.radices[-1]
+        self.src, self.weights = e.pointer("src"), e.pointer("weights")
         self.out = PlanarStore(e, kernel.channels, kernel.epilogue)
         self.n, self.ih, self.iw, self.oh, self.ow = (e.index(a) for a in ("n", "ih", "iw", "oh", "ow"))
         self.ic = e.const(1) if kernel.single else e.index("ic")
@@ -86,6 +86,7 @@ class _Fourier:
         self.kw, self.dilation, self.reach, self.pitch = (e.index(a) for a in ("kw", "dilation_w", "reach", "pitch"))
         self.row = self.pitch * 2
         self.plane = self.row * kernel.size
+        self.transforms = Columns(e, kernel.radices, e.pointer("twiddles"), self.row, self.pitch)
         self.scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
         self.sums_in, self.sums_out = (e.at(self.scratch, e.index(a)) for a in ("sums_in", "sums_out"))
         self.row_blocks = (self.rows + (self.step - 1)) // self.step
@@ -101,12 +102,11 @@ class _Fourier:
             with e.loop(2, name="part") as part:
                 self._copy(image, block + part.index, part.index)
             with e.loop(self.ic, name="plane") as plane, e.loop(self.reach, step=e.lanes, name="column") as x:
-                self._passes(e.at(self.scratch, plane.index * self.plane + x.index), self.passes[:-1], -1)
-            run = self.passes[-1].radix
-            with e.loop(k.size // run, name="run") as r:
-                self._frequencies(r.index * run)
+                self.transforms.forward(e.at(self.scratch, plane.index * self.plane + x.index))
+            with e.loop(k.size // self.run, name="run") as r:
+                self._frequencies(r.index * self.run)
             with e.loop(k.channels, name="plane") as plane, e.loop(self.columns, step=e.lanes, name="column") as x:
-                self._passes(e.at(self.scratch, plane.index * self.plane + x.index), self.passes[-2::-1], 1)
+                self.transforms.back(e.at(self.scratch, plane.index * self.plane + x.index))
             with e.loop(2, name="part") as part:
                 self._store(image, block + part.index, part.index)
 
@@ -164,62 +164,24 @@ class _Fourier:
                 planes = [e.load(line, self.plane * c + v.index) for c in range(channels)]
                 self.out.store(planes, start + v.index * channels, (left - v.index) * channels)
 
-    # --- 2 and 4: passes -------------------------------------------------------------------------------------------
-
-    def _passes(self, column: Value, order: list[Pass], sign: int) -> None:
-        """Passes of the transform of a vector of columns, in place."""
-        e = self.e
-        for p in order:
-            factors = e.at(self.twiddles, p.offset)
-            with e.loop(self.k.size // p.length, name="run", at_least_once=True) as run:
-                start = e.at(column, run.index * p.length * self.row)
-                with e.loop(p.rows, carry=[start, factors], name="butterfly", at_least_once=True) as j:
-                    at, w = j.values
-                    self._butterfly(at, p, w, sign)
-                    j.carry([e.at(at, self.row), e.at(w, 2 * (p.radix - 1))])
-
-    def _butterfly(self, at: Value, p: Pass, factors: Value, sign: int) -> None:
-        e = self.e
-        rows = [e.at(at, self.row * (p.rows * q)) for q in range(p.radix)]
-        z = [self._load(row) for row in rows]
-        w = [(e.broadcast(factors, 2 * q), e.broadcast(factors, 2 * q + 1)) for q in range(p.radix - 1)]
-        if sign > 0:
-            z = [z[0], *(times(e, *zw, sign) for zw in zip(z[1:], w))]
-        z = transform(e, z, sign)
-        if sign < 0:
-            z = [z[0], *(times(e, *zw, sign) for zw in zip(z[1:], w))]
-        for row, value in zip(rows, z):
-            self._keep(value, row)
-
-    def _load(self, row: Value) -> Complex:
-        return self.e.load(row), self.e.load(row, self.pitch)
-
-    def _keep(self, z: Complex, row: Value) -> None:
-        self.e.store(z[0], row)
-        self.e.store(z[1], row, self.pitch)
-
     # --- 3: frequencies --------------------------------------------------------------------------------------------
 
     def _frequencies(self, first: Index) -> None:
         """The last pass over one run of rows, the sums along them, the first pass back."""
-        e, k, run = self.e, self.k, self.passes[-1].radix
+        e, k, run = self.e, self.k, self.run
         rows = e.at(self.scratch, first * self.row)
         with e.loop(self.ic, name="channel") as c, e.loop(self.reach, step=e.lanes, name="column") as x:
-            source, target = e.at(rows, c.index * self.plane + x.index), e.at(self.sums_in, c.index * run * self.row + x.index)
-            z = transform(e, [self._load(e.at(source, self.row * q)) for q in range(run)], -1)
-            for line, value in enumerate(z):
-                self._keep(value, e.at(target, self.row * line))
+            target = e.at(self.sums_in, c.index * run * self.row + x.index)
+            self.transforms.across(e.at(rows, c.index * self.plane + x.index), target, -1)
         with e.loop(k.channels, step=k.together, name="channels") as c:
             with e.loop(run, name="row") as q, e.loop(self.columns, step=k.vectors * e.lanes, name="tile") as x:
-                self._sums(first + q.index, q.index * self.row + x.index, c.index, run)
+                self._sums(first + q.index, q.index * self.row + x.index, c.index)
             with e.loop(self.columns, step=e.lanes, name="column") as x:
                 for i in range(k.together):
-                    source, target = e.at(self.sums_out, self.row * run * i + x.index), e.at(rows, (c.index + i) * self.plane + x.index)
-                    z = transform(e, [self._load(e.at(source, self.row * q)) for q in range(run)], 1)
-                    for line, value in enumerate(z):
-                        self._keep(value, e.at(target, self.row * line))
+                    source = e.at(self.sums_out, self.row * run * i + x.index)
+                    self.transforms.across(source, e.at(rows, (c.index + i) * self.plane + x.index), 1)
 
-    def _sums(self, frequency: Index, at: Index, channel: Index, run: int) -> None:
+    def _sums(self, frequency: Index, at: Index, channel: Index) -> None:
         """One tile: sums over input channels and taps along the row, for `together` output channels from `channel` on."""
         e, k = self.e, self.k
         tap_step = self.ic * k.channels
@@ -227,7 +189,7 @@ class _Fourier:
         weights = e.at(self.weights, frequency * values * 2 + channel)
         carry: list[Value] = [e.zero()] * (2 * k.together * k.vectors)
         with e.loop(self.ic, carry=carry, name="ic", at_least_once=True) as ic:
-            line = e.at(self.sums_in, ic.index * run * self.row + at)
+            line = e.at(self.sums_in, ic.index * self.run * self.row + at)
             w = e.at(weights, ic.index * k.channels)
             with e.loop(self.kw, carry=[*ic.values, line, w], name="tap", at_least_once=True) as tap:
                 *acc, line, w = tap.values
@@ -245,4 +207,6 @@ class _Fourier:
         for c in range(k.together):
             for v in range(k.vectors):
                 i = 2 * (c * k.vectors + v)
-                self._keep((ic.results[i], ic.results[i + 1]), e.at(self.sums_out, self.row * run * c + at + v * e.lanes))
+                target = e.at(self.sums_out, self.row * self.run * c + at + v * e.lanes)
+                e.store(ic.results[i], target)
+                e.store(ic.results[i + 1], target, self.pitch)

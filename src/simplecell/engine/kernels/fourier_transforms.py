@@ -14,7 +14,7 @@ from math import prod
 
 import numpy as np
 
-from simplecell.engine.emit import Emitter, Value
+from simplecell.engine.emit import Emitter, Index, Value
 
 Complex = tuple[Value, Value]
 
@@ -105,3 +105,58 @@ def times(e: Emitter, z: Complex, w: Complex, sign: int) -> Complex:
     if sign > 0:
         wi = e.b.fneg(wi)
     return e.fma(zi, e.b.fneg(wi), e.fmul(zr, wr)), e.fma(zr, wi, e.fmul(zi, wr))
+
+
+class Columns:
+    """Transforms of vectors of columns in memory: rows lie `row` values apart, imaginary parts `pitch` after real ones."""
+
+    def __init__(self, e: Emitter, radices: Sequence[int], factors: Value, row: Index, pitch: Index) -> None:
+        self.e, self.factors, self.row, self.pitch = e, factors, row, pitch
+        self.size, self.passes = prod(radices), passes(radices)
+
+    def forward(self, column: Value) -> None:
+        """All passes but the last, in place."""
+        for p in self.passes[:-1]:
+            self._pass(column, p, -1)
+
+    def back(self, column: Value) -> None:
+        """All passes of the inverse but the first, in place."""
+        for p in self.passes[-2::-1]:
+            self._pass(column, p, 1)
+
+    def across(self, source: Value, target: Value, sign: int) -> None:
+        """The pass between them, the one without factors, on one run of rows; the rows of both lie alike."""
+        e = self.e
+        z = transform(e, [self._load(e.at(source, self.row * q)) for q in range(self.passes[-1].radix)], sign)
+        for q, value in enumerate(z):
+            self._keep(value, e.at(target, self.row * q))
+
+    def _pass(self, column: Value, p: Pass, sign: int) -> None:
+        e = self.e
+        factors = e.at(self.factors, p.offset)
+        with e.loop(self.size // p.length, name="run", at_least_once=True) as run:
+            start = e.at(column, run.index * p.length * self.row)
+            with e.loop(p.rows, carry=[start, factors], name="butterfly", at_least_once=True) as j:
+                at, w = j.values
+                self._butterfly(at, p, w, sign)
+                j.carry([e.at(at, self.row), e.at(w, 2 * (p.radix - 1))])
+
+    def _butterfly(self, at: Value, p: Pass, factors: Value, sign: int) -> None:
+        e = self.e
+        rows = [e.at(at, self.row * (p.rows * q)) for q in range(p.radix)]
+        z = [self._load(row) for row in rows]
+        w = [(e.broadcast(factors, 2 * q), e.broadcast(factors, 2 * q + 1)) for q in range(p.radix - 1)]
+        if sign > 0:
+            z = [z[0], *(times(e, *zw, sign) for zw in zip(z[1:], w))]
+        z = transform(e, z, sign)
+        if sign < 0:
+            z = [z[0], *(times(e, *zw, sign) for zw in zip(z[1:], w))]
+        for row, value in zip(rows, z):
+            self._keep(value, row)
+
+    def _load(self, row: Value) -> Complex:
+        return self.e.load(row), self.e.load(row, self.pitch)
+
+    def _keep(self, z: Complex, row: Value) -> None:
+        self.e.store(z[0], row)
+        self.e.store(z[1], row, self.pitch)
