@@ -6,6 +6,7 @@ import llvmlite.binding as llvm
 import pytest
 
 from simplecell.engine.kernels.convolution_fourier import ConvolutionFourier
+from simplecell.engine.kernels.convolution_spectral import ConvolutionSpectral, SpectralWeights
 from simplecell.engine.kernels.fourier_weights import FourierWeights
 from simplecell.engine.machine import module_of
 from simplecell.engine.plan import plan
@@ -30,7 +31,8 @@ def test_every_kernel_of_a_network_compiles_without_library_calls(machine):
     assert not program.call_outs
     kernels = {s.kernel for s in (*program.prepare, *program.run)}
     assert len(kernels) >= 6
-    for kernel in (*kernels, ConvolutionFourier((4, 8), 2, 2, 2, single=False), FourierWeights()):
+    fourier = (ConvolutionFourier((4, 8), 2, 2, 2, single=False), FourierWeights(), ConvolutionSpectral((8, 8), 3, 2), SpectralWeights())
+    for kernel in (*kernels, *fourier):
         module = module_of(kernel, NEON)
         module.triple, module.data_layout = NEON.triple, str(machine.target_data)
         parsed = llvm.parse_assembly(str(module))

@@ -69,6 +69,16 @@ def test_results_and_algorithms(arguments: tuple[int, int, int, int], options: d
     assert np.abs(out - reference).max() <= 3e-5 * np.abs(reference).max()
 
 
+def test_long_signals_and_weights_that_change_in_each_run() -> None:
+    """Transforming the weights of a long kernel costs more than a few direct sums: it pays only if they are kept."""
+    x, w, b = placeholder(Spec((1, 300, 1), "float32"), "x"), parameter(96, 1, 64), parameter(64)
+    executable, out, reference = run([x, w, b], relu(convolution(x, w, padding="same", strides=2) + b))
+    assert "spectral" in algorithm(executable)
+    assert np.abs(out - reference).max() <= 1e-6 * np.abs(reference).max()
+    w = placeholder(w.spec, "w")
+    assert "direct" in algorithm(build(Graph.of([x, w, b], [convolution(x, w, padding="same", strides=2) + b])))
+
+
 def test_exact_precision_sums_directly() -> None:
     executable, out, reference = run(*layer(24, 32, 48, 3), precision="exact")
     assert "direct" in algorithm(executable)

@@ -13,6 +13,7 @@ from simplecell.engine import tune
 from simplecell.engine.fuse import Group
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_planar import PackPlanarWeights
+from simplecell.engine.kernels.convolution_spectral import SpectralWeights
 from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
 from simplecell.engine.kernels.fourier_transforms import roots_and_order, twiddles
 from simplecell.engine.kernels.fourier_weights import FourierWeights
@@ -20,11 +21,13 @@ from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.kernels.winograd_weights import WinogradWeights
 from simplecell.engine.lowering.context import Lowering, Refused, lowers
 from simplecell.engine.lowering.convolution_direct import DirectPlan, direct_cost, plan_direct
-from simplecell.engine.lowering.convolution_fourier import FourierPlan, fourier_cost, plan_fourier
+from simplecell.engine.lowering.convolution_fourier import FourierPlan, fourier_cost, fourier_weights_cost, plan_fourier
 from simplecell.engine.lowering.convolution_fourier import refusal as fourier_refusal
 from simplecell.engine.lowering.convolution_planar import PlanarPlan, plan_planar, planar_cost
 from simplecell.engine.lowering.convolution_planar import refusal as planar_refusal
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.engine.lowering.convolution_spectral import SpectralPlan, plan_spectral, spectral_cost, spectral_weights_cost
+from simplecell.engine.lowering.convolution_spectral import refusal as spectral_refusal
 from simplecell.engine.lowering.convolution_winograd import WinogradPlan, plan_winograd, refusal, winograd_cost
 from simplecell.engine.program import Address
 from simplecell.graph.graph import Graph
@@ -44,12 +47,14 @@ TIMED = 3.0
 @dataclass(frozen=True)
 class Algorithm:
     """`refuses` returns why it cannot (None: it can); `cost` predicts nanoseconds on one thread
-    (never on more: the choice would change the bits); `lower` appends the steps."""
+    (never on more: the choice would change the bits); `lower` appends the steps; `prepare` predicts what weights that change from run to run
+    cost besides."""
 
     name: str
     refuses: Callable[[ConvolutionProblem, Lowering], str | None]
     cost: Callable[[ConvolutionProblem, Lowering], float]
     lower: Callable[[ConvolutionProblem, Lowering, Group, str], None]
+    prepare: Callable[[ConvolutionProblem, Lowering], float] = lambda problem, ctx: 0.0
 
 
 @dataclass(frozen=True)
@@ -65,10 +70,11 @@ def choose(ctx: Lowering, problem: ConvolutionProblem, group: Group) -> Choice:
     """The cheapest algorithm that does not refuse; the earlier in the table wins a near draw."""
     costs: list[tuple[float, Algorithm]] = []
     refusals: dict[tuple[str, str], None] = {}
+    kept = _kept(weights)
     for algorithm in ALGORITHMS:
         refusal = algorithm.refuses(problem, ctx)
         if refusal is None:
-            costs.append((algorithm.cost(problem, ctx), algorithm))
+            costs.append((algorithm.cost(problem, ctx) + (0.0 if kept else algorithm.prepare(problem, ctx)), algorithm))
         else:
             refusals.setdefault((algorithm.name.split()[0], refusal), None)
     best = costs[0]  # direct convolution refuses nothing
@@ -118,6 +124,18 @@ def convolution(ctx: Lowering, group: Group) -> str | None:
     return None
 
 
+def _kept(tensor: Tensor) -> bool:
+    """Does the tensor depend on parameters alone, so that what is made of it is made once?"""
+    waiting, seen = [tensor], {tensor}
+    while waiting:
+        node = waiting.pop().node
+        if isinstance(node.op, Placeholder) and node.op.role != "parameter":
+            return False
+        waiting += [t for t in node.inputs if t not in seen]
+        seen.update(node.inputs)
+    return True
+
+
 def _alone(problem: ConvolutionProblem, ctx: Lowering, group: Group, algorithm: Algorithm) -> Callable[[], object]:
     """The convolution alone, without its epilogue, by one algorithm: a function that runs it."""
     from simplecell.engine.runtime import Bound
@@ -136,14 +154,14 @@ def _alone(problem: ConvolutionProblem, ctx: Lowering, group: Group, algorithm: 
 
 def _append(
     ctx: Lowering, group: Group, problem: ConvolutionProblem, reason: str, name: str,
-    plan: DirectPlan | WinogradPlan | PlanarPlan | FourierPlan, packer: Kernel, **more: Any,
+    plan: DirectPlan | WinogradPlan | PlanarPlan | FourierPlan | SpectralPlan, packer: Kernel, **more: Any,
 ) -> None:  # fmt: skip
     """The step that packs the weights (once for all that pack them alike) and the one that convolves; `more` arguments override the plan's."""
     src, weights = group.anchor.inputs
 
     def pack() -> Address:
         packed = ctx.temporary(plan.packed_bytes)
-        what = "transform weights" if isinstance(plan, (WinogradPlan, FourierPlan)) else "pack weights"
+        what = "transform weights" if isinstance(plan, (WinogradPlan, FourierPlan, SpectralPlan)) else "pack weights"
         kernel: Kernel = packer
         sources: dict[str, Any] = {"src": ctx.address(weights)}
         product = _channels_scaled(ctx, weights)
@@ -210,14 +228,27 @@ def _lower_planar(problem: ConvolutionProblem, ctx: Lowering, group: Group, reas
 
 def _lower_fourier(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
     plan = plan_fourier(problem, ctx.target, ctx.epilogue(group)[0])
-    radices = plan.kernel.radices
+    factors, constants = _roots(ctx, plan.kernel.radices)
+    plan = replace(plan, packing=plan.packing | constants)
+    _append(ctx, group, problem, reason, f"fourier {plan.kernel.size}", plan, FourierWeights(), twiddles=factors)
+
+
+def _lower_spectral(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
+    plan = plan_spectral(problem, ctx.target, ctx.epilogue(group)[0], ctx.threads)
+    factors, constants = _roots(ctx, plan.kernel.radices)
+    plan = replace(plan, packing=plan.packing | constants)
+    more = dict(twiddles=factors, dst_pixel=ctx.pixel_stride(group.output))
+    _append(ctx, group, problem, reason, f"spectral {plan.kernel.size}", plan, SpectralWeights(), **more)
+
+
+def _roots(ctx: Lowering, radices: tuple[int, ...]) -> tuple[Address, dict[str, Address]]:
+    """The tables of a transform: factors of its passes, and what the weights' transform takes."""
 
     def constants() -> tuple[Address, ...]:
         return tuple(map(ctx.constant, (twiddles(radices), *roots_and_order(radices))))
 
     factors, roots, order = ctx.once(("fourier", radices), constants)
-    plan = replace(plan, packing=plan.packing | {"roots": roots, "order": order})
-    _append(ctx, group, problem, reason, f"fourier {plan.kernel.size}", plan, FourierWeights(), twiddles=factors)
+    return factors, {"roots": roots, "order": order}
 
 
 ALGORITHMS: tuple[Algorithm, ...] = (
@@ -231,6 +262,14 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         lambda problem, ctx: fourier_refusal(problem, ctx.target, ctx.precision),
         lambda problem, ctx: fourier_cost(problem, ctx.target),
         _lower_fourier,
+        lambda problem, ctx: fourier_weights_cost(problem, ctx.target),
+    ),
+    Algorithm(
+        "spectral",
+        lambda problem, ctx: spectral_refusal(problem, ctx.target, ctx.precision),
+        lambda problem, ctx: spectral_cost(problem, ctx.target),
+        _lower_spectral,
+        lambda problem, ctx: spectral_weights_cost(problem, ctx.target),
     ),
 )
 """In order of preference."""

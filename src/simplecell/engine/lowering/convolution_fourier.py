@@ -26,6 +26,8 @@ LEAST_VECTORS, MOST_VECTORS = 8, 24
 PASS_NS, COPY_NS, ROW_NS, TILE_NS, TAP_NS, FAR_NS, FARTHER_NS = 2.8, 5.0, 1.7, 2.5, 0.15, 1.1, 4.1
 """Per row of the transform: for each vector, a pass, the copy between picture and scratch, and what a column that leaves L1, or a block that leaves L2, adds;
 for each row of a channel; for each tile of sums, and each tap of it. Fitted to 650 timings of blocks of all kinds, half of them within 10%."""
+WEIGHTS_NS = 3.0
+"""of the weights' transform, for each frequency, tap and vector of values in float64"""
 SHARE = 0.75
 """of the multipliers' peak, in the sums along the row"""
 
@@ -133,7 +135,7 @@ def plan_fourier(problem: ConvolutionProblem, target: Target, epilogue: Epilogue
     kernel = ConvolutionFourier(cut.radices, cut.vectors, cut.together, p.oc, p.ic == 1, epilogue)
     columns = cut.tiles * cut.vectors * lanes
     reach = -(-(columns + (kw - 1) * p.dilation[2]) // lanes) * lanes
-    pitch = _odd_lines(reach)
+    pitch = odd_lines(reach)
     row = 2 * pitch
     run = cut.radices[-1]
     sums_in = max(p.ic, p.oc) * kernel.size * row
@@ -150,7 +152,7 @@ def plan_fourier(problem: ConvolutionProblem, target: Target, epilogue: Epilogue
     return FourierPlan(kernel, arguments, packing, 8 * kernel.size * weights_run, 4 * (sums_out + cut.together * run * row))
 
 
-def _odd_lines(values: int) -> int:
+def odd_lines(values: int) -> int:
     """At least so many values, an odd number of cache lines: rows then spread over the sets of a cache."""
     lines = -(-values // 16)
     return 16 * (lines + 1 - lines % 2)
@@ -159,3 +161,10 @@ def _odd_lines(values: int) -> int:
 def fourier_cost(problem: ConvolutionProblem, target: Target) -> float:
     """Predicted nanoseconds on one thread."""
     return max(blocking(problem, target).cost, problem.nbytes / BYTES_PER_NS)
+
+
+def fourier_weights_cost(problem: ConvolutionProblem, target: Target) -> float:
+    """Predicted nanoseconds to transform the weights."""
+    p, cut = problem, blocking(problem, target)
+    _, kh, kw = _rows_and_taps(p, target, cut.vectors)
+    return prod(cut.radices) * kh * -(-kw * p.ic * p.oc // target.lanes) * WEIGHTS_NS

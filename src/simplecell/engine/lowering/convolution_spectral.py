@@ -1,0 +1,130 @@
+"""Planning convolution of signals by Fourier transforms, vectors along the channels: sizes, blocks, and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+from typing import Any
+
+from simplecell.engine.expression import Epilogue
+from simplecell.engine.kernels.convolution_spectral import ConvolutionSpectral
+from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, peak
+from simplecell.engine.lowering.convolution_fourier import FAR_NS, FARTHER_NS, RADICES, WEIGHTS_NS, odd_lines
+from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.engine.target import Target
+
+LEAST_TAPS = 5
+"""rows that an output reads: with fewer it never pays"""
+MOST_BYTES = 64 * 2**20
+"""of transformed weights"""
+PASS_NS, COPY_NS, TILE_NS, SHARE = 2.0, 2.0, 4.0, 0.8
+"""Per row of the transform: for each vector, a pass, the way in or out; each tile of products; the multipliers' share of their peak in these."""
+STREAM = 30.0
+"""bytes of weights per nanosecond, from L2"""
+
+
+@dataclass(frozen=True)
+class SpectralPlan:
+    kernel: ConvolutionSpectral
+    arguments: dict[str, Any]
+    packing: dict[str, Any]
+    packed_bytes: int
+    scratch_bytes: int
+
+
+def refusal(problem: ConvolutionProblem, target: Target, precision: str) -> str | None:
+    """Why not, or None."""
+    p = problem
+    if precision == "exact":
+        return "precision is exact"
+    if p.groups != 1:
+        return "groups"
+    if max(p.src[:2]) > 1 or max(p.dst[:2]) > 1 or max(p.kernel[:2]) > 1:
+        return "not a signal"
+    if p.dilation[2] != 1:
+        return "dilation"
+    if p.oc < target.lanes:
+        return f"fewer than {target.lanes} output channels"
+    if not LEAST_TAPS <= _taps(p) < prod(RADICES[-1]):
+        return "a short kernel, or one longer than the largest transform"
+    if 8 * _taps(p) * p.strides[2] * p.ic * p.oc > MOST_BYTES:
+        return "too many weights"
+    return None
+
+
+def _taps(p: ConvolutionProblem) -> int:
+    return -(-p.kernel[2] // p.strides[2])
+
+
+@dataclass(frozen=True)
+class Blocking:
+    radices: tuple[int, ...]
+    blocks: int
+    vectors: int
+    cost: float
+
+
+@cache
+def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
+    """The cheapest transform and tile, by trying them."""
+    p, lanes = problem, target.lanes
+    run, rows = p.strides[2] * p.ic, p.dst[2]
+    inputs = -(-run // lanes)
+    budget = 12 if target.registers >= 32 else 4  # complex accumulators
+    best: Blocking | None = None
+    for radices in RADICES:
+        size = prod(radices)
+        step = size - _taps(p) + 1
+        if step <= 0:
+            continue
+        for vectors in (1, 2):
+            outputs = -(-p.oc // (2 * lanes * vectors)) * vectors
+            for blocks in range(1, budget // vectors + 1):
+                units = p.n * -(-rows // (step * blocks))
+                weights = 8.0 * size * run * outputs * lanes
+                products = 8.0 * lanes * blocks * size * run * outputs / (peak(target) * SHARE * min(1.0, 2 * blocks * vectors / 12))
+                scratch = 8 * size * blocks * (inputs + outputs) * lanes
+                near = weights + scratch <= target.l2
+                stream = weights / (STREAM if near else STREAM / 2)
+                far = (FAR_NS if 8 * size * lanes > target.l1 else 0) + (FARTHER_NS if scratch > target.l2 else 0)
+                passes = size * blocks * (inputs + outputs) * (len(radices) * PASS_NS + COPY_NS + far)
+                cost = units * (max(products, stream) + 0.3 * min(products, stream) + passes + size * outputs / vectors * TILE_NS)
+                if best is None or cost < best.cost:
+                    best = Blocking(radices, blocks, vectors, cost)
+    assert best is not None
+    return best
+
+
+def plan_spectral(problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1) -> SpectralPlan:
+    """Kernel, arguments and sizes for a problem that `refusal` does not refuse. `threads` only moves the borders between parts."""
+    p, lanes = problem, target.lanes
+    cut = blocking(p, target)
+    kernel = ConvolutionSpectral(cut.radices, cut.blocks, cut.vectors, epilogue)
+    run, size, width = p.strides[2] * p.ic, kernel.size, cut.vectors * lanes
+    half = -(-p.oc // (2 * width)) * width
+    step = size - _taps(p) + 1
+    units = p.n * -(-p.dst[2] // (step * cut.blocks))
+    pitch_in, pitch_out = odd_lines(-(-run // lanes) * lanes), odd_lines(half)
+    sums_in = 2 * pitch_in * size * cut.blocks
+    outputs = sums_in + 2 * pitch_in * cut.radices[-1] * cut.blocks
+    sums_out = outputs + 2 * pitch_out * size * cut.blocks
+    arguments = dict(
+        n=p.n, length=p.src[2] * p.ic, pad=p.low[2] * p.ic, rows=p.dst[2], oc=p.oc, dst_pixel=p.oc, run=run, step=step,
+        parts=1 if units % threads == 0 or units > 8 * threads else min(threads, half // width), half=half,
+        pitch_in=pitch_in, pitch_out=pitch_out, sums_in=sums_in, outputs=outputs, sums_out=sums_out,
+    )  # fmt: skip
+    packing = dict(values=p.kernel[2] * p.ic, run=run, size=size, oc=p.oc, half=half, width=width)
+    scratch = 4 * (sums_out + 2 * pitch_out * cut.radices[-1] * cut.blocks)
+    return SpectralPlan(kernel, arguments, packing, 8 * size * run * half, scratch)
+
+
+def spectral_cost(problem: ConvolutionProblem, target: Target) -> float:
+    """Predicted nanoseconds on one thread."""
+    return max(blocking(problem, target).cost, problem.nbytes / BYTES_PER_NS)
+
+
+def spectral_weights_cost(problem: ConvolutionProblem, target: Target) -> float:
+    """Predicted nanoseconds to transform the weights."""
+    p, cut = problem, blocking(problem, target)
+    return prod(cut.radices) * p.kernel[2] * p.ic * -(-p.oc // target.lanes) * WEIGHTS_NS
