@@ -70,7 +70,7 @@ def choose(ctx: Lowering, problem: ConvolutionProblem, group: Group) -> Choice:
     """The cheapest algorithm that does not refuse; the earlier in the table wins a near draw."""
     costs: list[tuple[float, Algorithm]] = []
     refusals: dict[tuple[str, str], None] = {}
-    kept = _kept(weights)
+    kept = _kept(group.anchor.inputs[1])
     for algorithm in ALGORITHMS:
         refusal = algorithm.refuses(problem, ctx)
         if refusal is None:
