@@ -42,11 +42,13 @@ def test_steps_that_prepare_run_from_the_last_to_the_first_as_far_as_they_may():
             Step(None, (), tuple(map(int, rng.integers(0, 8, rng.integers(0, 3)))), tuple(map(int, rng.integers(0, 8, rng.integers(1, 3)))), str(i))
             for i in range(n)
         ]
-        order = [int(s.label) for s in _last_first(tuple(steps))]
+        order = [int(s.label) for s in _last_first(tuple(steps), ())]
         assert sorted(order) == list(range(n))
         for i, a in enumerate(steps):
             for j, b in enumerate(steps[:i]):
                 if set(b.writes) & {*a.reads, *a.writes} or set(b.reads) & set(a.writes):
                     assert order.index(j) < order.index(i)
     apart = tuple(Step(None, (), (i,), (100 + i,), str(i)) for i in range(5))
-    assert _last_first(apart) == apart[::-1]
+    assert _last_first(apart, ()) == apart[::-1]
+    run = tuple(Step(None, (), (100 + i,), (), "run") for i in (3, 0, 4, 2, 1, 3))
+    assert [s.label for s in _last_first(apart, run)] == ["1", "2", "4", "0", "3"]

@@ -307,7 +307,7 @@ class Lowering:
         self._bind_outputs()
         run_buffers = _depending(self._steps, {i for i, b in enumerate(self._buffers) if b.kind in ("input", "output")})
         run = tuple(s for s in self._steps if _touches(s, run_buffers))
-        prepare = _last_first(_wanted([s for s in self._steps if not _touches(s, run_buffers)], run))
+        prepare = _last_first(_wanted([s for s in self._steps if not _touches(s, run_buffers)], run), run)
         wanted = {i for s in run for i in s.reads}
         for i, b in enumerate(self._buffers):
             if b.kind == "arena" and i not in run_buffers:
@@ -380,8 +380,8 @@ def _wanted(prepare: list[Step], run: tuple[Step, ...]) -> tuple[Step, ...]:
     return tuple(reversed(kept))
 
 
-def _last_first(prepare: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The same steps, as far as they do not wait for each other from the last to the first. A program that is frozen lets go of parameters one by
+def _last_first(prepare: tuple[Step, ...], run: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The same steps; what `run` reads last is prepared first, as far as they do not wait for each other. A program that is frozen lets go of parameters one by
     one while the packed ones grow, page by page; at the end, it has the last one twice. The last layers of a network have the largest."""
     waiting_for: list[set[int]] = []
     writer: dict[int, int] = {}
@@ -394,8 +394,10 @@ def _last_first(prepare: tuple[Step, ...]) -> tuple[Step, ...]:
             writer[b] = i
             readers[b] = set()
     # The steps that others wait for come right before the last of those, so that what they pass on is short-lived.
+    first_read = {b: i for i, s in reversed(list(enumerate(run))) for b in s.reads}
+    rank = [max((first_read.get(b, -1) for b in s.writes), default=-1) for s in prepare]
     order: dict[int, None] = {}
-    for last in reversed(range(len(prepare))):
+    for last in sorted(range(len(prepare)), key=lambda i: (rank[i], i), reverse=True):
         stack = [last]
         while stack:
             missing = [i for i in waiting_for[stack[-1]] if i not in order]
