@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,28 @@ def test_forward(n: int, ic: int, multiplier: int, window: Window, on: str) -> N
     np.testing.assert_allclose(first, expected, atol=1e-5)
     for threads in (2, 3):
         again, _ = forward(kernel, n, ic, oc, window, on, threads, False, target(on).lanes)
+        np.testing.assert_array_equal(again, first)
+
+
+TWO = [
+    # as above, an even number of rows
+    (2, 17, 1, Window((1, 4, 18), (1, 3, 3), padding=SAME)),
+    (1, 16, 1, Window((1, 2, 9), (1, 5, 3), padding=((0, 0), (2, 2), (1, 1)))),
+    (1, 15, 1, Window((1, 12, 17), (1, 3, 3), (1, 2, 2), padding=((0, 0), (0, 1), (0, 1)))),
+    (1, 9, 1, Window((1, 9, 10), (1, 5, 5), (1, 3, 1), padding=((0, 0), (4, 3), (2, 2)))),
+    (1, 8, 2, Window((1, 6, 9), (1, 4, 3), padding=((0, 0), (0, 1), (1, 1)))),
+]
+
+
+@pytest.mark.parametrize("on", available_targets())
+@pytest.mark.parametrize(("n", "ic", "multiplier", "window"), TWO, ids=str)
+def test_two_rows_at_a_time_are_the_same_to_the_bit(n: int, ic: int, multiplier: int, window: Window, on: str) -> None:
+    oc = ic * multiplier
+    assert window.outputs[1] % 2 == 0 and window.strides[1] < window.taps[1]
+    one = DepthwiseForward(planned(window, 4), False, multiplier, oc % target(on).lanes != 0)
+    first, _ = forward(one, n, ic, oc, window, on, 1, True, 1024)
+    for threads, end in ((1, True), (3, False)):
+        again, _ = forward(replace(one, together=2), n, ic, oc, window, on, threads, end, 1024 if end else target(on).lanes)
         np.testing.assert_array_equal(again, first)
 
 

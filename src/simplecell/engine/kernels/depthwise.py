@@ -51,6 +51,9 @@ class DepthwiseForward(Kernel):
     epilogue: Epilogue = NO_EPILOGUE
     inputs: int = 1
     """input channels of a group"""
+    together: int = 1
+    """Rows of outputs at a time, 1 or 2: what two share is loaded once. Two divide the rows, are not dilated, and have a stride
+    below the taps; no planes."""
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -58,7 +61,7 @@ class DepthwiseForward(Kernel):
 
     @property
     def name(self) -> str:
-        parts = [str(self.columns), *([f"g{self.inputs}"] if self.inputs > 1 else [])]
+        parts = [str(self.columns), *(["rows2"] if self.together == 2 else []), *([f"g{self.inputs}"] if self.inputs > 1 else [])]
         return depthwise_name("forward", self.planes, parts, self.multiplier, self.ragged, self.epilogue)
 
     def emit(self, e: Emitter) -> None:
@@ -66,31 +69,55 @@ class DepthwiseForward(Kernel):
         weights, finish = e.pointer("weights"), Finish(e, self.epilogue, s.dst)
         w_plane, w_row, w_column = (e.index(a) for a in WEIGHTS)
 
+        def row_of_taps(at: Value, sums: Sequence[tuple[list[Value], Value]], tile: Tile, c: Index, lanes: int, mask: Value | None) -> None:
+            """Add what one row of src, from `at` on, adds to the sums of each row of outputs, given with the address of its row of weights."""
+            for i in range(self.inputs):
+                ws = [[e.load(w, w_column * k + s.channels * i, lanes, mask=mask) for k in range(self.columns.taps)] for _, w in sums]
+                for j, uses in tile.columns:
+                    if self.inputs > 1:
+                        x = _of_groups(e, at, s.src_pixel * j + c // self.multiplier * self.inputs, lanes, self.multiplier, self.inputs, i)
+                    else:
+                        x = load_channels(e, at, s.src_pixel * j, c, s.channels, self.multiplier, lanes, mask)
+                    for (acc, _), w in zip(sums, ws):
+                        for p, k in uses:
+                            acc[p] = e.fma(x, w[k], acc[p])
+
+        def one_row(row: Row, tile: Tile, src: Value, c: Index, lanes: int, mask: Value | None) -> list[Value]:
+            carry = [e.zero(lanes)] * tile.pixels
+            with s.over_taps(row, carry) as (loop, plane, tap):
+                w = e.at(weights, (tap * w_row + plane * w_plane if self.planes else tap * w_row) + c)
+                acc = list(loop.values)
+                row_of_taps(e.at(src, s.tap_offset(plane, tap)), [(acc, w)], tile, c, lanes, mask)
+                loop.carry(acc)
+            return carry
+
+        def two_rows(row: Row, tile: Tile, src: Value, c: Index, lanes: int, mask: Value | None) -> list[Value]:
+            """Rows of src that belong to the first row of outputs only, to both, to the second only."""
+            (first, end), n = row.rows, tile.pixels
+            acc = [e.zero(lanes)] * (2 * n)
+            parts = [(first, end.minimum(s.sh), (0,)), (first.maximum(s.sh), end.minimum(s.kh), (0, 1)), (first.maximum(s.kh), end, (1,))]
+            for start, stop, members in parts:
+                with e.loop(stop, start, carry=acc, name="kh") as tap:
+                    sums = [list(tap.values[:n]), list(tap.values[n:])]
+                    taps = (tap.index, tap.index - s.sh)
+                    at = e.at(src, tap.index * s.src_row)
+                    row_of_taps(at, [(sums[m], e.at(weights, taps[m] * w_row + c)) for m in members], tile, c, lanes, mask)
+                    tap.carry([*sums[0], *sums[1]])
+                acc = tap.results
+            return acc
+
         def tile_of_row(row: Row, tile: Tile) -> None:
             src_tile = e.at(row.src, tile.x * self.columns.stride * s.src_pixel)
-            offset = row.offset + tile.x * s.dst_pixel
+            offset, n = row.offset + tile.x * s.dst_pixel, tile.pixels
 
             def channels(c: Index, lanes: int, mask: Value | None) -> None:
-                carry = [e.zero(lanes)] * tile.pixels
-                with s.over_taps(row, carry) as (loop, plane, tap):
-                    at = e.at(src_tile, s.tap_offset(plane, tap))
-                    w = e.at(weights, (tap * w_row + plane * w_plane if self.planes else tap * w_row) + c)
-                    acc = list(loop.values)
-                    for i in range(self.inputs):
-                        ws = [e.load(w, w_column * k + s.channels * i, lanes, mask=mask) for k in range(self.columns.taps)]
-                        for j, uses in tile.columns:
-                            if self.inputs > 1:
-                                x = _of_groups(e, at, s.src_pixel * j + c // self.multiplier * self.inputs, lanes, self.multiplier, self.inputs, i)
-                            else:
-                                x = load_channels(e, at, s.src_pixel * j, c, s.channels, self.multiplier, lanes, mask)
-                            for p, k in uses:
-                                acc[p] = e.fma(x, ws[k], acc[p])
-                    loop.carry(acc)
-                finish(carry, [offset + s.dst_pixel * p for p in range(tile.pixels)], c, lanes, mask)
+                acc = (two_rows if self.together == 2 else one_row)(row, tile, src_tile, c, lanes, mask)
+                for y in range(self.together):
+                    finish(acc[y * n : (y + 1) * n], [offset + s.dst_row * y + s.dst_pixel * p for p in range(n)], c, lanes, mask)
 
             over_channels(e, *row.channels, self.ragged, channels)
 
-        with s.over_rows() as row:
+        with s.over_rows(self.together) as row:
             over_tiles(e, self.columns, s.ow, lambda tile: tile_of_row(row, tile))
 
 

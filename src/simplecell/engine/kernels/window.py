@@ -138,23 +138,26 @@ class Slide:
         raise AttributeError(name)
 
     @contextmanager
-    def over_rows(self) -> Iterator[Row]:
+    def over_rows(self, together: int = 1) -> Iterator[Row]:
         """Units of work: rows fastest, then planes, blocks of channels, images; so neighbouring units share rows of the window.
-        A unit comes in strips of channels, so that neighbouring tiles of a row share columns in the cache."""
+        A unit comes in strips of channels, so that neighbouring tiles of a row share columns in the cache.
+
+        together: rows in a unit, which divide the rows of outputs; then Row is the first of them, but for `rows`: the taps of all of
+        them as one window of kh + (together − 1) · sh taps (not dilated)."""
         blocks = (self.channels + self.block - 1) // self.block
-        first, last = self.e.my_share(self.n * blocks * self.od * self.oh)
-        with self.rows_of(first, last) as row:
+        first, last = self.e.my_share(self.n * blocks * self.od * (self.oh // together))
+        with self.rows_of(first, last, together=together) as row:
             begin, end = row.channels
             with self.e.loop(end, begin, self.strip, name="strip") as strip:
                 yield replace(row, channels=(strip.index, (strip.index + self.strip).minimum(end)))
 
     @contextmanager
-    def rows_of(self, first: Index, last: Index, channels: tuple[Index, Index] | None = None) -> Iterator[Row]:
+    def rows_of(self, first: Index, last: Index, channels: tuple[Index, Index] | None = None, together: int = 1) -> Iterator[Row]:
         """The units first … last − 1; with `channels` given, blocks are no part of them."""
-        e = self.e
+        e, of_plane = self.e, self.oh // together
         with e.loop(last, first, name="unit") as unit:
-            rest = unit.index // self.oh
-            y = unit.index - rest * self.oh
+            rest = unit.index // of_plane
+            y = (unit.index - rest * of_plane) * together
             if self.planes:
                 z, rest = rest % self.od, rest // self.od
             else:
@@ -167,7 +170,7 @@ class Slide:
             else:
                 image, mine = rest, channels
             y0, z0 = y * self.sh - self.ph, z * self.sd - self.pd
-            rows = inside_taps(y0, self.dh, self.kh, self.ih)
+            rows = inside_taps(y0, self.dh, self.kh + self.sh * (together - 1), self.ih)
             planes = inside_taps(z0, self.dd, self.kd, self.id) if self.planes else (e.const(0), e.const(1))
             src = e.at(self.src, image * self.src_image + y0 * self.src_row - self.pw * self.src_pixel)
             if self.planes:
