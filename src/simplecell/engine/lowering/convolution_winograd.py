@@ -92,6 +92,8 @@ def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, 
     lanes, ic, oc, l2 = target.lanes, problem.kernel[0] * problem.ic, problem.oc, target.l2
     vectors = -(-oc // lanes)
     best: Blocking | None = None
+    outputs = _transforms(problem, transform, target, 0)
+    inputs = _transforms(problem, transform, target, 1) - outputs
     for tile, share in tiles(target).items():
         if tile.pixels > count or tile.vectors > vectors:
             continue
@@ -123,7 +125,7 @@ def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, 
                     cost = (products**3 + reads**3) ** (1 / 3) + units * v * (chunks - parts) / AGAIN_BYTES_PER_NS
                     # Weights that stream through L2 drive out what waits there.
                     pressure = min(max((scratch + (u if near else 0.8 * min(u / chunks, l2))) / l2 - 0.65, 0.0), 2.0)
-                    cost += _transforms(problem, transform, target, parts) * (1 + 1.5 * pressure)
+                    cost += (parts * inputs + outputs) * (1 + 1.5 * pressure)
                     cost *= threads * -(-units * parts // threads) / (units * parts)  # some wait for the others
                     if best is None or cost < best.cost:
                         best = Blocking(tile, block, parts, chunk_blocks, cost)
