@@ -69,7 +69,8 @@ def choose(ctx: Lowering, window: Sliding, epilogue: Epilogue) -> tuple[Kernel, 
     ragged = window.oc % lanes != 0
     # Registers: an accumulator per pixel, the weights of one row of taps, one column, one product where there is no fused multiplication.
     together = rows_together(ctx, window)
-    most = 4 if together == 2 and streams(ctx, window) else min(8, ctx.target.registers - window.width.taps - 3)
+    narrow = streams(ctx, window) and (together == 2 or window.height.stride > 1)
+    most = min(4 if narrow else MOST_PIXELS, ctx.target.registers - window.width.taps - 3)
     columns = window.columns(most)
     if summed > 1:
         columns = f"every output sums {summed} channels"
@@ -84,16 +85,16 @@ def choose(ctx: Lowering, window: Sliding, epilogue: Epilogue) -> tuple[Kernel, 
 
 
 def rows_together(ctx: Lowering, window: Sliding) -> int:
-    """Two rows of outputs where they share rows of the window: 3×3 at 28×28×192 0.93 of the time of one by one, 5×5 at 28×28×240 0.86.
-    Registers: two rows of sums, two rows of weights, one column."""
+    """Two rows of outputs where they share at least two rows of the window: 3×3 at 28×28×192 takes 0.93 of the time of one by one, 5×5 at
+    28×28×240 0.86. Registers: two rows of sums, two rows of weights, one column."""
     h, taps = window.height, window.width.taps
     fits = 2 * MOST_PIXELS + 2 * taps + 2 <= ctx.target.registers
-    return 2 if fits and not window.planes and h.dilation == 1 and h.stride < h.taps and h.outputs % 2 == 0 else 1
+    return 2 if fits and not window.planes and h.dilation == 1 and h.taps - h.stride > 1 and h.outputs % 2 == 0 else 1
 
 
 def streams(ctx: Lowering, window: Sliding) -> bool:
     """Is it bound by what lies beyond the second-level cache? Narrow tiles read that nearly in order: 3×3 at 56×56×144 takes 0.127 ms with
-    tiles of 4 pixels and 0.131 with 8, with stride 2 at 112×112×96 0.210 and 0.219 (copying the same bytes takes 0.112 and 0.200)."""
+    tiles of 4 pixels and 0.131 with 8, with stride 2 at 112×112×96 0.212 and 0.219 (copying the same bytes takes 0.112 and 0.200)."""
     d, h, w = window.axes
     values = window.n * (d.size * h.size * w.size * window.ic + d.outputs * h.outputs * w.outputs * window.oc)
     return 4 * values > ctx.target.l2 and h.taps * w.taps <= 9
