@@ -77,6 +77,14 @@ def attention(n):
     return net.graph(ops.layer_normalization(ops.add(mixed, net.x), (-1,), net.parameter(24), net.parameter(24), 1e-5))
 
 
+def means(n):
+    """Sums that are cut into parts or not by their size, of few channels and many."""
+    net = Network(n, 96, 90, 16)
+    first = ops.mean(net.x, (1, 2), keepdims=True)
+    y = ops.multiply(ops.convolution(net.x, net.parameter(1, 1, 16, 24), 2, "same"), ops.mean(ops.tanh(net.x)[:, :, :, :1], (1, 2), keepdims=True))
+    return net.graph(first, ops.mean(y, (1, 2)), ops.mean(ops.max_pool(y, (8, 8), (8, 8)), (1, 2, 3)))
+
+
 def mixed(n):
     """A part that depends on the whole batch between parts that do not."""
     net = Network(n, 9, 9, 16)
@@ -113,7 +121,7 @@ def outputs(graph, arrays, on, threads):
     return program, results
 
 
-NETWORKS = [residual, inception, separable, attention, mixed]
+NETWORKS = [residual, inception, separable, attention, means, mixed]
 
 
 @pytest.mark.parametrize("network", NETWORKS)

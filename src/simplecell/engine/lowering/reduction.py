@@ -40,7 +40,7 @@ def emit_reduction(
 ) -> None:
     """Append the steps that compute `outputs = function over axes of expression(inputs)`. The outputs have equal dtypes and equal
     strides, with one entry per axis of `shape`, those of reduced axes 0. `whole` is the shape for the whole batch, where `shape` is some of its
-    images: it decides into how many parts a sum is cut."""
+    images: it decides how a sum is cut, and so its bits."""
     output = outputs[0]
     kept_shape = [1 if a in axes else n for a, n in enumerate(shape)]
     if prod(shape) == 0:
@@ -53,8 +53,11 @@ def emit_reduction(
     partial = tuple(0 if a in axes else s for a, s in enumerate(dense_strides(kept_shape)))
     strides = [*(o.strides for o in inputs), output.strides, partial]
     nest = _Nest.of(shape, set(axes), strides, len(inputs))
-    kernel = _kernel(nest, function, expression, ctx.target.lanes)
-    parts, per = _parts(_Nest.of(whole or shape, set(axes), strides, len(inputs)), kernel, ctx.target.lanes)
+    deciding = _Nest.of(whole or shape, set(axes), strides, len(inputs))
+    if deciding.inner_reduced != nest.inner_reduced:  # all other axes have extent 1: nothing is summed
+        deciding = nest
+    kernel = _kernel(nest, function, expression, ctx.target.lanes, deciding)
+    parts, per = _parts(deciding, ctx.target.lanes)
     if parts == 1:
         _step(ctx, shape, axes, nest, kernel, inputs, outputs, parts, per, label)
         return
@@ -68,24 +71,26 @@ def emit_reduction(
     sources = [Operand(m, (results, *partial), output.dtype) for m in memory]
     targets = [replace(o, strides=(0, *o.strides)) for o in outputs]
     as_they_are = Expression((output.dtype,) * len(outputs), (), tuple(range(len(outputs))))
-    emit_reduction(ctx, [parts, *kept_shape], [0], function, as_they_are, sources, targets, label)
+    whole_kept = [1 if a in axes else n for a, n in enumerate(whole or shape)]
+    emit_reduction(ctx, [parts, *kept_shape], [0], function, as_they_are, sources, targets, label, [parts, *whole_kept])
 
 
-def _kernel(nest: _Nest, function: str, expression: Expression, lanes: int) -> Rows | Columns:
+def _kernel(nest: _Nest, function: str, expression: Expression, lanes: int, deciding: _Nest) -> Rows | Columns:
+    """The kernel for a nest; `deciding` says how many sums each result has."""
     how = tuple(BROADCAST if s == 0 else CONTIGUOUS if s == 1 else STRIDED for s in nest.inner[:-2])
     kept, reduced = len(nest.kept), len(nest.reduced)
     if nest.inner_reduced:
         return Rows(function, expression, how, kept, reduced, 4 if nest.n > 2 * lanes else 1)
     vectors = _vectors(nest.n, lanes)
     ragged, scattered = nest.n % (vectors * lanes) != 0, nest.inner[-2] != 1
-    return Columns(function, expression, how, kept, reduced, 4 // vectors, vectors, ragged, scattered)
+    return Columns(function, expression, how, kept, reduced, 4 // _vectors(deciding.n, lanes), vectors, ragged, scattered)
 
 
-def _parts(nest: _Nest, kernel: Rows | Columns, lanes: int) -> tuple[int, int]:
+def _parts(nest: _Nest, lanes: int) -> tuple[int, int]:
     """Into how many parts the outermost reduced axis is cut, and its indices in each. By the shape alone, never by threads."""
     work = prod(extent for extent, _ in nest.kept)
-    if isinstance(kernel, Columns):
-        work *= -(-nest.n // (kernel.vectors * lanes))
+    if not nest.inner_reduced:
+        work *= -(-nest.n // (_vectors(nest.n, lanes) * lanes))
     along = nest.reduced[0][0] if nest.reduced else nest.n
     parts = 1 if work >= MANY_RESULTS or nest.elements < WORTH_PARTS else max(1, min(MAX_PARTS, nest.elements // PART, along))
     per = -(-along // parts)
