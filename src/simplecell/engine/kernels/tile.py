@@ -101,31 +101,34 @@ def accumulate(
     depth: Index,
     ahead: Ahead | None = None,
     near: int = 0,
+    steps: int = 1,
 ) -> list[Value]:
     """The accumulators after `depth` more steps (with `ahead`, the address where it goes on follows them).
 
     source: the address of the first pixel; stride: float32 values from one pixel to the next; weights: packed
     `[depth][vectors · lanes]`. Each accumulator adds its products in the order of depth, one rounding each where the target has
-    fused multiplication. A turn of the loop is one step: with more, the compiler loads early what later steps need, and spills.
+    fused multiplication. steps: of depth in one turn of the loop, of which `depth` must be a multiple; `ahead` fetches once in a turn.
     near: fetch the weights of so many steps later from L2 into L1.
     """
     width = tile.vectors * e.lanes
     pixels = Strided(e, stride, tile.pixels)
 
-    with e.loop(depth, carry=[*acc, source, weights, ahead.at if ahead else weights], name="depth") as loop:
+    with e.loop(depth, step=steps, carry=[*acc, source, weights, ahead.at if ahead else weights], name="depth") as loop:
         *acc, at, w, far = loop.values
         at = opaque_address(e, at)
-        values = [e.load(w, v * e.lanes) for v in range(tile.vectors)]
-        if near:
-            for line in range(0, width, LINE):
-                fetch(e, e.at(w, near * width + line), level=1)
-        out: list[Value] = []
-        for p in range(tile.pixels):
-            x = e.broadcast(pixels.at(at, p))
-            out += [e.fma(x, values[v], acc[p * tile.vectors + v]) for v in range(tile.vectors)]
+        for step in range(steps):
+            values = [e.load(w, step * width + v * e.lanes) for v in range(tile.vectors)]
+            if near:
+                for line in range(0, width, LINE):
+                    fetch(e, e.at(w, (near + step) * width + line), level=1)
+            out: list[Value] = []
+            for p in range(tile.pixels):
+                x = e.broadcast(pixels.at(at, p), step)
+                out += [e.fma(x, values[v], acc[p * tile.vectors + v]) for v in range(tile.vectors)]
+            acc = out
         if ahead:
             far = ahead.fetch(e, far)
-        loop.carry([*out, e.at(at, 1), e.at(w, width), far])
+        loop.carry([*out, e.at(at, steps), e.at(w, steps * width), far])
     return [*loop.results[: tile.accumulators], *(loop.results[-1:] if ahead else [])]
 
 

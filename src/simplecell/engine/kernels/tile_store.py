@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import llvmlite.ir as ir
 
@@ -31,6 +31,12 @@ class Operands:
             at = e.pointer(name)
             found.append(e.broadcast(at) if kind == "scalar" else at)
         return Operands(epilogue, tuple(found))
+
+    def loaded(self, e: Emitter, channel: Index) -> Operands:
+        """With the vectors of the channels from `channel` on read already, for many pixels."""
+        kinds = tuple("scalar" if k == "channel" else k for k in self.epilogue.kinds)
+        values = tuple(e.load(v, channel) if k == "channel" else v for k, v in zip(self.epilogue.kinds, self.values))
+        return Operands(replace(self.epilogue, kinds=kinds), values)
 
     def apply(self, e: Emitter, accumulator: Value, pixel: Index, channel: Index, mask: Value | None = None) -> Value:
         """The epilogue of one vector; `pixel` is the offset of its pixel in the dense output, `channel` its first channel."""
@@ -72,10 +78,11 @@ def store_tile(
     first = pixel * dst_stride + offset
 
     def from_registers() -> None:
+        loaded = [operands.loaded(e, channel + v * e.lanes) for v in range(tile.vectors)]
         for p in range(tile.pixels):
             for v in range(tile.vectors):
                 at, c = first + dst_stride * p, channel + v * e.lanes
-                e.store(operands.apply(e, acc[p * tile.vectors + v], at, c), dst, at + c)
+                e.store(loaded[v].apply(e, acc[p * tile.vectors + v], at, c), dst, at + c)
 
     def from_memory() -> None:
         """One copy of the epilogue, or two where channels may end within a vector."""
