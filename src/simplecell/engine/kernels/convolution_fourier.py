@@ -42,6 +42,8 @@ class ConvolutionFourier(Kernel):
     """oc, a multiple of `together`"""
     single: bool = True
     """one input channel"""
+    groups: int = 1
+    """Taps along a row are added in groups a vector apart, which share their unaligned inputs: kw is a multiple of groups · lanes, and dilation 1."""
     epilogue: Epilogue = NO_EPILOGUE
 
     @property
@@ -54,7 +56,9 @@ class ConvolutionFourier(Kernel):
 
     @property
     def name(self) -> str:
-        shape = f"{'x'.join(map(str, self.radices))}_{self.vectors}v_{self.channels}c{self.together}"
+        shape = f"{'x'.join(map(str, self.radices))}_{self.vectors}v_{self.channels}c{self.together}" + (
+            f"_{self.groups}g" if self.groups > 1 else ""
+        )
         return "_".join(w for w in ("convolution_fourier_f32", shape, "single" if self.single else "", self.epilogue.name) if w)
 
     def emit(self, e: Emitter) -> None:
@@ -185,28 +189,43 @@ class _Fourier:
         """One tile: sums over input channels and taps along the row, for `together` output channels from `channel` on."""
         e, k = self.e, self.k
         tap_step = self.ic * k.channels
-        values = self.kw * tap_step
-        weights = e.at(self.weights, frequency * values * 2 + channel)
+        weights = e.at(self.weights, frequency * self.kw * tap_step * 2 + channel)
         carry: list[Value] = [e.zero()] * (2 * k.together * k.vectors)
         with e.loop(self.ic, carry=carry, name="ic", at_least_once=True) as ic:
             line = e.at(self.sums_in, ic.index * self.run * self.row + at)
             w = e.at(weights, ic.index * k.channels)
-            with e.loop(self.kw, carry=[*ic.values, line, w], name="tap", at_least_once=True) as tap:
-                *acc, line, w = tap.values
-                imaginary = e.at(line, self.pitch)
-                factors = [(e.broadcast(w, c), e.broadcast(e.at(w, values), c)) for c in range(k.together)]
-                for part, at_part in enumerate((line, imaginary)):  # first all of one part: sums follow upon each other at a distance
-                    for v in range(k.vectors):
-                        x = e.load(at_part, v * e.lanes)
-                        for c, (wr, wi) in enumerate(factors):
-                            i = 2 * (c * k.vectors + v)
-                            real, other = (wr, wi) if part == 0 else (e.b.fneg(wi), wr)
-                            acc[i], acc[i + 1] = e.fma(x, real, acc[i]), e.fma(x, other, acc[i + 1])
-                tap.carry([*acc, e.at(line, self.dilation), e.at(w, tap_step)])
-            ic.carry(tap.results[:-2])
+            if k.groups == 1:
+                acc = self._taps(ic.values, line, w, self.kw)
+            else:
+                with e.loop(self.kw, step=k.groups * e.lanes, carry=ic.values, name="group", at_least_once=True) as group:
+                    group.carry(self._taps(group.values, e.at(line, group.index), e.at(w, group.index * tap_step), e.const(e.lanes)))
+                acc = group.results
+            ic.carry(acc)
         for c in range(k.together):
             for v in range(k.vectors):
                 i = 2 * (c * k.vectors + v)
                 target = e.at(self.sums_out, self.row * self.run * c + at + v * e.lanes)
                 e.store(ic.results[i], target)
                 e.store(ic.results[i + 1], target, self.pitch)
+
+    def _taps(self, acc: list[Value], line: Value, weights: Value, count: Index) -> list[Value]:
+        """The sums after `count` taps of each of the groups, which are a vector apart: a vector of inputs meets one tap of each group."""
+        e, k = self.e, self.k
+        tap_step = self.ic * k.channels
+        imaginary = self.kw * tap_step
+        with e.loop(count, carry=[*acc, line, weights], name="tap", at_least_once=True) as tap:
+            *acc, line, w = tap.values
+            factors = []
+            for g in range(k.groups):
+                at = e.at(w, tap_step * (g * e.lanes))
+                factors.append([(e.broadcast(at, c), e.broadcast(e.at(at, imaginary), c)) for c in range(k.together)])
+            for part, row in enumerate((line, e.at(line, self.pitch))):  # first all of one part: sums follow upon each other at a distance
+                for j in range(k.vectors + k.groups - 1):
+                    x = e.load(row, j * e.lanes)
+                    for g in range(max(0, j - k.vectors + 1), min(k.groups, j + 1)):
+                        for c, (wr, wi) in enumerate(factors[g]):
+                            i = 2 * (c * k.vectors + j - g)
+                            real, other = (wr, wi) if part == 0 else (e.b.fneg(wi), wr)
+                            acc[i], acc[i + 1] = e.fma(x, real, acc[i]), e.fma(x, other, acc[i + 1])
+            tap.carry([*acc, e.at(line, self.dilation), e.at(w, tap_step)])
+        return list(tap.results[:-2])

@@ -28,8 +28,8 @@ PASS_NS, COPY_NS, ROW_NS, TILE_NS, TAP_NS, FAR_NS, FARTHER_NS = 2.8, 5.0, 1.7, 2
 for each row of a channel; for each tile of sums, and each tap of it. Fitted to 650 timings of blocks of all kinds, half of them within 10%."""
 WEIGHTS_NS = 3.0
 """of the weights' transform, for each frequency, tap and vector of values in float64"""
-SHARE = 0.75
-"""of the multipliers' peak, in the sums along the row"""
+SHARE, GROUPS_SHARE = 0.75, 0.85
+"""of the multipliers' peak, in the sums along the row, without and with groups of taps"""
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,16 @@ def _rows_and_taps(p: ConvolutionProblem, target: Target, vectors: int) -> tuple
     return -(-p.dst[2] // width), -(-p.kernel[2] // width), width
 
 
+def _groups(kw: int, together: int, p: ConvolutionProblem, target: Target) -> int:
+    """Two groups of taps if they leave few gaps and the registers hold their weights."""
+    return 2 if together == 1 and p.dilation[2] == 1 and _padded(kw, 2, target) <= 1.15 * kw else 1
+
+
+def _padded(kw: int, groups: int, target: Target) -> int:
+    """Taps along a row, in whole groups of a vector each if there are several."""
+    return kw if groups == 1 else -(-kw // (groups * target.lanes)) * groups * target.lanes
+
+
 @dataclass(frozen=True)
 class Blocking:
     radices: tuple[int, ...]
@@ -87,6 +97,8 @@ class Blocking:
     together: int
     tiles: int
     """of columns in a block"""
+    groups: int
+    """of taps"""
     cost: float
 
 
@@ -100,6 +112,8 @@ def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
     best: Blocking | None = None
     for vectors in range(1, min(budget // together, row_vectors) + 1):
         rows, kh, kw = _rows_and_taps(p, target, vectors)
+        groups = _groups(kw, together, p, target)
+        kw, share = _padded(kw, groups, target), SHARE if groups == 1 else GROUPS_SHARE
         for radices in RADICES:
             size = prod(radices)
             step = size - (kh - 1) * p.dilation[1]
@@ -118,11 +132,11 @@ def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
                     passes += values * FAR_NS
                 if 8 * max(p.ic, p.oc) * size * reach * lanes > target.l2:
                     passes += values * FARTHER_NS
-                sums = 8.0 * lanes * kw * p.ic * p.oc * columns / (peak(target) * SHARE)
+                sums = 8.0 * lanes * kw * p.ic * p.oc * columns / (peak(target) * share)
                 starts = tiles * p.oc / together * (TILE_NS + TAP_NS * kw * p.ic)
                 cost = p.n * -(-(-(-rows // step) * across) // 2) * size * (passes + sums + starts)
                 if best is None or cost < best.cost:
-                    best = Blocking(radices, vectors, together, tiles, cost)
+                    best = Blocking(radices, vectors, together, tiles, groups, cost)
     assert best is not None
     return best
 
@@ -131,8 +145,9 @@ def plan_fourier(problem: ConvolutionProblem, target: Target, epilogue: Epilogue
     """Kernel, arguments and sizes for a problem that `refusal` does not refuse."""
     p, lanes = problem, target.lanes
     cut = blocking(p, target)
-    rows, kh, kw = _rows_and_taps(p, target, cut.vectors)
-    kernel = ConvolutionFourier(cut.radices, cut.vectors, cut.together, p.oc, p.ic == 1, epilogue)
+    rows, kh, line = _rows_and_taps(p, target, cut.vectors)
+    kw = _padded(line, cut.groups, target)
+    kernel = ConvolutionFourier(cut.radices, cut.vectors, cut.together, p.oc, p.ic == 1, cut.groups, epilogue)
     columns = cut.tiles * cut.vectors * lanes
     reach = -(-(columns + (kw - 1) * p.dilation[2]) // lanes) * lanes
     pitch = odd_lines(reach)
@@ -140,7 +155,7 @@ def plan_fourier(problem: ConvolutionProblem, target: Target, epilogue: Epilogue
     run = cut.radices[-1]
     sums_in = max(p.ic, p.oc) * kernel.size * row
     sums_out = sums_in + p.ic * run * row
-    down, across = (0, kw) if _signal(p) else (1, 0)
+    down, across = (0, line) if _signal(p) else (1, 0)
     arguments = dict(
         n=p.n, ih=p.src[1], iw=p.src[2], ic=p.ic, oh=p.dst[1], ow=p.dst[2], pad_h=p.low[1], pad_w=p.low[2], rows=rows,
         step=kernel.size - (kh - 1) * p.dilation[1], columns=columns, down=down, across=across, kw=kw, dilation_w=p.dilation[2],
@@ -148,7 +163,7 @@ def plan_fourier(problem: ConvolutionProblem, target: Target, epilogue: Epilogue
     )  # fmt: skip
     values = p.kernel[1] * p.kernel[2] * p.ic * p.oc
     weights_run = kw * p.ic * p.oc
-    packing = dict(values=values, run=weights_run, dilation=p.dilation[1], size=kernel.size)
+    packing = dict(values=values, line=line * p.ic * p.oc, run=weights_run, dilation=p.dilation[1], size=kernel.size)
     return FourierPlan(kernel, arguments, packing, 8 * kernel.size * weights_run, 4 * (sums_out + cut.together * run * row))
 
 
