@@ -1,4 +1,4 @@
-"""Convolution with few multiplications: Winograd's F(m, r) along the rows, the columns or both, stride 1; in three dimensions plane by plane."""
+"""Convolution with few multiplications: Winograd's F(m, r) along rows, columns or both, stride 1; the kernel's other taps summed directly."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from simplecell.engine.kernels.winograd_transforms import Transform
 class WinogradForward(Kernel):
     """A block of `block` tiles (of all images, so that small maps fill it) at a time, all in the thread's scratch, which stays in L2:
 
-    1. V[point][tile][kd · ic]: the tiles' inputs transformed, vectorised over channels, in each of the `kd` planes that a plane of outputs sees:
-       to the products, these are more channels. A tile that reaches over the edge is first copied with zeros.
+    1. V[point][tile][slices · ic]: the tiles' inputs transformed, vectorised over channels, in each of the places (`slices`, `shift_*` apart) that
+       the kernel's other taps look at: the planes of a volume, the rows above and below. To the products, these are more channels.
+       A tile that reaches over the edge is first copied with zeros.
     2. for each chunk of output channels, for each point: M[point][tile][oc] = V[point] · U[point], one small matrix product on the register tile;
     3. outputs = transform of M, epilogue, store; what lies outside the picture is not stored.
 
@@ -33,7 +34,7 @@ class WinogradForward(Kernel):
     tile: Tile
     epilogue: Epilogue = NO_EPILOGUE
     axes: str = "hw"
-    """the axes along which the kernel has more than one tap: `hw`, `h` or `w`"""
+    """along which the transform goes: `hw`, `h` or `w`"""
     lines: int = 1
     """cache lines of the next block's weights to fetch in each step of depth"""
 
@@ -58,7 +59,7 @@ NEAR = 4
 
 _ARGUMENTS = (
     "dst src weights scratch scratch_stride "
-    "n id ih iw ic od oh ow oc dst_pixel kd pad_d pad_h pad_w tiles_h tiles_w block parts chunks chunk_blocks "
+    "n id ih iw ic od oh ow oc dst_pixel slices shift_d shift_h shift_w pad_d pad_h pad_w tiles_h tiles_w block parts chunks chunk_blocks "
     "v_pixel v_point m_pixel m_point "  # strides in V and M, in values
     "ahead "  # values of weights to fetch in each step of depth; see `lines`
     "m_begin patch"  # where M and the copy of an edge tile begin, in values from V's begin
@@ -77,12 +78,13 @@ class _Winograd:
         self.v = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
         self.m, self.patch = e.at(self.v, e.index("m_begin")), e.at(self.v, e.index("patch"))
         self.ahead = e.index("ahead")
-        self.id, self.od, self.kd, self.pad_d = (e.index(a) for a in ("id", "od", "kd", "pad_d"))
+        self.id, self.od, self.slices, self.pad_d = (e.index(a) for a in ("id", "od", "slices", "pad_d"))
+        self.shifts = [e.index(f"shift_{axis}") for axis in "dhw"]
         t, axes = self.t, kernel.axes
         self.rows, self.out_rows = (t.points, t.outputs) if "h" in axes else (1, 1)
         self.columns, self.out_columns = (t.points, t.outputs) if "w" in axes else (1, 1)
         self.points = self.rows * self.columns
-        self.depth = self.kd * self.ic
+        self.depth = self.slices * self.ic
         self.operands = Operands.of(e, kernel.epilogue)
         self.width = kernel.tile.vectors * e.lanes
         self.chunk_blocks = e.index("chunk_blocks")
@@ -114,9 +116,11 @@ class _Winograd:
 
     def _inputs(self, begin: Index, count: Index) -> None:
         e, b = self.e, self.e.b
-        with e.loop(count, name="tile") as tile, e.loop(self.kd, name="plane", at_least_once=True) as d:
+        with e.loop(count, name="tile") as tile, e.loop(self.slices, name="slice", at_least_once=True) as d:
             plane, y, x = self._place(begin + tile.index)
-            z, y, x = plane % self.od - self.pad_d + d.index, y - self.pad_h, x - self.pad_w
+            z, y, x = (
+                start - pad + d.index * shift for start, pad, shift in zip((plane % self.od, y, x), (self.pad_d, self.pad_h, self.pad_w), self.shifts)
+            )
             exists = b.and_(z >= 0, z < self.id)
             inside = b.and_(b.and_(y >= 0, y + self.rows <= self.ih), b.and_(x >= 0, x + self.columns <= self.iw))
             inside = b.and_(inside, exists)

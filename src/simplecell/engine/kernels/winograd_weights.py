@@ -10,10 +10,15 @@ from simplecell.engine.emit import F64, Emitter, Value
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.winograd_transforms import Transform
 
+_SIZES = ("ic", "oc", "chunks", "chunk_blocks", "width")
+
 
 @dataclass(frozen=True)
 class WinogradWeights(Kernel):
-    """src `(kd, taps [, taps], ic, oc)` → dst `[chunk][point][block][kd · ic][width]`, zeros where there is no channel.
+    """src `(…, ic, oc)` → dst `[chunk][point][block][slices · ic][width]`, zeros where there is no channel.
+
+    Of the kernel's taps (numbered as they lie in src), slice s transforms those from s · slice_taps on that are `row_taps` (in two dimensions) and
+    `column_taps` apart.
 
     A chunk is `chunk_blocks` blocks of `width` output channels, a multiple of the vector. Computed in float64 and rounded once: the
     weights then add no more to the error than weights in float32 do anyway. Scaled: each weight times its output channel's `scale`
@@ -26,7 +31,7 @@ class WinogradWeights(Kernel):
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("dst", "src", *(("scale",) if self.scaled else ()), "kd", "ic", "oc", "chunks", "chunk_blocks", "width")
+        return ("dst", "src", *(("scale",) if self.scaled else ()), "slices", "slice_taps", "row_taps", "column_taps", *_SIZES)
 
     @property
     def name(self) -> str:
@@ -35,29 +40,31 @@ class WinogradWeights(Kernel):
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")
         scale = e.pointer("scale") if self.scaled else None
-        kd, ic, oc, chunks, chunk_blocks, width = (e.index(a) for a in self.arguments[-6:])
+        slices, slice_taps, row_taps, column_taps = (e.index(a) for a in ("slices", "slice_taps", "row_taps", "column_taps"))
+        ic, oc, chunks, chunk_blocks, width = (e.index(a) for a in _SIZES)
         taps, points, g = self.transform.taps, self.transform.points, self.transform.weights_matrix()
         first, last = e.my_share(chunks * chunk_blocks)
         with e.loop(last, start=first, name="block") as block:
             chunk, inner = block.index // chunk_blocks, block.index % chunk_blocks
-            with e.loop(kd * ic, name="ic") as row, e.loop(width, step=e.lanes, name="vector") as v:
+            with e.loop(slices * ic, name="ic") as row, e.loop(width, step=e.lanes, name="vector") as v:
                 channel = block.index * width + v.index
-                begin = row.index // ic * (ic * taps**self.dimensions) + row.index % ic
+                slice_, i = row.index // ic, row.index % ic
                 mask = e.mask(oc - channel)
                 factor = None if scale is None else e.load(scale, channel, mask=mask)
 
-                def tap(k: int) -> Value:
-                    value = e.load(src, (ic * k + begin) * oc + channel, mask=mask)  # noqa: B023
+                def tap(r: int, s: int) -> Value:
+                    at = slice_ * slice_taps + row_taps * r + column_taps * s  # noqa: B023
+                    value = e.load(src, (at * ic + i) * oc + channel, mask=mask)  # noqa: B023
                     value = value if factor is None else e.fmul(value, factor)  # noqa: B023
                     return e.b.fpext(value, e.vector(element=F64))
 
                 if self.dimensions == 1:
-                    out = _rows(e, g, [tap(k) for k in range(taps)])
+                    out = _rows(e, g, [tap(0, s) for s in range(taps)])
                 else:
-                    columns = [_rows(e, g, [tap(r * taps + s) for r in range(taps)]) for s in range(taps)]
+                    columns = [_rows(e, g, [tap(r, s) for r in range(taps)]) for s in range(taps)]
                     out = [x for a in range(points) for x in _rows(e, g, [columns[s][a] for s in range(taps)])]
                 for point, value in enumerate(out):
-                    to = ((chunk * len(out) + point) * chunk_blocks + inner) * kd * ic + row.index
+                    to = ((chunk * len(out) + point) * chunk_blocks + inner) * slices * ic + row.index
                     e.store(e.b.fptrunc(value, e.vector()), dst, to * width + v.index)
 
 

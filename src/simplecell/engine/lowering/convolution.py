@@ -206,12 +206,14 @@ def _lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reas
     _append(ctx, group, problem, reason, f"direct {plan.kernel.tile}", plan, PackConvolutionWeights(), oc=ctx.pixel_stride(group.output))
 
 
-def _winograd(transform: Transform) -> Algorithm:
+def _winograd(outputs: int, taps: int) -> Algorithm:
+    transform = Transform(outputs, taps)
+    name = f"winograd F({outputs},{taps})"
+
     def lower(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
         plan = plan_winograd(problem, transform, ctx.target, ctx.epilogue(group)[0], ctx.threads, ctx.weights_from_memory)
         _append(ctx, group, problem, reason, f"{name} {plan.kernel.tile}", plan, plan.weights, dst_pixel=ctx.pixel_stride(group.output))
 
-    name = f"winograd F({transform.outputs},{transform.taps})"
     return Algorithm(
         name,
         lambda problem, ctx: refusal(problem, transform, ctx.target, ctx.precision),
@@ -252,7 +254,7 @@ def _roots(ctx: Lowering, radices: tuple[int, ...]) -> tuple[Address, dict[str, 
 
 
 ALGORITHMS: tuple[Algorithm, ...] = (
-    *(_winograd(Transform(*size)) for size in ((4, 3), (2, 3), (6, 3), (4, 5), (2, 5), (2, 7))),
+    *(_winograd(*size) for size in ((4, 3), (2, 3), (6, 3), (4, 5), (2, 5), (2, 7))),
     Algorithm("direct", lambda problem, ctx: None, lambda problem, ctx: direct_cost(problem, ctx.target), _lower_direct),
     Algorithm(
         "planar", lambda problem, ctx: planar_refusal(problem, ctx.target), lambda problem, ctx: planar_cost(problem, ctx.target), _lower_planar

@@ -42,19 +42,41 @@ class WinogradPlan:
     scratch_bytes: int
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a kernel's taps fall to the transform and to direct sums: the transform goes along `axes`, in each of `slices` runs (or squares) of taps, whose
+    inputs lie `shift` (depth, height, width) apart. In the weights, slices lie `taps` apart, what the transform takes `row` and `column`."""
+
+    axes: str
+    slices: int
+    shift: tuple[int, int, int]
+    taps: int
+    row: int
+    column: int
+
+
+def form(p: ConvolutionProblem, t: Transform) -> Form | None:
+    """The form in which a transform computes a kernel, or None. (Squares along the rows only, each row of taps by itself, take more
+    multiplications and fewer weights than both ways; measured, they were never the fastest, not at 7×7 pixels of 512 channels either.)"""
+    (depth, height, width), r = p.kernel, t.taps
+    if (height, width) == (r, r):
+        return Form("hw", depth, (1, 0, 0), r * r, r, 1)
+    if depth == height == 1 and width % r == 0:
+        return Form("w", width // r, (0, 0, r), r, 0, 1)
+    if depth == width == 1 and height % r == 0:
+        return Form("h", height // r, (0, r, 0), r, 0, 1)
+    return None
+
+
 def refusal(problem: ConvolutionProblem, transform: Transform, target: Target, precision: str) -> str | None:
     """Why this transform cannot compute the problem, or None."""
-    p, taps = problem, transform.taps
+    p = problem
     if precision == "exact":
         return "precision is exact"
     if precision == "tight" and transform.points > TIGHT_POINTS:
         return "precision is tight"
-    if p.kernel[1:] not in ((taps, taps), (1, taps), (taps, 1)):
-        return f"the kernel is not {taps}×{taps}, nor {taps} in one dimension"
-    if p.kernel[0] > 1 and p.kernel[1:] != (taps, taps):
-        return "its planes are not square"
-    if any(k == 1 and low + high > 0 for k, low, high in zip(p.kernel, p.low, p.high)):
-        return "an axis that the kernel does not span is padded"
+    if form(p, transform) is None:
+        return f"the kernel is not made of {transform.taps}×{transform.taps} planes or of {transform.taps} taps in a row"
     if p.strides != (1, 1, 1) or p.dilation != (1, 1, 1):
         return "it has strides or dilation"
     if p.groups > 1:
@@ -88,29 +110,31 @@ def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, 
         from_memory: the weights of the whole network do not fit the shared cache, so these come from memory: with 7×7 pixels of 512 channels,
             F(2,3) takes 1.0 ms alone and 2.1 ms in ResNet-50, direct convolution 1.3 and 1.6.
     """
-    count, points = _counts(problem, transform)
-    lanes, ic, oc, l2 = target.lanes, problem.kernel[0] * problem.ic, problem.oc, target.l2
+    shape = form(problem, transform)
+    assert shape is not None
+    count, points = _counts(problem, transform, shape)
+    lanes, ic, oc, l2 = target.lanes, shape.slices * problem.ic, problem.oc, target.l2
     vectors = -(-oc // lanes)
     best: Blocking | None = None
-    outputs = _transforms(problem, transform, target, 0)
-    inputs = _transforms(problem, transform, target, 1) - outputs
+    outputs = _transforms(problem, transform, shape, target, 0)
+    inputs = _transforms(problem, transform, shape, target, 1) - outputs
     for tile, share in tiles(target).items():
         if tile.pixels > count or tile.vectors > vectors:
             continue
         width = tile.vectors * lanes
         blocks = -(-vectors // tile.vectors)
         u = 4 * points * ic * blocks * width
-        rows = -(-count // tile.pixels)  # of register tiles; the last block may be shorter
-        done = points * rows * tile.pixels * blocks * width
-        products = 2 * done * ic / (peak(target) * min(share, WIDEST) * PRODUCTS) + points * rows * blocks * TILE_NS
-        for k in range(1, rows + 1):
+        down = -(-count // tile.pixels)  # register tiles; the last block may be shorter
+        done = points * down * tile.pixels * blocks * width
+        products = 2 * done * ic / (peak(target) * min(share, WIDEST) * PRODUCTS) + points * down * blocks * TILE_NS
+        for k in range(1, down + 1):
             block = k * tile.pixels
             v, m = 4 * points * block * ic, 4 * points * block * width
             if k > 1 and v + m > 1.5 * l2:
                 break
             if block < min(LEAST_BLOCK, count):
                 continue
-            units = -(-rows // k)
+            units = -(-down // k)
             for parts in (1,) if even(units, threads) else (1, min(blocks, threads)):
                 for chunk_blocks in {-(-blocks // (parts * c)) for c in (1, 2, 4, 8, 16)}:
                     chunks = -(-blocks // chunk_blocks)
@@ -133,32 +157,39 @@ def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, 
     return best
 
 
-def _axes(p: ConvolutionProblem) -> str:
-    """The axes along which the kernel extends within a plane."""
-    return ("h" if p.kernel[1] > 1 else "") + ("w" if p.kernel[2] > 1 else "")
-
-
-def _counts(p: ConvolutionProblem, t: Transform) -> tuple[int, int]:
+def _counts(p: ConvolutionProblem, t: Transform, form: Form) -> tuple[int, int]:
     """Tiles in all, and points of a tile."""
-    axes = _axes(p)
-    down, across = (-(-size // t.outputs) if axis in axes else size for axis, size in zip("hw", p.dst[1:]))
-    return p.n * p.dst[0] * down * across, t.points ** len(axes)
+    down, across = _tiles(p, t, form)
+    return p.n * p.dst[0] * down * across, t.points ** len(form.axes)
 
 
-def _transforms(p: ConvolutionProblem, t: Transform, target: Target, parts: int) -> float:
-    """Nanoseconds in the transforms of inputs (once per part and plane) and outputs."""
-    count, points = _counts(p, t)
+def _tiles(p: ConvolutionProblem, t: Transform, form: Form) -> tuple[int, int]:
+    """of a plane, down and across"""
+    down, across = (-(-size // t.outputs) if axis in form.axes else size for axis, size in zip("hw", p.dst[1:]))
+    return down, across
+
+
+def _transforms(p: ConvolutionProblem, t: Transform, form: Form, target: Target, parts: int) -> float:
+    """Nanoseconds in the transforms of inputs (once per part and slice) and outputs."""
+    count, points = _counts(p, t, form)
     n = t.points if points > t.points else 6  # one dimension has no more values than registers
-    return count * points * (parts * p.kernel[0] * p.ic * SRC_NS[n] + p.oc * DST_NS[n]) / target.lanes
+    return count * points * (parts * form.slices * p.ic * SRC_NS[n] + p.oc * DST_NS[n]) / target.lanes
 
 
 def plan_winograd(
-    problem: ConvolutionProblem, transform: Transform, target: Target, epilogue: Epilogue, threads: int = 1, from_memory: bool = False
+    problem: ConvolutionProblem,
+    transform: Transform,
+    target: Target,
+    epilogue: Epilogue,
+    threads: int = 1,
+    from_memory: bool = False,
 ) -> WinogradPlan:
     """Kernels, arguments and sizes for a problem that `refusal` does not refuse."""
     p, lanes, t = problem, target.lanes, transform
-    axes, depth = _axes(p), p.kernel[0] * p.ic
-    _, points = _counts(p, t)
+    shape = form(p, t)
+    assert shape is not None
+    depth = shape.slices * p.ic
+    _, points = _counts(p, t, shape)
     cut = blocking(p, t, target, threads, from_memory)
     tile, block, chunk_blocks = cut.tile, cut.block, cut.chunk_blocks
     width = tile.vectors * lanes
@@ -168,21 +199,31 @@ def plan_winograd(
     v_point, m_point = block * v_pixel + lanes, block * chunk_blocks * width + lanes
     m_begin = points * v_point
     patch = m_begin + points * m_point
-    n, planes, height = (p.n, (p.src[0], p.dst[0]), (p.src[1], p.dst[1])) if "h" in axes else (p.n * p.dst[0] * p.dst[1], (1, 1), (1, 1))
+    tiles_h, tiles_w = _tiles(p, t, shape)
     arguments = dict(
-        n=n, id=planes[0], ih=height[0], iw=p.src[2], ic=p.ic, od=planes[1], oh=height[1], ow=p.dst[2], oc=p.oc, dst_pixel=p.oc,
-        kd=p.kernel[0], pad_d=p.low[0], pad_h=p.low[1], pad_w=p.low[2],
-        tiles_h=-(-p.dst[1] // t.outputs) if "h" in axes else 1, tiles_w=-(-p.dst[2] // t.outputs) if "w" in axes else p.dst[2],
+        n=p.n, id=p.src[0], ih=p.src[1], iw=p.src[2], ic=p.ic, od=p.dst[0], oh=p.dst[1], ow=p.dst[2], oc=p.oc, dst_pixel=p.oc,
+        slices=shape.slices, shift_d=shape.shift[0], shift_h=shape.shift[1], shift_w=shape.shift[2], pad_d=p.low[0], pad_h=p.low[1], pad_w=p.low[2],
+        tiles_h=tiles_h, tiles_w=tiles_w,
         block=block, parts=cut.parts, chunks=chunks, chunk_blocks=chunk_blocks,
         v_pixel=v_pixel, v_point=v_point, m_pixel=chunk_blocks * width, m_point=m_point, patch=patch, m_begin=m_begin,
     )  # fmt: skip
     packed_bytes = 4 * points * chunks * chunk_blocks * width * depth
     lines, arguments["ahead"] = fetch_ahead(tile, target, block // tile.pixels)
     return WinogradPlan(
-        WinogradForward(t, tile, epilogue, axes, lines),
+        WinogradForward(t, tile, epilogue, shape.axes, lines),
         arguments,
-        WinogradWeights(t, len(axes)),
-        dict(kd=p.kernel[0], ic=p.ic, oc=p.oc, chunks=chunks, chunk_blocks=chunk_blocks, width=width),
+        WinogradWeights(t, len(shape.axes)),
+        dict(
+            slices=shape.slices,
+            slice_taps=shape.taps,
+            row_taps=shape.row,
+            column_taps=shape.column,
+            ic=p.ic,
+            oc=p.oc,
+            chunks=chunks,
+            chunk_blocks=chunk_blocks,
+            width=width,
+        ),
         packed_bytes,
         4 * (patch + points * p.ic),
     )
