@@ -36,7 +36,9 @@ class WinogradForward(Kernel):
     axes: str = "hw"
     """along which the transform goes: `hw`, `h` or `w`"""
     lines: int = 1
-    """cache lines of the next block's weights to fetch in each step of depth"""
+    """cache lines of the next point's weights to fetch in each turn of the loop over depth"""
+    steps: int = 1
+    """of depth in a turn of that loop; slices · ic must be a multiple"""
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -45,7 +47,9 @@ class WinogradForward(Kernel):
     @property
     def name(self) -> str:
         words = (
-            f"winograd_forward_f32_{self.axes}_{self.transform}_{self.tile}" + (f"p{self.lines}" if self.lines > 1 else ""),
+            f"winograd_forward_f32_{self.axes}_{self.transform}_{self.tile}"
+            + (f"p{self.lines}" if self.lines > 1 else "")
+            + (f"u{self.steps}" if self.steps > 1 else ""),
             self.epilogue.name,
         )
         return "_".join(w for w in words if w)
@@ -61,7 +65,7 @@ _ARGUMENTS = (
     "dst src weights scratch scratch_stride "
     "n id ih iw ic od oh ow oc dst_pixel slices shift_d shift_h shift_w pad_d pad_h pad_w tiles_h tiles_w block parts chunks chunk_blocks "
     "v_pixel v_point m_pixel m_point "  # strides in V and M, in values
-    "ahead "  # values of weights to fetch in each step of depth; see `lines`
+    "ahead "  # values of weights to fetch in each turn of the loop over depth; see `lines`
     "m_begin patch"  # where M and the copy of an edge tile begin, in values from V's begin
 ).split()
 
@@ -177,7 +181,7 @@ class _Winograd:
                 with e.loop(self.chunk_blocks, carry=[*x.values, u, out_tile], name="block", at_least_once=True) as block:
                     far, w, out = block.values
                     ahead = Ahead(self.k.lines, far, self.ahead)
-                    acc = accumulate(e, tile, zeros(e, tile), here, self.v_pixel, w, self.depth, ahead, NEAR)
+                    acc = accumulate(e, tile, zeros(e, tile), here, self.v_pixel, w, self.depth, ahead, NEAR, self.k.steps)
                     block.carry([*acc[tile.accumulators :], e.at(w, self.depth * self.width), e.at(out, self.width)])
                     for q in range(tile.pixels):
                         for k in range(tile.vectors):

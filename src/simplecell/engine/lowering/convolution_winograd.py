@@ -208,9 +208,10 @@ def plan_winograd(
         v_pixel=v_pixel, v_point=v_point, m_pixel=chunk_blocks * width, m_point=m_point, patch=patch, m_begin=m_begin,
     )  # fmt: skip
     packed_bytes = 4 * points * chunks * chunk_blocks * width * depth
-    lines, arguments["ahead"] = fetch_ahead(tile, target, block // tile.pixels)
+    steps = 1 if depth % 2 else 2
+    lines, arguments["ahead"] = fetch_ahead(tile, target, block // tile.pixels, steps)
     return WinogradPlan(
-        WinogradForward(t, tile, epilogue, shape.axes, lines),
+        WinogradForward(t, tile, epilogue, shape.axes, lines, steps),
         arguments,
         WinogradWeights(t, len(shape.axes)),
         dict(
