@@ -269,7 +269,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     Algorithm(
         "spectral",
         lambda problem, ctx: spectral_refusal(problem, ctx.target, ctx.precision),
-        lambda problem, ctx: spectral_cost(problem, ctx.target),
+        lambda problem, ctx: spectral_cost(problem, ctx.target, ctx.weights_from_memory),
         _lower_spectral,
         lambda problem, ctx: spectral_weights_cost(problem, ctx.target),
     ),

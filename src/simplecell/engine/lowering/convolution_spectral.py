@@ -12,6 +12,7 @@ from simplecell.engine.kernels.convolution_spectral import ConvolutionSpectral
 from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, peak
 from simplecell.engine.lowering.convolution_fourier import FAR_NS, FARTHER_NS, RADICES, WEIGHTS_NS, odd_lines
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.engine.lowering.convolution_winograd import MEMORY_BYTES_PER_NS
 from simplecell.engine.target import Target
 
 LEAST_TAPS = 5
@@ -119,9 +120,12 @@ def plan_spectral(problem: ConvolutionProblem, target: Target, epilogue: Epilogu
     return SpectralPlan(kernel, arguments, packing, 8 * size * run * half, scratch)
 
 
-def spectral_cost(problem: ConvolutionProblem, target: Target) -> float:
-    """Predicted nanoseconds on one thread."""
-    return max(blocking(problem, target).cost, problem.nbytes / BYTES_PER_NS)
+def spectral_cost(problem: ConvolutionProblem, target: Target, from_memory: bool = False) -> float:
+    """Predicted nanoseconds on one thread. from_memory: the transformed weights, several times the bytes of the others, come from there in each run."""
+    p, cut = problem, blocking(problem, target)
+    width = cut.vectors * target.lanes
+    weights = 8 * prod(cut.radices) * p.strides[2] * p.ic * -(-p.oc // (2 * width)) * width
+    return max(cut.cost + (weights / MEMORY_BYTES_PER_NS if from_memory else 0.0), p.nbytes / BYTES_PER_NS)
 
 
 def spectral_weights_cost(problem: ConvolutionProblem, target: Target) -> float:
