@@ -18,6 +18,7 @@ import llvmlite.ir as ir
 from simplecell.engine.emit import F32, I32, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
+from simplecell.engine.kernels.tile import LINE, fetch
 from simplecell.engine.kernels.window import (
     EXTENTS,
     STRIDES,
@@ -117,7 +118,17 @@ class DepthwiseForward(Kernel):
 
             over_channels(e, *row.channels, self.ragged, channels)
 
+        def fetch_weights(row: Row) -> None:
+            """Ask for the weights of a block all at once. In a network they come from far, and the loop over channels asks for them line by
+            line in kh · kw places: 5×5 at 7×7×1152 takes 23 µs there instead of 31."""
+            begin, end = row.channels
+            with e.loop(s.kh, name="far") as tap, e.loop(end, begin, LINE, name="line") as c:
+                for k in range(self.columns.taps):
+                    fetch(e, e.at(weights, tap.index * w_row + w_column * k + c.index))
+
         with s.over_rows(self.together) as row:
+            with e.when(row.row.equals(0)):
+                fetch_weights(row)
             over_tiles(e, self.columns, s.ow, lambda tile: tile_of_row(row, tile))
 
 
