@@ -100,33 +100,31 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
 def direct_tile(p: ConvolutionProblem, target: Target) -> Tile:
     """The register tile, by `best_tile` with corrections for what its inner loop does not show.
 
-    Measured on whole layers, weights from memory as in a network, 32 registers of 16 lanes, GFLOP/s:
+    Measured on whole layers, weights from memory as in a network, 32 registers of 16 lanes, two steps in a turn, GFLOP/s:
 
-                                  14×2   9×3   6×4
-        64→256, 3136 pixels        145   142   159
-        256→64, 3136 pixels        150     -   159
-        128→512, 784 pixels        149   150   155
-        512→128, 784 pixels        163   151   164
-        256→1024, 196 pixels       155   156   153
-        384→64, 196 pixels         166     -   148
-        96→576, 196 pixels         171   176   171
-        24→144, 3136 pixels        130   149     -
+                                  14×2   9×3   7×3   6×4
+        64→256, 3136 pixels        155   143   144   165
+        256→64, 3136 pixels        167     -     -   174
+        512→128, 784 pixels        177   155   159   182
+        256→1024, 196 pixels       163   158   157   169
+        384→64, 196 pixels         172     -     -   157
+        384→96, 196 pixels         180   173   175     -
+        24→144, 3136 pixels        137   159   159     -
+        2048→512, 49 pixels        141   134   142   128
 
-    Loads draw power: when the clock is high, a loop with more than 0.46 of them for each multiplication is held back by 6 to 10%, which
-    hits 14×2 (0.57) and 7×3 (0.48) and spares 9×3 (0.44) and 6×4 (0.42). But 6×4 reads most weights, so they must stay in L1, or
-    nearly, and be few against the pixels.
+    6×4 has the fewest loads for each multiplication (0.42; 14×2: 0.57, which at a high clock is held back by its power), but reads
+    most weights: many passes must share a block of them, and the first block, which nobody fetched, must be one of many.
     """
     merged = merged_groups(p, target.lanes)
     vectors, depth = -(-p.oc // p.groups * merged // target.lanes), p.taps * p.ic // p.groups * merged
     corrections: dict[Tile, float] = {}
     if target.registers >= 32:
-        corrections = {t: 0.96 for t in tiles(target) if t.vectors == 2}
-        corrections[Tile(7, 3)] = 0.97
-        resident = 4 * depth * _MOST_WEIGHTS.vectors * target.lanes <= 1.5 * target.l1
-        corrections[_MOST_WEIGHTS] = 1.03 if resident and p.pixels >= 400 else 0.92
+        block = 4 * depth * _MOST_WEIGHTS.vectors * target.lanes
+        shared = p.pixels >= 400 or (p.pixels >= 150 and vectors >= 4 * _MOST_WEIGHTS.vectors)
+        corrections = {Tile(10, 2): 0.96, Tile(7, 3): 0.97, _MOST_WEIGHTS: 1.05 if shared and block <= target.l2 // 8 else 0.92}
     for t in tiles(target):
         if not p.padded and _conflict(p, t, target):  # it would have to copy
-            corrections[t] = 0.96 * corrections.get(t, 1.0)
+            corrections[t] = 0.92 * corrections.get(t, 1.0)
     return best_tile(target, vectors, p.dst[2], corrections)
 
 
