@@ -19,7 +19,7 @@ from keras.src.backend import config
 from keras.src.trainers import trainer as base_trainer
 from keras.src.trainers.data_adapters import array_slicing, data_adapter_utils
 from keras.src.utils import traceback_utils
-from keras.src.utils.python_utils import pythonify_logs
+from keras.src.utils.python_utils import is_default, pythonify_logs
 
 from simplecell.keras_backend.batches import Batches
 from simplecell.keras_backend.conversion import convert_to_tensor, is_tensor
@@ -330,7 +330,7 @@ class NumpyTrainer(base_trainer.Trainer):
     def _callback_list(self, callbacks: Any, verbose: Any, batches: Batches, epochs: int = 1, add_history: bool = False) -> Any:
         if isinstance(callbacks, callbacks_module.CallbackList):
             return callbacks
-        return callbacks_module.CallbackList(
+        made = callbacks_module.CallbackList(
             callbacks,
             add_history=add_history,
             add_progbar=verbose != 0,
@@ -339,6 +339,13 @@ class NumpyTrainer(base_trainer.Trainer):
             steps=batches.num_batches,
             model=self,
         )
+        if all(is_default(getattr(c, hook)) for c in made.callbacks for hook in _BATCH_ENDS):
+            # Keras would start a thread for each call, and hand it the end of each batch: for nobody.
+            made._async_train = made._async_test = made._async_predict = False
+        return made
+
+
+_BATCH_ENDS = ("on_batch_end", "on_train_batch_end", "on_test_batch_end", "on_predict_batch_end")
 
 
 def _batch_size(x: Any) -> int:

@@ -199,3 +199,21 @@ def test_models_in_threads() -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_calls_whose_batches_nobody_watches_start_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a thread for callbacks")
+
+    class Epochs(keras.callbacks.Callback):
+        seen = 0
+
+        def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+            Epochs.seen += 1
+
+    model = network()
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor", refuse)
+    model.predict(X, verbose=0)
+    model.evaluate(X, Y, verbose=0)
+    history = model.fit(X, Y, epochs=2, verbose=0, callbacks=[Epochs()])
+    assert Epochs.seen == 2 and len(history.history["loss"]) == 2
