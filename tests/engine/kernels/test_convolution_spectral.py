@@ -72,4 +72,4 @@ def test_what_it_cannot_do_is_refused() -> None:
     assert "dilation" in str(why(Case((1, 900, 4), (30,), 64, dilation=2)))
     assert "channels" in str(why(Case((1, 900, 4), (30,), 3)))
     assert "short" in str(why(Case((1, 900, 4), (30,), 64, 9)))
-    assert "many" in str(why(Case((1, 900, 512), (30,), 1024)))
+    assert "many" in str(why(Case((1, 900, 512), (30,), 2048)))
