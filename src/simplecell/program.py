@@ -22,6 +22,8 @@ class CompiledModel:
         self.model, self.threads, self.precision, self.tune = model, threads, precision, tune
         self.batch_size = batch_size
         self._programs: dict[Any, StepProgram] = {}
+        self._usual: dict[tuple[int, ...], tuple[StepProgram, np.dtype[Any], tuple[int, ...], np.dtype[Any]]] = {}
+        """of one input and one output, by the input's shape: the program, and what fits it"""
         self._specs = _input_specs(model)
         if batch_size is not None:
             self._program(self._zeros(batch_size))
@@ -37,6 +39,22 @@ class CompiledModel:
         Raises:
             ValueError: for a wrong number of inputs, rank, size or an `out` that does not fit.
         """
+        # One array to one array, the usual case of a layer or network in a loop, in as little Python as can be: it is 3 µs of 50.
+        usual = self._usual.get(x.shape) if type(x) is np.ndarray and type(out) is np.ndarray else None
+        if usual is not None:
+            program, dtype, out_shape, out_dtype = usual
+            flags = out.flags
+            if (
+                x.dtype == dtype
+                and x.flags.c_contiguous
+                and out.shape == out_shape
+                and out.dtype == out_dtype
+                and flags.c_contiguous
+                and flags.writeable
+            ):
+                program.refresh()
+                program.executable((x,), (out,))
+                return out
         several = isinstance(x, (list, tuple))
         arrays = [self._checked(i, a) for i, a in enumerate(x if several else (x,))]
         if len(arrays) != len(self._specs):
@@ -47,7 +65,8 @@ class CompiledModel:
         results = list(out) if isinstance(out, (list, tuple)) else [out]
         # An array's dtype against a dtype: the name of a dtype takes 3 µs, as long as all the rest of a call.
         fits = len(results) == len(program.results) and all(
-            a.shape == shape and a.dtype == dtype and a.flags.c_contiguous and a.flags.writeable for a, (shape, dtype) in zip(results, program.results)
+            a.shape == shape and a.dtype == dtype and a.flags.c_contiguous and a.flags.writeable
+            for a, (shape, dtype) in zip(results, program.results)
         )
         if not fits:
             specs = [t.spec for t in program.graph.outputs]
@@ -73,7 +92,9 @@ class CompiledModel:
         if self.model is None:
             return
         if not self._programs:
-            raise ValueError("freeze: the program has not been built for any batch size yet. Give `batch_size` to `compile`, or call it on data first.")
+            raise ValueError(
+                "freeze: the program has not been built for any batch size yet. Give `batch_size` to `compile`, or call it on data first."
+            )
         self.model = None
         for program in self._programs.values():
             program.detach()
@@ -143,6 +164,8 @@ class CompiledModel:
             with tuning(self.tune):
                 program = trace_step(lambda d: self.model(d, training=False), data, threads=self.threads, precision=self.precision)
             self._programs[key] = program
+            if len(arrays) == len(program.results) == 1:
+                self._usual[arrays[0].shape] = (program, self._specs[0][1], *program.results[0])
         return program
 
 

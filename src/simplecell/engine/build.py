@@ -59,14 +59,14 @@ class Executable:
         self._bound.freeze(parameters, self._prepared)
         self._prepared = True
 
-    def __call__(self, inputs: Sequence[np.ndarray], out: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
+    def __call__(self, inputs: Sequence[np.ndarray], out: Sequence[np.ndarray] | None = None) -> Sequence[np.ndarray]:
         """Run on arrays of exactly the placeholders' shapes and dtypes (C-contiguous, aligned, native endian)."""
         if self.program is None:
             return self._by_reference(inputs, out)
         if not self._prepared:
             self._bound.prepare(self._parameters)
             self._prepared = True
-        outputs = [np.empty(s.shape, d) for s, d in zip(self._specs, self._dtypes)] if out is None else list(out)
+        outputs: Sequence[np.ndarray] = [np.empty(s.shape, d) for s, d in zip(self._specs, self._dtypes)] if out is None else out
         self._bound.run(inputs, outputs)
         return outputs
 
