@@ -121,7 +121,7 @@ def direct_tile(p: ConvolutionProblem, target: Target) -> Tile:
     if target.registers >= 32:
         block = 4 * depth * _MOST_WEIGHTS.vectors * target.lanes
         shared = p.pixels >= 400 or (p.pixels >= 150 and vectors >= 4 * _MOST_WEIGHTS.vectors)
-        corrections = {Tile(10, 2): 0.96, Tile(7, 3): 0.97, _MOST_WEIGHTS: 1.05 if shared and block <= target.l2 // 8 else 0.92}
+        corrections = {Tile(10, 2): 0.96, Tile(7, 3): 0.97, _MOST_WEIGHTS: 1.05 if shared and block <= target.l2 // 4 else 0.92}
     for t in tiles(target):
         if not p.padded and _conflict(p, t, target):  # it would have to copy
             corrections[t] = 0.92 * corrections.get(t, 1.0)
