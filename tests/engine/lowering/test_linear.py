@@ -10,7 +10,11 @@ import pytest
 from simplecell import ops
 from simplecell.engine.expression import NO_EPILOGUE
 from simplecell.engine.lowering.linear import Axis, Product, joined_axes, matmul_tile, plan_matmul
+from simplecell.engine.plan import plan
+from simplecell.engine.runtime import Bound
 from simplecell.engine.target import target
+from simplecell.graph.graph import Graph
+from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec
 from simplecell.ops.linear import MatMul
 from tests.engine.harness import available_targets
@@ -111,3 +115,23 @@ def test_tiles_fit() -> None:
         for m, n in [(1, 1), (3, 1000), (128, 10), (128, 512), (13, 64)]:
             tile = matmul_tile(t, m, n)
             assert tile.pixels <= m and (tile.vectors - 1) * t.lanes < n
+
+
+@pytest.mark.parametrize("on", available_targets())
+@pytest.mark.parametrize("m", [1, 3, 5, 12])
+def test_few_rows_by_parameters_are_a_pointwise_convolution_with_the_same_bits(m: int, on: str) -> None:
+    a, b, c = normal(m, m, 301), normal(m + 20, 301, 263), normal(m + 40, 263)
+    results = []
+    for role in ("parameter", "input"):
+        x, w, bias = (placeholder(Spec(v.shape), "", r) for v, r in ((a, "input"), (b, role), (c, role)))
+        graph = Graph.of([x, w, bias], [ops.relu(ops.add(ops.matmul(x, w), bias))])
+        for threads in (1, 2):
+            program = plan(graph, target(on), threads, "fast")
+            assert program.run[-1].algorithm.startswith("direct") == (role == "parameter" and m > 1)
+            bound = Bound(program, target(on), threads)
+            bound.prepare([b, c] if role == "parameter" else [])
+            y = np.empty((m, 263), np.float32)
+            bound.run([a] if role == "parameter" else [a, b, c], [y])
+            results.append(y)
+    np.testing.assert_allclose(results[0], np.maximum(a @ b + c, 0), rtol=1e-4, atol=1e-4)
+    assert len({y.tobytes() for y in results}) == 1

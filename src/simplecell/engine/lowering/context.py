@@ -68,6 +68,7 @@ class Lowering:
         self._addresses: dict[Tensor, Address] = {}
         self._once: dict[Hashable, Any] = {}
         self._scratch = self._buffer(Buffer("scratch", 0)).buffer
+        self._changing: set[Tensor] = set()
         self._decided: dict[Hashable, Any] = {}
         self._whole: dict[Tensor, Tensor] = {}
         self._label = ""
@@ -115,6 +116,15 @@ class Lowering:
         """The tensor in whose memory it is placed; itself if it is not placed."""
         place = self._places.get(tensor)
         return tensor if place is None else place.whole
+
+    def given(self, tensor: Tensor) -> bool:
+        """Does it depend on parameters and constants alone?"""
+        if not self._changing:
+            self._changing = {t for t in self.graph.inputs if isinstance(t.node.op, Placeholder) and t.node.op.role != "parameter"}
+            for node in self.graph.nodes:
+                if not self._changing.isdisjoint(node.inputs):
+                    self._changing.update(node.outputs)
+        return self.whole(tensor) not in self._changing
 
     def whole(self, tensor: Tensor) -> Tensor:
         """The tensor for the whole batch, where `tensor` is that for some of its images: what decides about bits must not depend on their number."""

@@ -201,7 +201,8 @@ def _channels_scaled(ctx: Lowering, weights: Tensor) -> tuple[Tensor, Tensor] | 
     return w, s
 
 
-def _lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
+def lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
+    """Direct convolution of the anchor's inputs; `problem` says what they are."""
     plan = plan_direct(problem, ctx.target, ctx.epilogue(group)[0], ctx.threads)
     _append(ctx, group, problem, reason, f"direct {plan.kernel.tile}", plan, PackConvolutionWeights(), oc=ctx.pixel_stride(group.output))
 
@@ -255,7 +256,7 @@ def _roots(ctx: Lowering, radices: tuple[int, ...]) -> tuple[Address, dict[str, 
 
 ALGORITHMS: tuple[Algorithm, ...] = (
     *(_winograd(*size) for size in ((4, 3), (2, 3), (6, 3), (4, 5), (2, 5), (2, 7))),
-    Algorithm("direct", lambda problem, ctx: None, lambda problem, ctx: direct_cost(problem, ctx.target), _lower_direct),
+    Algorithm("direct", lambda problem, ctx: None, lambda problem, ctx: direct_cost(problem, ctx.target), lower_direct),
     Algorithm(
         "planar", lambda problem, ctx: planar_refusal(problem, ctx.target), lambda problem, ctx: planar_cost(problem, ctx.target), _lower_planar
     ),
