@@ -101,11 +101,6 @@ class Variable(KerasVariable):
         self._value = owned(value)
 
     def _convert_to_tensor(self, value: Any, dtype: Any = None) -> Any:
-        if hasattr(value, "read_direct") and value.dtype == self._dtype and value.nbytes >= LARGE:  # of h5py, in a file
-            pages: np.ndarray = np.ndarray(value.shape, value.dtype, _pages(value.nbytes))
-            value.read_direct(pages)
-            pages.flags.writeable = False  # ours: it need not be copied once more
-            return pages
         return convert_to_tensor(value, dtype=dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
