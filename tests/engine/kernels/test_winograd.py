@@ -48,7 +48,7 @@ def result(
     t = target(name)
     plan = plan_winograd(problem, transform, replace(t, l2=l2), epilogue)
     packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
-    run(plan.weights, threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+    run(plan.packer, threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
     dst = guarded(np.full(op.output_spec(*map(spec_of, (src, weights))).shape, np.nan, np.float32), end)
     stride = -(-plan.scratch_bytes // 64) * 64
     at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}

@@ -11,24 +11,22 @@ import numpy as np
 
 from simplecell.engine import tune
 from simplecell.engine.fuse import Group
-from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_planar import PackPlanarWeights
-from simplecell.engine.kernels.convolution_spectral import SpectralWeights
 from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
 from simplecell.engine.kernels.fourier_transforms import roots_and_order, twiddles
-from simplecell.engine.kernels.fourier_weights import FourierWeights
 from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.kernels.winograd_weights import WinogradWeights
 from simplecell.engine.lowering.context import Lowering, Refused, lowers
-from simplecell.engine.lowering.convolution_direct import DirectPlan, direct_cost, plan_direct
-from simplecell.engine.lowering.convolution_fourier import FourierPlan, fourier_cost, fourier_weights_cost, plan_fourier
+from simplecell.engine.lowering.convolution_direct import direct_cost, plan_direct
+from simplecell.engine.lowering.convolution_fourier import fourier_cost, fourier_weights_cost, plan_fourier
 from simplecell.engine.lowering.convolution_fourier import refusal as fourier_refusal
-from simplecell.engine.lowering.convolution_planar import PlanarPlan, plan_planar, planar_cost
+from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
+from simplecell.engine.lowering.convolution_planar import plan_planar, planar_cost
 from simplecell.engine.lowering.convolution_planar import refusal as planar_refusal
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
-from simplecell.engine.lowering.convolution_spectral import SpectralPlan, plan_spectral, spectral_cost, spectral_weights_cost
+from simplecell.engine.lowering.convolution_spectral import plan_spectral, spectral_cost, spectral_weights_cost
 from simplecell.engine.lowering.convolution_spectral import refusal as spectral_refusal
-from simplecell.engine.lowering.convolution_winograd import WinogradPlan, plan_winograd, refusal, winograd_cost
+from simplecell.engine.lowering.convolution_winograd import plan_winograd, refusal, winograd_cost
 from simplecell.engine.program import Address
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Node, Placeholder, Tensor, placeholder
@@ -154,19 +152,19 @@ def _alone(problem: ConvolutionProblem, ctx: Lowering, group: Group, algorithm: 
 
 def _append(
     ctx: Lowering, group: Group, problem: ConvolutionProblem, reason: str, name: str,
-    plan: DirectPlan | WinogradPlan | PlanarPlan | FourierPlan | SpectralPlan, packer: Kernel, **more: Any,
+    plan: ConvolutionPlan[Any], **more: Any,
 ) -> None:  # fmt: skip
     """The step that packs the weights (once for all that pack them alike) and the one that convolves; `more` arguments override the plan's."""
     src, weights = group.anchor.inputs
 
     def pack() -> Address:
         packed = ctx.temporary(plan.packed_bytes)
-        what = "transform weights" if isinstance(plan, (WinogradPlan, FourierPlan, SpectralPlan)) else "pack weights"
-        kernel: Kernel = packer
+        what = "pack weights" if isinstance(plan.packer, (PackConvolutionWeights, PackPlanarWeights)) else "transform weights"
+        kernel = plan.packer
         sources: dict[str, Any] = {"src": ctx.address(weights)}
         product = _channels_scaled(ctx, weights)
-        if product is not None and isinstance(packer, (PackConvolutionWeights, WinogradWeights)):
-            kernel = replace(packer, scaled=True)
+        if product is not None and isinstance(kernel, (PackConvolutionWeights, WinogradWeights)):
+            kernel = replace(kernel, scaled=True)
             sources = {"src": ctx.address(product[0]), "scale": ctx.address(product[1])}
         ctx.step(kernel, algorithm=what, nbytes=2 * plan.packed_bytes, dst=packed, **sources, **plan.packing)
         return packed
@@ -183,7 +181,7 @@ def _append(
         nbytes=problem.nbytes,
         dst=ctx.address(group.output),
         src=ctx.address(src),
-        weights=ctx.once((weights, packer, *plan.packing.values()), pack),
+        weights=ctx.once((weights, plan.packer, *plan.packing.values()), pack),
         **arguments,
     )
 
@@ -204,7 +202,7 @@ def _channels_scaled(ctx: Lowering, weights: Tensor) -> tuple[Tensor, Tensor] | 
 def lower_direct(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
     """Direct convolution of the anchor's inputs; `problem` says what they are."""
     plan = plan_direct(problem, ctx.target, ctx.epilogue(group)[0], ctx.threads)
-    _append(ctx, group, problem, reason, f"direct {plan.kernel.tile}", plan, PackConvolutionWeights(), oc=ctx.pixel_stride(group.output))
+    _append(ctx, group, problem, reason, f"direct {plan.kernel.tile}", plan, oc=ctx.pixel_stride(group.output))
 
 
 def _winograd(outputs: int, taps: int) -> Algorithm:
@@ -213,7 +211,7 @@ def _winograd(outputs: int, taps: int) -> Algorithm:
 
     def lower(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
         plan = plan_winograd(problem, transform, ctx.target, ctx.epilogue(group)[0], ctx.threads, ctx.weights_from_memory)
-        _append(ctx, group, problem, reason, f"{name} {plan.kernel.tile}", plan, plan.weights, dst_pixel=ctx.pixel_stride(group.output))
+        _append(ctx, group, problem, reason, f"{name} {plan.kernel.tile}", plan, dst_pixel=ctx.pixel_stride(group.output))
 
     return Algorithm(
         name,
@@ -226,14 +224,14 @@ def _winograd(outputs: int, taps: int) -> Algorithm:
 def _lower_planar(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
     plan = plan_planar(problem, ctx.target, ctx.epilogue(group)[0])
     k = plan.kernel
-    _append(ctx, group, problem, reason, f"planar {k.vectors}x{k.rows}x{k.channels}", plan, PackPlanarWeights())
+    _append(ctx, group, problem, reason, f"planar {k.vectors}x{k.rows}x{k.channels}", plan)
 
 
 def _lower_fourier(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
     plan = plan_fourier(problem, ctx.target, ctx.epilogue(group)[0])
     factors, constants = _roots(ctx, plan.kernel.radices)
     plan = replace(plan, packing=plan.packing | constants)
-    _append(ctx, group, problem, reason, f"fourier {plan.kernel.size}", plan, FourierWeights(), twiddles=factors)
+    _append(ctx, group, problem, reason, f"fourier {plan.kernel.size}", plan, twiddles=factors)
 
 
 def _lower_spectral(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
@@ -241,7 +239,7 @@ def _lower_spectral(problem: ConvolutionProblem, ctx: Lowering, group: Group, re
     factors, constants = _roots(ctx, plan.kernel.radices)
     plan = replace(plan, packing=plan.packing | constants)
     more = dict(twiddles=factors, dst_pixel=ctx.pixel_stride(group.output))
-    _append(ctx, group, problem, reason, f"spectral {plan.kernel.size}", plan, SpectralWeights(), **more)
+    _append(ctx, group, problem, reason, f"spectral {plan.kernel.size}", plan, **more)
 
 
 def _roots(ctx: Lowering, radices: tuple[int, ...]) -> tuple[Address, dict[str, Address]]:

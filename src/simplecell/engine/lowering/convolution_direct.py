@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import gcd
-from typing import Any
 
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.convolution_direct import ConvolutionDirect
+from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
 from simplecell.engine.kernels.tile import LINE, Tile, best_tile, tiles
+from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
@@ -22,18 +22,6 @@ def peak(target: Target) -> float:
     return 3.0 * 2 * 2 * target.lanes * wide * (1.0 if target.fma else 0.5)
 
 
-@dataclass(frozen=True)
-class DirectPlan:
-    """Kernel and integer arguments; addresses are the caller's to add."""
-
-    kernel: ConvolutionDirect
-    arguments: dict[str, int]
-    packing: dict[str, Any]
-    """arguments of the kernel that packs the weights"""
-    packed_bytes: int
-    scratch_bytes: int
-
-
 def merged_groups(problem: ConvolutionProblem, lanes: int) -> int:
     """How many groups to treat as one, so that their output channels fill a vector."""
     oc = problem.oc // problem.groups
@@ -42,7 +30,7 @@ def merged_groups(problem: ConvolutionProblem, lanes: int) -> int:
     return max(m for m in range(1, lanes // oc + 1) if problem.groups % m == 0)
 
 
-def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1) -> DirectPlan:
+def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1) -> ConvolutionPlan[ConvolutionDirect]:
     """Kernel, arguments and sizes. `threads` only moves the borders between blocks, never a sum."""
     p, lanes = problem, target.lanes
     (id_, ih, iw), (od, oh, ow), (kd, kh, kw) = p.src, p.dst, p.kernel
@@ -94,7 +82,7 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
     steps = 1 if arguments["run"] % 2 else 2
     lines, arguments["ahead"] = fetch_ahead(tile, target, passes, steps)
     kernel = ConvolutionDirect(tile, epilogue, copy, lines=lines, steps=steps, partial=partial)
-    return DirectPlan(kernel, arguments, packing, packed_bytes, scratch)
+    return ConvolutionPlan(kernel, arguments, PackConvolutionWeights(), packing, packed_bytes, scratch)
 
 
 def direct_tile(p: ConvolutionProblem, target: Target) -> Tile:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import prod
-from typing import Any
 
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.convolution_fourier import ConvolutionFourier
+from simplecell.engine.kernels.fourier_weights import FourierWeights
 from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, peak
+from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
@@ -30,15 +31,6 @@ WEIGHTS_NS = 3.0
 """of the weights' transform, for each frequency, tap and vector of values in float64"""
 SHARE, GROUPS_SHARE = 0.75, 0.85
 """of the multipliers' peak, in the sums along the row, without and with groups of taps"""
-
-
-@dataclass(frozen=True)
-class FourierPlan:
-    kernel: ConvolutionFourier
-    arguments: dict[str, Any]
-    packing: dict[str, Any]
-    packed_bytes: int
-    scratch_bytes: int
 
 
 def refusal(problem: ConvolutionProblem, target: Target, precision: str) -> str | None:
@@ -141,7 +133,7 @@ def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
     return best
 
 
-def plan_fourier(problem: ConvolutionProblem, target: Target, epilogue: Epilogue) -> FourierPlan:
+def plan_fourier(problem: ConvolutionProblem, target: Target, epilogue: Epilogue) -> ConvolutionPlan[ConvolutionFourier]:
     """Kernel, arguments and sizes for a problem that `refusal` does not refuse."""
     p, lanes = problem, target.lanes
     cut = blocking(p, target)
@@ -164,7 +156,7 @@ def plan_fourier(problem: ConvolutionProblem, target: Target, epilogue: Epilogue
     values = p.kernel[1] * p.kernel[2] * p.ic * p.oc
     weights_run = kw * p.ic * p.oc
     packing = dict(values=values, line=line * p.ic * p.oc, run=weights_run, dilation=p.dilation[1], size=kernel.size)
-    return FourierPlan(kernel, arguments, packing, 8 * kernel.size * weights_run, 4 * (sums_out + cut.together * run * row))
+    return ConvolutionPlan(kernel, arguments, FourierWeights(), packing, 8 * kernel.size * weights_run, 4 * (sums_out + cut.together * run * row))
 
 
 def odd_lines(values: int) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from simplecell.engine.expression import Epilogue
-from simplecell.engine.kernels.convolution_planar import ConvolutionPlanar
+from simplecell.engine.kernels.convolution_planar import ConvolutionPlanar, PackPlanarWeights
 from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, peak
+from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
@@ -31,15 +31,6 @@ def refusal(problem: ConvolutionProblem, target: Target) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class PlanarPlan:
-    kernel: ConvolutionPlanar
-    arguments: dict[str, int]
-    packing: dict[str, Any]
-    packed_bytes: int
-    scratch_bytes: int
-
-
 def tile(problem: ConvolutionProblem, target: Target) -> tuple[int, int]:
     """(vectors, rows): rows share inputs, which pays if the zeros between their weights are few; vectors fill the registers."""
     p = problem
@@ -54,7 +45,7 @@ def tile(problem: ConvolutionProblem, target: Target) -> tuple[int, int]:
     return vectors, rows
 
 
-def plan_planar(problem: ConvolutionProblem, target: Target, epilogue: Epilogue) -> PlanarPlan:
+def plan_planar(problem: ConvolutionProblem, target: Target, epilogue: Epilogue) -> ConvolutionPlan[ConvolutionPlanar]:
     """Kernel, arguments and sizes."""
     p = problem
     vectors, rows = tile(p, target)
@@ -67,7 +58,7 @@ def plan_planar(problem: ConvolutionProblem, target: Target, epilogue: Epilogue)
     )  # fmt: skip
     packing: dict[str, Any] = dict(kd=kd, kh=kh, kw=kw, ic=p.ic, oc=p.oc, rows=rows)
     kernel = ConvolutionPlanar(vectors, rows, p.oc, p.ic == 1, epilogue)
-    return PlanarPlan(kernel, arguments, packing, 4 * kd * read * p.ic * kw * rows * p.oc, 4 * kd * read * p.ic * segment)
+    return ConvolutionPlan(kernel, arguments, PackPlanarWeights(), packing, 4 * kd * read * p.ic * kw * rows * p.oc, 4 * kd * read * p.ic * segment)
 
 
 def planar_cost(problem: ConvolutionProblem, target: Target) -> float:

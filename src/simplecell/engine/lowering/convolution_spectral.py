@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import prod
-from typing import Any
 
 from simplecell.engine.expression import Epilogue
-from simplecell.engine.kernels.convolution_spectral import ConvolutionSpectral
+from simplecell.engine.kernels.convolution_spectral import ConvolutionSpectral, SpectralWeights
 from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, peak
 from simplecell.engine.lowering.convolution_fourier import RADICES, WEIGHTS_NS, odd_lines
+from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.lowering.convolution_winograd import MEMORY_BYTES_PER_NS
 from simplecell.engine.target import Target
@@ -24,15 +24,6 @@ PASS_NS, COPY_NS, FAR_NS, FARTHER_NS, VALUE_NS = 2.4, 0.3, 4.2, 5.3, 0.9
 value of a row of inputs and tile of products, besides the multiplications. Fitted to 590 timings of eleven layers cut at random, half within 10%."""
 STREAM = 46.0
 """bytes of weights per nanosecond, where they do not stay in L2"""
-
-
-@dataclass(frozen=True)
-class SpectralPlan:
-    kernel: ConvolutionSpectral
-    arguments: dict[str, Any]
-    packing: dict[str, Any]
-    packed_bytes: int
-    scratch_bytes: int
 
 
 def refusal(problem: ConvolutionProblem, target: Target, precision: str) -> str | None:
@@ -103,7 +94,7 @@ def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
     return best
 
 
-def plan_spectral(problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1) -> SpectralPlan:
+def plan_spectral(problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1) -> ConvolutionPlan[ConvolutionSpectral]:
     """Kernel, arguments and sizes for a problem that `refusal` does not refuse. `threads` only moves the borders between parts."""
     p, lanes = problem, target.lanes
     cut = blocking(p, target)
@@ -123,7 +114,7 @@ def plan_spectral(problem: ConvolutionProblem, target: Target, epilogue: Epilogu
     )  # fmt: skip
     packing = dict(values=p.kernel[2] * p.ic, run=run, size=size, oc=p.oc, half=half, width=width)
     scratch = 4 * (sums_out + 2 * pitch_out * cut.radices[-1] * cut.blocks)
-    return SpectralPlan(kernel, arguments, packing, _bytes(p, size, cut.vectors, target), scratch)
+    return ConvolutionPlan(kernel, arguments, SpectralWeights(), packing, _bytes(p, size, cut.vectors, target), scratch)
 
 
 def spectral_cost(problem: ConvolutionProblem, target: Target, from_memory: bool = False) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.tile import Tile, tiles
@@ -12,6 +11,7 @@ from simplecell.engine.kernels.winograd import WinogradForward
 from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.kernels.winograd_weights import WinogradWeights
 from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, even, fetch_ahead, peak
+from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
@@ -30,16 +30,6 @@ LEAST_BLOCK = 12
 TIGHT_POINTS = 6
 """F(4,3) errs as little as summing directly (winograd_transforms.py). With F(6,3), training runs of a hundred steps left float64's losses by
 1e-4 two times in three, with all others as rarely as with direct sums: an error of 1e-5 turns a relu on or off here and there."""
-
-
-@dataclass(frozen=True)
-class WinogradPlan:
-    kernel: WinogradForward
-    arguments: dict[str, Any]
-    weights: WinogradWeights
-    packing: dict[str, Any]
-    packed_bytes: int
-    scratch_bytes: int
 
 
 @dataclass(frozen=True)
@@ -183,7 +173,7 @@ def plan_winograd(
     epilogue: Epilogue,
     threads: int = 1,
     from_memory: bool = False,
-) -> WinogradPlan:
+) -> ConvolutionPlan[WinogradForward]:
     """Kernels, arguments and sizes for a problem that `refusal` does not refuse."""
     p, lanes, t = problem, target.lanes, transform
     shape = form(p, t)
@@ -210,7 +200,7 @@ def plan_winograd(
     packed_bytes = 4 * points * chunks * chunk_blocks * width * depth
     steps = 1 if depth % 2 else 2
     lines, arguments["ahead"] = fetch_ahead(tile, target, block // tile.pixels, steps)
-    return WinogradPlan(
+    return ConvolutionPlan(
         WinogradForward(t, tile, epilogue, shape.axes, lines, steps),
         arguments,
         WinogradWeights(t, len(shape.axes)),
