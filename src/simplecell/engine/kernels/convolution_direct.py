@@ -8,7 +8,7 @@ from simplecell.engine.emit import I8, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row
-from simplecell.engine.kernels.tile import Ahead, Tile, accumulate, zeros
+from simplecell.engine.kernels.tile import Ahead, Tile, accumulate, next_weights, zeros
 from simplecell.engine.kernels.tile_store import Operands, fetch_operands, store_tile
 
 
@@ -73,7 +73,7 @@ class ConvolutionDirect(Kernel):
 
 
 _ARGUMENTS = (
-    "dst src weights "
+    "dst src weights next_weights "
     "n od oh ow oc ic id ih iw "  # oc, ic: values from one pixel of dst and of src to the next
     "stride_d stride_h stride_w "  # of the convolution, in pixels
     "taps0 tap0 taps1 tap1 taps2 tap2 "  # three nested loops over taps: how many, and values from one to the next, where the tile reads
@@ -117,8 +117,9 @@ class _Direct:
                 group, c = block.index // group_blocks, block.index % group_blocks * self.width
                 area = _Area(plane, y0, y1, x0, x1, x_base, row_stride, group * group_oc + c, group_oc - c)
                 src, weights = e.at(base, group * group_ic), e.at(self.weights, block.index * block_weights)
-                # After the last block comes the first again. Fetching from beyond the weights would do no harm but look for the page each time.
-                following = e.at(self.weights, e.select(block.index + 1 < end, block.index + 1, begin) * block_weights)
+                begins = e.at(self.weights, begin * block_weights)
+                after = e.b.select((unit.index + 1).equals(last), next_weights(e, begins), begins)
+                following = e.b.select(block.index + 1 < end, e.at(self.weights, (block.index + 1) * block_weights), after)
                 if self.k.partial:
                     self._by_rows_of_taps(area, src, weights, following)
                 else:

@@ -164,6 +164,12 @@ class Ahead:
         return e.at(address, self.step)
 
 
+def next_weights(e: Emitter, own: Value) -> Value:
+    """Where the weights of the program's next step lie, which the last block of this one fetches; `own` where none are known. Fetching
+    from where nothing is would do no harm but look for the page each time."""
+    return e.b.select(e.index("next_weights").equals(0), own, e.pointer("next_weights"))
+
+
 def fetch(e: Emitter, address: Value, level: int = 2, write: bool = False) -> None:
     """Ask for the line at an address, to be read (or written) soon, in L2 or L1. Any address is allowed, but one that is not mapped is slow."""
     fn = e.intrinsic("llvm.prefetch.p0", VOID, [PTR, I32, I32, I32])

@@ -11,7 +11,7 @@ from simplecell.engine.emit import F32, I8, PTR, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row, zero_run
-from simplecell.engine.kernels.tile import Ahead, Strided, Tile, accumulate, opaque_address, zeros
+from simplecell.engine.kernels.tile import Ahead, Strided, Tile, accumulate, next_weights, opaque_address, zeros
 from simplecell.engine.kernels.tile_store import INLINE, Operands
 from simplecell.engine.kernels.winograd_transforms import Transform
 
@@ -62,7 +62,7 @@ NEAR = 4
 """Steps of depth ahead of which weights are fetched into L1 (166 → 177 GFLOP/s in the products, together with the order of their loops)."""
 
 _ARGUMENTS = (
-    "dst src weights scratch scratch_stride "
+    "dst src weights next_weights scratch scratch_stride "
     "n id ih iw ic od oh ow oc dst_pixel slices shift_d shift_h shift_w pad_d pad_h pad_w tiles_h tiles_w block parts chunks chunk_blocks "
     "v_pixel v_point m_pixel m_point "  # strides in V and M, in values
     "ahead "  # values of weights to fetch in each turn of the loop over depth; see `lines`
@@ -109,8 +109,10 @@ class _Winograd:
             self._inputs(begin, count)
             with e.loop(chunks * (part + 1) // parts, start=chunks * part // parts, name="chunk") as chunk:
                 chunk_weights = self.chunk * self.depth * self.points
-                following = e.select(chunk.index + 1 < chunks, chunk.index + 1, 0) * chunk_weights
-                self._products(e.at(self.weights, chunk.index * chunk_weights), count, e.at(self.weights, following))
+                after = e.b.select((unit.index + 1).equals(last), next_weights(e, self.weights), self.weights)
+                here = e.at(self.weights, chunk.index * chunk_weights)
+                following = e.b.select(chunk.index + 1 < chunks, e.at(here, chunk_weights), after)
+                self._products(here, count, following)
                 self._outputs(begin, count, chunk.index * self.chunk)
 
     def _place(self, tile: Index) -> tuple[Index, Index, Index]:

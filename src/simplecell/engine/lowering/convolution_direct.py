@@ -62,7 +62,7 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
     plane = ((rows - 1) * sh + (kh - 1) * dh + 1) * row if copy else dd * ih * row
     whole_rows = dw == 1 and groups == 1 and pixel == p.ic
     arguments = dict(
-        n=p.n, od=od, oh=oh, ow=ow, oc=p.oc, ic=p.ic, id=id_, ih=ih, iw=iw, stride_d=sd, stride_h=sh, stride_w=sw,
+        next_weights=0, n=p.n, od=od, oh=oh, ow=ow, oc=p.oc, ic=p.ic, id=id_, ih=ih, iw=iw, stride_d=sd, stride_h=sh, stride_w=sw,
         taps0=kd, tap0=plane, taps1=kh, tap1=dh * row, taps2=1 if whole_rows else kw, tap2=dw * pixel,
         run=kw * p.ic if whole_rows else group_ic, pixel=sw * pixel, rows=rows, columns=columns, parts=parts,
         group_ic=group_ic, group_oc=group_oc, group_blocks=group_blocks, blocks=blocks,

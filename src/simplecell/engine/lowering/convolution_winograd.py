@@ -191,7 +191,7 @@ def plan_winograd(
     patch = m_begin + points * m_point
     tiles_h, tiles_w = _tiles(p, t, shape)
     arguments = dict(
-        n=p.n, id=p.src[0], ih=p.src[1], iw=p.src[2], ic=p.ic, od=p.dst[0], oh=p.dst[1], ow=p.dst[2], oc=p.oc, dst_pixel=p.oc,
+        next_weights=0, n=p.n, id=p.src[0], ih=p.src[1], iw=p.src[2], ic=p.ic, od=p.dst[0], oh=p.dst[1], ow=p.dst[2], oc=p.oc, dst_pixel=p.oc,
         slices=shape.slices, shift_d=shape.shift[0], shift_h=shape.shift[1], shift_w=shape.shift[2], pad_d=p.low[0], pad_h=p.low[1], pad_w=p.low[2],
         tiles_h=tiles_h, tiles_w=tiles_w,
         block=block, parts=cut.parts, chunks=chunks, chunk_blocks=chunk_blocks,
