@@ -42,10 +42,6 @@ class Tile:
     def accumulators(self) -> int:
         return self.pixels * self.vectors
 
-    def unroll(self, target: Target) -> int:
-        """Steps of depth in one turn of a loop that leaves room in the registers for a second step's weights; see `accumulate`."""
-        return 2 if self.accumulators + 2 * self.vectors <= target.registers else 1
-
     def __str__(self) -> str:
         return f"{self.pixels}x{self.vectors}" + (f"g{self.groups}" if self.groups > 1 else "")
 

@@ -68,7 +68,7 @@ def choose(ctx: Lowering, problem: ConvolutionProblem, group: Group) -> Choice:
     """The cheapest algorithm that does not refuse; the earlier in the table wins a near draw."""
     costs: list[tuple[float, Algorithm]] = []
     refusals: dict[tuple[str, str], None] = {}
-    kept = _kept(group.anchor.inputs[1])
+    kept = ctx.given(group.anchor.inputs[1])
     for algorithm in ALGORITHMS:
         refusal = algorithm.refuses(problem, ctx)
         if refusal is None:
@@ -120,18 +120,6 @@ def convolution(ctx: Lowering, group: Group) -> str | None:
     choice.algorithm.lower(problem, ctx, group, choice.reason)
     ctx.predict(choice.cost * src.shape[0] / ctx.whole(src).shape[0])
     return None
-
-
-def _kept(tensor: Tensor) -> bool:
-    """Does the tensor depend on parameters alone, so that what is made of it is made once?"""
-    waiting, seen = [tensor], {tensor}
-    while waiting:
-        node = waiting.pop().node
-        if isinstance(node.op, Placeholder) and node.op.role != "parameter":
-            return False
-        waiting += [t for t in node.inputs if t not in seen]
-        seen.update(node.inputs)
-    return True
 
 
 def _alone(problem: ConvolutionProblem, ctx: Lowering, group: Group, algorithm: Algorithm) -> Callable[[], object]:
