@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.kernels.convolution_spectral import SpectralWeights
-from simplecell.engine.kernels.fourier_transforms import roots_and_order, twiddles
 from simplecell.engine.lowering.convolution_spectral import plan_spectral, refusal
 from simplecell.engine.target import target
 from simplecell.ops.base import spec_of
-from tests.engine.harness import available_targets, guarded, run
+from tests.engine.harness import available_targets
+from tests.engine.kernels.fourier import convolved
 from tests.engine.kernels.test_convolution_direct import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
 
 BOUND = 1e-6
@@ -31,16 +30,7 @@ def result(case: Case, name: str, epilogue: Epilogue, operands: list[np.ndarray]
     op, shape, problem = problem_of(case)
     src, weights = (rng.standard_normal(s).astype(np.float32) for s in (case.src, shape))
     plan = plan_spectral(problem, target(name), epilogue, threads)
-    packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
-    roots, order = roots_and_order(plan.kernel.radices)
-    run(SpectralWeights(), threads, name, dst=packed, src=guarded(weights, end), roots=roots, order=order, **plan.packing)
-    dst = guarded(np.full(op.output_spec(*map(spec_of, (src, weights))).shape, np.nan, np.float32), end)
-    stride = -(-plan.scratch_bytes // 64) * 64
-    scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
-    at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
-    arrays = dict(dst=dst, src=guarded(src, end), weights=packed, twiddles=twiddles(plan.kernel.radices), scratch=scratch, scratch_stride=stride)
-    run(plan.kernel, threads, name, **arrays, **plan.arguments, **at_edge)
-    return dst.copy()
+    return convolved(plan, name, src, weights, op.output_spec(*map(spec_of, (src, weights))).shape, operands, threads, end)
 
 
 @pytest.mark.parametrize("name", available_targets())

@@ -1,0 +1,31 @@
+"""Running a plan of a convolution by Fourier transforms on guarded buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from simplecell.engine.kernels.convolution_fourier import ConvolutionFourier
+from simplecell.engine.kernels.convolution_spectral import ConvolutionSpectral
+from simplecell.engine.kernels.fourier_transforms import roots_and_order, twiddles
+from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
+from tests.engine.harness import guarded, run
+
+Plan = ConvolutionPlan[ConvolutionFourier] | ConvolutionPlan[ConvolutionSpectral]
+
+
+def convolved(
+    plan: Plan, name: str, src: np.ndarray, weights: np.ndarray, shape: Sequence[int], operands: Sequence[np.ndarray], threads: int, end: bool
+) -> np.ndarray:
+    """dst of this shape, on the target `name`. end: the arrays end (or begin) where the memory does. What is not written is NaN."""
+    packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
+    roots, order = roots_and_order(plan.kernel.radices)
+    run(plan.packer, threads, name, dst=packed, src=guarded(weights, end), roots=roots, order=order, **plan.packing)
+    dst = guarded(np.full(shape, np.nan, np.float32), end)
+    stride = -(-plan.scratch_bytes // 64) * 64
+    scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
+    at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
+    arrays = dict(dst=dst, src=guarded(src, end), weights=packed, twiddles=twiddles(plan.kernel.radices), scratch=scratch, scratch_stride=stride)
+    run(plan.kernel, threads, name, **arrays, **plan.arguments, **at_edge)
+    return dst.copy()
