@@ -23,6 +23,7 @@ from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor
 from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc
 from simplecell.ops.elementwise import Binary, Cast, Select, StopGradient, Unary
 from simplecell.ops.linear import MatMul
+from simplecell.ops.pooling import AveragePool, MaxPool
 from simplecell.ops.reduction import Reduce
 from simplecell.ops.shaping import BroadcastTo
 
@@ -38,7 +39,8 @@ class Group:
     """Nodes that one lowering turns into steps.
 
     `anchor` decides the lowering. For loops and reductions, `expression` computes `outputs` (or what is reduced) from `inputs`,
-    whose shapes broadcast to `shape`. For an anchor with an epilogue, `operands` are the epilogue's further inputs.
+    whose shapes broadcast to `shape`. For an anchor with an epilogue, `operands` are the epilogue's further inputs, and `pool` (see lowering/pooled.py)
+    follows it: `shape` is what is pooled.
     """
 
     nodes: tuple[Node, ...]
@@ -49,6 +51,7 @@ class Group:
     shape: tuple[int, ...] = ()
     epilogue: Epilogue | None = None
     operands: tuple[Tensor, ...] = ()
+    pool: MaxPool | AveragePool | None = None
 
     @property
     def output(self) -> Tensor:

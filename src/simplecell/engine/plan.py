@@ -11,6 +11,7 @@ from simplecell.engine.fuse import Group, apart, fuse
 from simplecell.engine.images import Images
 from simplecell.engine.lowering.context import Lowering, Refused
 from simplecell.engine.lowering.pieces import lower_in_pieces
+from simplecell.engine.lowering.pooled import pooled
 from simplecell.engine.lowering.separable import joined
 from simplecell.engine.placement import places
 from simplecell.engine.program import Program
@@ -44,9 +45,10 @@ def _load_lowerings() -> None:
 def plan(graph: Graph, target: Target, threads: int, precision: str) -> Program:
     """The program for a graph. Nothing is compiled here: that is `machine`'s, when the program is bound."""
     _load_lowerings()
-    groups = joined(merge_siblings(recompute(fuse(graph), graph.outputs)), graph, target, threads)
+    ctx = Lowering(graph, target, threads, precision)
+    groups = pooled(joined(merge_siblings(recompute(fuse(graph), graph.outputs)), graph, target, threads), ctx)
     images = Images.of(groups, graph)
-    ctx = Lowering(graph, target, threads, precision, places(groups, graph.outputs))
+    ctx.place(places(groups, graph.outputs))
     for segment in segments(groups, images, ctx):
         try:
             if segment.most < images.batch:

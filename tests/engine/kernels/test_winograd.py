@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernels.winograd_transforms import Transform
-from simplecell.engine.lowering.convolution_winograd import plan_winograd, refusal
+from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.engine.lowering.convolution_winograd import plan_winograd, pool_refusal, refusal
 from simplecell.engine.target import target
 from simplecell.ops.base import spec_of
+from simplecell.ops.pooling import AveragePool, MaxPool
 from tests.engine.harness import available_targets, guarded, run
 from tests.engine.kernels.test_convolution_direct import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
 
@@ -40,16 +43,20 @@ CASES = [
 
 
 def result(
-    transform: Transform, case: Case, name: str, epilogue: Epilogue, operands: list[np.ndarray], threads: int, end: bool, l2: int
+    transform: Transform, case: Case, name: str, epilogue: Epilogue, operands: list[np.ndarray], threads: int, end: bool, l2: int, pool: Any = None
 ) -> np.ndarray:
     rng = np.random.default_rng(1)
-    op, shape, problem = problem_of(case)
+    op, shape, _ = problem_of(case)
+    problem = ConvolutionProblem.of(op, case.src, shape, pool)
+    assert problem is not None and (pool is None or pool_refusal(problem, transform) is None)
     src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
     t = target(name)
     plan = plan_winograd(problem, transform, replace(t, l2=l2), epilogue)
     packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
     run(plan.packer, threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
-    dst = guarded(np.full(op.output_spec(*map(spec_of, (src, weights))).shape, np.nan, np.float32), end)
+    stored = op.output_spec(*map(spec_of, (src, weights)))
+    stored = stored if pool is None else pool.output_spec(stored)
+    dst = guarded(np.full(stored.shape, np.nan, np.float32), end)
     stride = -(-plan.scratch_bytes // 64) * 64
     at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
     scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
@@ -108,6 +115,54 @@ def test_the_bound_holds_for_many_channels_and_positive_inputs(transform: Transf
     expected = op.reference(src.astype(np.float64), weights.astype(np.float64))
     out = result(transform, case, target().name, NO_EPILOGUE, [], 1, True, 1 << 20)
     assert np.abs(out - expected).max() <= BOUND[transform] * np.abs(expected).max()
+
+
+POOLED: list[tuple[Transform, Case, tuple[int, ...]]] = [
+    (Transform(2), Case((2, 5, 7, 17), (3, 3), 33, padding="same"), (2, 2)),  # odd extents: a row and a column are left over
+    (Transform(4), Case((1, 8, 12, 16), (3, 3), 16, padding="same"), (2, 2)),
+    (Transform(4), Case((2, 11, 9, 19), (3, 3), 49), (2, 2)),  # whole tiles that only hold what is left over
+    (Transform(4, 5), Case((1, 9, 10, 16), (5, 5), 31, padding="same"), (1, 4)),
+    (Transform(6), Case((1, 13, 16, 18), (3, 3), 17, padding="same"), (2, 2)),
+    (Transform(6), Case((2, 13, 7, 16), (3, 3), 18, padding="same"), (3, 2)),
+    (Transform(4), Case((3, 41, 17), (3,), 18, padding="causal"), (2,)),
+    (Transform(2, 7), Case((2, 17, 3, 17), (7, 1), 33, padding=((3, 3), (0, 0))), (2, 1)),
+    (Transform(4), Case((2, 3, 9, 6, 17), (3, 3, 3), 18, padding="same"), (1, 2, 2)),
+]
+
+
+@pytest.mark.parametrize("name", available_targets())
+@pytest.mark.parametrize(("transform", "case", "size"), POOLED, ids=str)
+def test_pooled_as_stored_is_pooled_afterwards(transform: Transform, case: Case, size: tuple[int, ...], name: str) -> None:
+    rng = np.random.default_rng(2)
+    none = ((0, 0),) * len(size)
+    most, mean = MaxPool(size, size, none), AveragePool(size, size, none)
+    shape = result(transform, case, name, NO_EPILOGUE, [], 1, True, 1 << 20).shape
+    bias, full = (rng.standard_normal(s).astype(np.float32) for s in (case.oc, shape))
+    bias[3] = full[0, ..., 7] = -np.inf
+    full.reshape(-1)[rng.integers(0, full.size, 20)] = np.nan
+    for epilogue, operands in ((NO_EPILOGUE, []), (SIGMOIDS, [bias]), (BIAS_RELU_ADD, [bias, full, np.array([0.5])])):
+        whole = result(transform, case, name, epilogue, operands, 1, True, 1 << 20)
+        found = result(transform, case, name, epilogue, operands, 1, True, 1 << 20, most)
+        np.testing.assert_array_equal(found, most.reference(whole))
+        for threads, l2 in ((3, 1 << 20), (2, 128 * 1024)):  # one block, and several
+            np.testing.assert_array_equal(found, result(transform, case, name, epilogue, operands, threads, False, l2, most))
+        if epilogue is not SIGMOIDS:
+            found = result(transform, case, name, epilogue, operands, 2, False, 1 << 20, mean)
+            np.testing.assert_allclose(found, mean.reference(whole), rtol=1e-6, atol=1e-6)
+
+
+def test_windows_that_cut_tiles_are_not_pooled() -> None:
+    def why(transform: Transform, case: Case, *size: int) -> str | None:
+        op, shape, _ = problem_of(case)
+        problem = ConvolutionProblem.of(op, case.src, shape, MaxPool(size, size, ((0, 0),) * len(size)))
+        assert problem is not None
+        return pool_refusal(problem, transform)
+
+    assert why(Transform(4), Case((1, 9, 9, 16), (3, 3), 16), 2, 2) is None
+    assert "4×4 outputs" in str(why(Transform(4), Case((1, 9, 9, 16), (3, 3), 16), 3, 3))
+    assert "4×4 outputs" in str(why(Transform(4), Case((1, 9, 9, 9, 16), (3, 3, 3), 16), 2, 2, 2))
+    assert "1×4 outputs" in str(why(Transform(4), Case((1, 9, 9, 16), (1, 3), 16), 2, 2))
+    assert "too large" in str(why(Transform(4), Case((1, 9, 9, 16), (3, 3), 16), 4, 4))
 
 
 def test_exact_precision_and_what_winograd_cannot_do_are_refused() -> None:

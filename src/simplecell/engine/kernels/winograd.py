@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import llvmlite.ir as ir
 
@@ -11,6 +12,7 @@ from simplecell.engine.emit import F32, I8, PTR, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row, zero_run
+from simplecell.engine.kernels.pool_stage import Pool, pooled
 from simplecell.engine.kernels.tile import Ahead, Strided, Tile, accumulate, next_weights, opaque_address, zeros
 from simplecell.engine.kernels.tile_store import INLINE, Operands
 from simplecell.engine.kernels.winograd_transforms import Transform
@@ -24,7 +26,7 @@ class WinogradForward(Kernel):
        the kernel's other taps look at: the planes of a volume, the rows above and below. To the products, these are more channels.
        A tile that reaches over the edge is first copied with zeros.
     2. for each chunk of output channels, for each point: M[point][tile][oc] = V[point] · U[point], one small matrix product on the register tile;
-    3. outputs = transform of M, epilogue, store; what lies outside the picture is not stored.
+    3. outputs = transform of M, epilogue, windows pooled if there is a `pool`, store; what lies outside the picture is not stored.
 
     The work is divided over blocks of tiles and `parts` of the chunks; a part transforms the block's inputs for itself.
     There are at least as many input and output channels as a vector has lanes: the last vector of channels is moved left over the one before.
@@ -39,6 +41,8 @@ class WinogradForward(Kernel):
     """cache lines of the next point's weights to fetch in each turn of the loop over depth"""
     steps: int = 1
     """of depth in a turn of that loop; slices · ic must be a multiple"""
+    pool: Pool | None = None
+    """whose windows make up tiles; tiles begin inside of what is pooled"""
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -51,6 +55,7 @@ class WinogradForward(Kernel):
             + (f"p{self.lines}" if self.lines > 1 else "")
             + (f"u{self.steps}" if self.steps > 1 else ""),
             self.epilogue.name,
+            self.pool.name if self.pool is not None else "",
         )
         return "_".join(w for w in words if w)
 
@@ -192,14 +197,19 @@ class _Winograd:
                 x.carry(block.results[:1])
 
     def _outputs(self, begin: Index, count: Index, channel: Index) -> None:
-        e, b, outputs = self.e, self.e.b, self.out_columns
+        e, b, pool = self.e, self.e.b, self.k.pool
+        ph, pw = pool.size[1:] if pool is not None else (1, 1)
+        stored_h, stored_w = self.oh // ph, self.ow // pw
+        most_rows, most_columns = self.out_rows // ph, self.out_columns // pw
+        operand_pixel = self.dst_pixel if pool is None else self.oc  # `full` operands are dense, and so is dst then
         channels = (self.oc - channel).minimum(self.chunk)
         point = Strided(e, self.m_point, self.columns)
         with e.loop(count, name="tile") as tile:
             plane, y, x = self._place(begin + tile.index)
-            pixel = ((plane * self.oh + y) * self.ow + x) * self.dst_pixel
-            rows, columns = (self.oh - y).minimum(self.out_rows), (self.ow - x).minimum(outputs)
-            whole = b.and_(rows.equals(self.out_rows), columns.equals(outputs))
+            pixel = ((plane * self.oh + y) * self.ow + x) * operand_pixel
+            stored = ((plane * stored_h + y // ph) * stored_w + x // pw) * self.dst_pixel
+            rows, columns = (stored_h - y // ph).minimum(most_rows), (stored_w - x // pw).minimum(most_columns)
+            whole = b.and_(rows.equals(most_rows), columns.equals(most_columns))
             m = e.at(self.m, tile.index * self.m_pixel)
             with e.loop(channels, step=e.lanes, name="channel") as c:
                 at = c.index.minimum(channels - e.lanes)
@@ -210,20 +220,26 @@ class _Winograd:
                 y_values = self._both(d, self.t.dst)
                 oc = channel + at
 
+                def store(row: Index | int, column: Index | int, outputs: Callable[[Any, Any], Value]) -> None:
+                    """One pixel of dst, of the tile's `outputs` at its window."""
+
+                    def finished(r: Index | int, s: Index | int) -> Value:
+                        return self.operands.apply(e, outputs(r, s), pixel + (self.ow * r + s) * operand_pixel, oc)  # noqa: B023
+
+                    window = [[finished(row * ph + r, column * pw + s) for s in range(pw)] for r in range(ph)]
+                    value = window[0][0] if pool is None else pooled(e, pool.function, window)
+                    e.store(value, self.dst, stored + (stored_w * row + column) * self.dst_pixel + oc)  # noqa: B023
+
                 def from_registers() -> None:
-                    for r in range(self.out_rows):
-                        for s in range(outputs):
-                            offset = pixel + (self.ow * r + s) * self.dst_pixel  # noqa: B023
-                            e.store(self.operands.apply(e, y_values[r][s], offset, oc), self.dst, offset + oc)  # noqa: B023
+                    for r in range(most_rows):
+                        for s in range(most_columns):
+                            store(r, s, lambda r, s: y_values[r][s])  # noqa: B023
 
                 def from_memory() -> None:
-                    for r in range(self.out_rows):
-                        for s in range(outputs):
-                            e.store(y_values[r][s], self.buffer, (r * outputs + s) * e.lanes)  # noqa: B023
-                    with e.loop(rows, name="out_row") as r_, e.loop(columns, name="out_column") as s_:  # noqa: B023
-                        offset = pixel + (self.ow * r_.index + s_.index) * self.dst_pixel  # noqa: B023
-                        value = e.load(self.buffer, (r_.index * outputs + s_.index) * e.lanes)
-                        e.store(self.operands.apply(e, value, offset, oc), self.dst, offset + oc)  # noqa: B023
+                    for i, value in enumerate(v for row in y_values for v in row):  # noqa: B023
+                        e.store(value, self.buffer, i * e.lanes)
+                    with e.loop(rows, name="out_row") as r, e.loop(columns, name="out_column") as s:  # noqa: B023
+                        store(r.index, s.index, lambda r, s: e.load(self.buffer, (r * self.out_columns + s) * e.lanes))
 
                 if len(self.k.epilogue.expression.instructions) > INLINE:
                     from_memory()

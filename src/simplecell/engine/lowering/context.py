@@ -60,8 +60,8 @@ def lowers(*ops: type[Op], order: int = 0) -> Callable[[LoweringFunction], Lower
 class Lowering:
     """Collects buffers and steps. `precision` is `fast`, `tight` or `exact` (see build)."""
 
-    def __init__(self, graph: Graph, target: Target, threads: int, precision: str, places: Mapping[Tensor, Place] | None = None) -> None:
-        self._places = dict(places or {})
+    def __init__(self, graph: Graph, target: Target, threads: int, precision: str) -> None:
+        self._places: dict[Tensor, Place] = {}
         self.graph, self.target, self.threads, self.precision = graph, target, threads, precision
         self._buffers: list[Buffer] = []
         self._steps: list[Step] = []
@@ -99,6 +99,10 @@ class Lowering:
                 found = self._buffer(Buffer("arena", tensor.spec.nbytes))
             self._addresses[tensor] = found
         return found
+
+    def place(self, places: Mapping[Tensor, Place]) -> None:
+        """Let tensors lie in others. Before any of them has an address."""
+        self._places.update(places)
 
     def pixel_stride(self, tensor: Tensor) -> int:
         """Elements from one pixel (the last axis but one) to the next: the channels, of the concatenation that the tensor is a part of if it is one."""

@@ -26,7 +26,7 @@ from simplecell.engine.lowering.convolution_planar import refusal as planar_refu
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.lowering.convolution_spectral import plan_spectral, spectral_cost, spectral_weights_cost
 from simplecell.engine.lowering.convolution_spectral import refusal as spectral_refusal
-from simplecell.engine.lowering.convolution_winograd import plan_winograd, refusal, winograd_cost
+from simplecell.engine.lowering.convolution_winograd import plan_winograd, pool_refusal, refusal, winograd_cost
 from simplecell.engine.program import Address
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Node, Placeholder, Tensor, placeholder
@@ -46,13 +46,14 @@ TIMED = 3.0
 class Algorithm:
     """`refuses` returns why it cannot (None: it can); `cost` predicts nanoseconds on one thread
     (never on more: the choice would change the bits); `lower` appends the steps; `prepare` predicts what weights that change from run to run
-    cost besides."""
+    cost besides; `pools` returns why it cannot store what it computes pooled (None: it can, and does where the problem has a pool)."""
 
     name: str
     refuses: Callable[[ConvolutionProblem, Lowering], str | None]
     cost: Callable[[ConvolutionProblem, Lowering], float]
     lower: Callable[[ConvolutionProblem, Lowering, Group, str], None]
     prepare: Callable[[ConvolutionProblem, Lowering], float] = lambda problem, ctx: 0.0
+    pools: Callable[[ConvolutionProblem, Lowering], str | None] = lambda problem, ctx: "it stores every pixel"
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def convolution(ctx: Lowering, group: Group) -> str | None:
         return f"machine code is for float32, this is {src.spec.dtype}"
     if 0 in src.shape or 0 in weights.shape:
         return "an array is empty"
-    problem = ConvolutionProblem.of(op, src.shape, weights.shape)
+    problem = ConvolutionProblem.of(op, src.shape, weights.shape, group.pool)
     if problem is None:
         return "more than three spatial axes"
     choice = choice_for(ctx, group)
@@ -162,7 +163,7 @@ def _append(
         arguments |= ctx.scratch(plan.scratch_bytes)
     ctx.step(
         plan.kernel,
-        algorithm=name,
+        algorithm=name if problem.pool is None else f"{name} + {problem.pool}",
         reason=reason,
         shapes=str(problem),
         flops=problem.flops,
@@ -206,6 +207,7 @@ def _winograd(outputs: int, taps: int) -> Algorithm:
         lambda problem, ctx: refusal(problem, transform, ctx.target, ctx.precision),
         lambda problem, ctx: winograd_cost(problem, transform, ctx.target, ctx.weights_from_memory),
         lower,
+        pools=lambda problem, ctx: pool_refusal(problem, transform),
     )
 
 

@@ -76,6 +76,20 @@ def refusal(problem: ConvolutionProblem, transform: Transform, target: Target, p
     return None
 
 
+MOST_POOLED = 9
+"""pixels of a window that is pooled: the kernel has a copy of the epilogue for each"""
+
+
+def pool_refusal(problem: ConvolutionProblem, transform: Transform) -> str | None:
+    """Why the problem's pool cannot be had with the transform's outputs, or None."""
+    pool, shape = problem.pool, form(problem, transform)
+    assert pool is not None and shape is not None
+    tile = (1, *(transform.outputs if axis in shape.axes else 1 for axis in "hw"))
+    if any(size % window for size, window in zip(tile, pool.size)):
+        return f"its tiles of {tile[1]}×{tile[2]} outputs are not made of whole windows"
+    return "windows are too large" if pool.taps > MOST_POOLED else None
+
+
 @dataclass(frozen=True)
 class Blocking:
     """How the work is cut; `cost` is its predicted time on one thread in nanoseconds."""
@@ -180,7 +194,8 @@ def plan_winograd(
     assert shape is not None
     depth = shape.slices * p.ic
     _, points = _counts(p, t, shape)
-    cut = blocking(p, t, target, threads, from_memory)
+    covered = p.without_pool()
+    cut = blocking(covered, t, target, threads, from_memory)
     tile, block, chunk_blocks = cut.tile, cut.block, cut.chunk_blocks
     width = tile.vectors * lanes
     chunks = -(-p.oc // (width * chunk_blocks))
@@ -189,7 +204,7 @@ def plan_winograd(
     v_point, m_point = block * v_pixel + lanes, block * chunk_blocks * width + lanes
     m_begin = points * v_point
     patch = m_begin + points * m_point
-    tiles_h, tiles_w = _tiles(p, t, shape)
+    tiles_h, tiles_w = _tiles(covered, t, shape)
     arguments = dict(
         next_weights=0, n=p.n, id=p.src[0], ih=p.src[1], iw=p.src[2], ic=p.ic, od=p.dst[0], oh=p.dst[1], ow=p.dst[2], oc=p.oc, dst_pixel=p.oc,
         slices=shape.slices, shift_d=shape.shift[0], shift_h=shape.shift[1], shift_w=shape.shift[2], pad_d=p.low[0], pad_h=p.low[1], pad_w=p.low[2],
@@ -201,7 +216,7 @@ def plan_winograd(
     steps = 1 if depth % 2 else 2
     lines, arguments["ahead"] = fetch_ahead(tile, target, block // tile.pixels, steps)
     return ConvolutionPlan(
-        WinogradForward(t, tile, epilogue, shape.axes, lines, steps),
+        WinogradForward(t, tile, epilogue, shape.axes, lines, steps, p.pool),
         arguments,
         WinogradWeights(t, len(shape.axes)),
         dict(

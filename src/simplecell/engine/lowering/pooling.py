@@ -7,6 +7,7 @@ from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.pooling import PoolAny, PoolForward, PoolGradient
 from simplecell.engine.kernels.window import Columns
 from simplecell.engine.lowering.context import Lowering, lowers
+from simplecell.engine.lowering.pooled import why_apart
 from simplecell.engine.lowering.sliding import Sliding, sliding
 from simplecell.graph.tensor import Tensor
 from simplecell.ops.pooling import AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient
@@ -45,11 +46,12 @@ def forward(ctx: Lowering, group: Group) -> str | None:
         kernel, reason = PoolForward(function, columns, window.planes, ragged, epilogue), "columns unrolled, borders known"
     else:
         kernel, reason = PoolAny(function, window.planes, ragged, epilogue), f"unrolled: {columns}"
+    apart = why_apart(ctx, group)
     given = window.work(ctx) | {"src": ctx.address(src), "dst": ctx.address(group.output), **operands}
     ctx.step(
         kernel,
         algorithm=f"{function} pooling",
-        reason=reason,
+        reason=f"{reason}; not with the convolution: {apart}" if apart else reason,
         shapes=f"{src.spec} → {dst.spec}",
         nbytes=src.spec.nbytes + dst.spec.nbytes,
         **{a: given[a] for a in kernel.arguments},

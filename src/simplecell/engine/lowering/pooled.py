@@ -1,0 +1,59 @@
+"""Pooling joined with the convolution before it: where windows do not overlap, only what is pooled need be stored.
+
+A 2×2 pool of a map reads four times what it writes, and nothing else reads the map. Whether it can be had with the convolution is the
+algorithm's to say (`Algorithm.pools`), and the algorithm is chosen without regard to the pool: it saves a few percent of the convolution's time at most.
+So this is planned here, when the choice can be made, after fusion has given each convolution its epilogue.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from simplecell.engine.fuse import Group
+from simplecell.engine.lowering.context import Lowering
+from simplecell.engine.lowering.convolution import choice_for
+from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.ops.convolution import Convolution
+from simplecell.ops.pooling import AveragePool, MaxPool
+
+
+def pooled(groups: Sequence[Group], ctx: Lowering) -> list[Group]:
+    """The groups, with pools joined to convolutions that can pool."""
+    made_by = {t: g for g in groups for t in g.outputs}
+    users = Counter(t for g in groups for t in set(g.reads))
+    users.update(ctx.graph.outputs)
+    gone: set[Group] = set()
+    replaced: dict[Group, Group] = {}
+    for group in groups:
+        op = group.anchor.op
+        if not isinstance(op, (MaxPool, AveragePool)) or len(group.nodes) > 1:
+            continue
+        before = made_by.get(group.inputs[0])
+        if before is None or not isinstance(before.anchor.op, Convolution):
+            continue
+        why = _refusal(before, op, ctx) if users[before.output] == 1 else "others read what is pooled"
+        if why is None:
+            gone.add(before)
+            replaced[group] = replace(before, nodes=(*before.nodes, group.anchor), outputs=group.outputs, pool=op)
+        else:
+            ctx.decide(("apart", group.output), partial(str, why))
+    return [replaced.get(g, g) for g in groups if g not in gone]
+
+
+def why_apart(ctx: Lowering, group: Group) -> str:
+    """Why a pool is not joined with the convolution before it; empty if there is none."""
+    return ctx.decide(("apart", ctx.whole(group.output)), str)
+
+
+def _refusal(group: Group, pool: MaxPool | AveragePool, ctx: Lowering) -> str | None:
+    op, (src, weights) = group.anchor.op, group.anchor.inputs
+    assert isinstance(op, Convolution)
+    if pool.size != pool.strides or any(map(any, pool.padding)):
+        return "windows overlap, lie apart, or reach over the edge"
+    if src.spec.dtype != "float32" or 0 in src.shape or 0 in weights.shape or op.groups > 1:
+        return "no float32 convolution of all channels"
+    problem = ConvolutionProblem.of(op, src.shape, weights.shape, pool)
+    return choice_for(ctx, group).algorithm.pools(problem, ctx) if problem is not None else "more than three spatial axes"
