@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,13 @@ import pytest
 
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue, Expression, Instruction
 from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
-from simplecell.engine.lowering.convolution_direct import direct_tile, merged_groups, plan_direct
+from simplecell.engine.lowering.convolution_direct import direct_pool_refusal, direct_tile, merged_groups, plan_direct
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import target
+from simplecell.ops.base import spec_of
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.geometry import resolve_padding
+from simplecell.ops.pooling import AveragePool, MaxPool
 from tests.engine.harness import available_targets, guarded, run
 
 BIAS_RELU_ADD = Epilogue(
@@ -128,8 +130,6 @@ def test_axes_of_extent_one_are_dropped_and_pointwise_rows_join() -> None:
 @pytest.mark.parametrize("l2", [4096, 40 * 1024, 512 * 1024])
 def test_small_caches_make_many_blocks(l2: int) -> None:
     """Blocks of rows, of columns and parts of the output channels, all ragged."""
-    from dataclasses import replace
-
     op, shape, problem = problem_of(Case((2, 13, 37, 5), (3, 3), 70, padding="same"))
     plan = plan_direct(problem, replace(target(), l2=l2), NO_EPILOGUE, threads=2)
     assert plan.kernel.partial == (l2 < 512 * 1024)
@@ -140,6 +140,67 @@ def test_small_caches_make_many_blocks(l2: int) -> None:
     scratch = guarded(np.zeros(-(-plan.scratch_bytes // 64) * 32, np.float32))
     run(plan.kernel, 2, dst=dst, src=src, weights=packed, scratch=scratch, scratch_stride=scratch.nbytes // 2, **plan.arguments)
     np.testing.assert_allclose(dst, op.reference(src, weights), rtol=2e-5, atol=2e-5)
+
+
+POOLED: list[tuple[Case, tuple[int, ...]]] = [
+    (Case((2, 17, 1), (3,), 17, padding="same"), (2,)),
+    (Case((1, 203, 3), (5,), 33, padding="same"), (3,)),
+    (Case((1, 7, 7, 5), (3, 3), 47, padding="same"), (2, 2)),
+    (Case((1, 46, 23, 3), (3, 3), 32), (2, 2)),  # tiles of 11, 7 and 3 pixels cut windows
+    (Case((2, 37, 42, 3), (3, 2), 100, 2, ((0, 2), (3, 1))), (2, 2)),
+    (Case((2, 5, 27, 12), (3, 3), 16, padding="same", dilation=2), (1, 4)),
+    (Case((1, 5, 6, 7, 3), (3, 2, 3), 17), (1, 2, 2)),
+    (Case((1, 12, 13, 200), (3, 3), 33), (3, 2)),
+]
+
+
+@pytest.mark.parametrize("name", available_targets())
+@pytest.mark.parametrize(("case", "size"), POOLED, ids=str)
+def test_pooled_as_stored_is_pooled_afterwards(case: Case, size: tuple[int, ...], name: str) -> None:
+    """With caches that hold the layer and small ones, which make blocks of rows and columns, parts of the channels, and sums that wait."""
+    rng = np.random.default_rng(2)
+    op, shape, _ = problem_of(case)
+    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    bias = rng.standard_normal(case.oc).astype(np.float32)
+    bias[3], src.reshape(-1)[[2, -1]] = -np.inf, np.nan
+
+    def result(pool: MaxPool | AveragePool | None, epilogue: Epilogue, threads: int, end: bool, l2: int) -> np.ndarray:
+        problem = ConvolutionProblem.of(op, case.src, shape, pool)
+        assert problem is not None
+        plan = plan_direct(problem, replace(target(name), l2=l2), epilogue, threads)
+        packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
+        run(plan.packer, threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+        at_edge = {a: guarded(bias, end) for a in epilogue.arguments}
+        if "scratch" in plan.kernel.arguments:
+            stride = -(-plan.scratch_bytes // 64) * 64
+            at_edge |= {"scratch": guarded(np.full(stride * threads // 4, np.nan, np.float32), end), "scratch_stride": stride}
+        whole = op.output_spec(*map(spec_of, (src, weights)))
+        dst = guarded(np.full((whole if pool is None else pool.output_spec(whole)).shape, np.nan, np.float32), end)
+        run(plan.kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, **at_edge, **plan.arguments)
+        return dst.copy()
+
+    none = ((0, 0),) * len(size)
+    most, mean = MaxPool(size, size, none), AveragePool(size, size, none)
+    for epilogue in (NO_EPILOGUE, SIGMOIDS):
+        whole = result(None, epilogue, 1, True, 1 << 20)
+        found = result(most, epilogue, 1, True, 1 << 20)
+        np.testing.assert_array_equal(found, most.reference(whole))
+        for threads, l2 in ((3, 1 << 20), (2, 4096), (3, 40 * 1024)):
+            np.testing.assert_array_equal(found, result(most, epilogue, threads, False, l2))
+        np.testing.assert_allclose(result(mean, epilogue, 2, False, 4096), mean.reference(whole), rtol=1e-6, atol=1e-5)
+
+
+def test_pools_that_direct_convolution_leaves_alone() -> None:
+    def why(case: Case, *size: int, epilogue: Epilogue | None = None) -> str | None:
+        op, shape, _ = problem_of(case)
+        problem = ConvolutionProblem.of(op, case.src, shape, MaxPool(size, size, ((0, 0),) * len(size)))
+        assert problem is not None
+        return direct_pool_refusal(problem, epilogue)
+
+    assert why(Case((1, 9, 9, 3), (3, 3), 16), 2, 2, epilogue=SIGMOIDS) is None
+    assert "planes" in str(why(Case((1, 9, 9, 9, 3), (3, 3, 3), 16), 2, 2, 2))
+    assert "pointwise" in str(why(Case((1, 9, 9, 3), (1, 1), 16), 2, 2))
+    assert "like the map" in str(why(Case((1, 9, 9, 3), (3, 3), 16), 2, 2, epilogue=BIAS_RELU_ADD))
 
 
 @pytest.mark.parametrize("name", available_targets())

@@ -69,6 +69,14 @@ def volume(n: int) -> Graph:
     return net.graph(ops.max_pool(y, (1, 2, 2)))
 
 
+def directly(n: int) -> Graph:
+    """A first layer, one with strides and one with dilation."""
+    net = Network(n, 62, 61, 3)
+    x = ops.max_pool(net.convolved(net.x, 17, 5), (2, 2))
+    x = ops.average_pool(net.convolved(x, 20, 3, 2), (2, 1))
+    return net.graph(ops.max_pool(ops.convolution(x, net.parameter(2, 2, 20, 40), dilation=2), (2, 3)))
+
+
 def concatenated(n: int) -> Graph:
     """What is pooled is written into its place; and a pool is followed by arithmetic."""
     net = Network(n, 16, 16, 32)
@@ -84,7 +92,7 @@ def deep(n: int) -> Graph:
     return net.graph(x)
 
 
-GRAPHS = [plain, average, residual, signal, volume, concatenated, deep]
+GRAPHS = [plain, average, residual, signal, volume, directly, concatenated, deep]
 
 
 @pytest.mark.parametrize("on", available_targets())
@@ -150,7 +158,12 @@ def test_where_they_are_not_joined_the_pool_says_why() -> None:
     assert "overlap" in reason(lambda y: ops.max_pool(y, (3, 3), (2, 2)))
     assert "edge" in reason(lambda y: ops.max_pool(y, (3, 3), padding="same"))
     assert "all channels" in reason(halved, groups=32)
-    assert "every pixel" in reason(halved, dilation=2)
+    net = Network(1, 20, 20, 32)
+    program = plan(net.graph(halved(net.convolved(net.x, 32, 1))), host(), 1, "fast")
+    assert "pointwise" in program.run[1].reason
+    net = Network(1, 40, 40, 1)
+    program = plan(net.graph(halved(net.convolved(net.x, 1, 5))), host(), 1, "fast")
+    assert "every pixel" in program.run[1].reason
 
 
 def test_training_reads_what_is_pooled_again() -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from math import lcm
 
-from simplecell.engine.emit import I8, Emitter, Index, Value
+import llvmlite.ir as ir
+
+from simplecell.engine.emit import F32, I8, PTR, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row
+from simplecell.engine.kernels.pool_stage import Pool, pooled
 from simplecell.engine.kernels.tile import Ahead, Tile, accumulate, next_weights, zeros
 from simplecell.engine.kernels.tile_store import Operands, fetch_operands, store_tile
 
@@ -31,6 +37,9 @@ class ConvolutionDirect(Kernel):
 
     A ragged last tile is moved left over the one before: it computes some pixels again, to the same bits. So a row is never narrower than
     the tile, and dst must not be among the epilogue's operands.
+
+    pool: a few tiles of as many rows as a window has wait in a buffer until they can be pooled. oh and ow are those of whole windows, of which the rows
+    and columns of a block are multiples; `full` operands are not for it.
     """
 
     tile: Tile
@@ -44,6 +53,7 @@ class ConvolutionDirect(Kernel):
     partial: bool = False
     """A block of weights with many input channels does not stay in L2 while the tiles go over it. So one row of taps at a time goes over all
     tiles, and their sums wait in scratch meanwhile. Needs copy."""
+    pool: Pool | None = None
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -65,6 +75,7 @@ class ConvolutionDirect(Kernel):
             "spread" if self.spread else "",
             "partial" if self.partial else "",
             self.epilogue.name,
+            self.pool.name if self.pool is not None else "",
         )
         return "_".join(w for w in words if w)
 
@@ -141,30 +152,76 @@ class _Direct:
     ) -> None:
         """All tiles of the area. following: the weights needed next; partial: were there sums before, and are these the last?"""
         e, t = self.e, self.tile
+
+        def tile(row: Index, x: Index, far: Value, store: Callable[[list[Value], Index], None]) -> Value:
+            """One tile; where was fetched up to."""
+            at = x.minimum(self.ow - t.pixels)
+            if not self.k.spread:
+                fetch_operands(e, t, self.operands, (area.plane * self.oh + row) * self.ow + at, self.oc, area.channel)
+            acc = zeros(e, t)
+            if partial:
+                sums = self._sums(area, row, x)
+                acc = self._load(acc, sums, partial[0])
+            src_tile = e.at(src, (row - area.y0) * area.row_stride + (at - area.x_base) * self.pixel)
+            acc, far = self._sum(acc, src_tile, weights, loops, far)
+            if partial:
+                with e.otherwise_when(partial[1]) as (last, more):
+                    with last:
+                        store(acc, at)
+                    with more:
+                        for i, a in enumerate(acc):
+                            e.store(a, sums, i * e.lanes)
+            else:
+                store(acc, at)
+            return far
+
+        if self.k.pool is not None:
+            self._pooled(self.k.pool, area, tile, following, partial[1] if partial else None)
+            return
         with e.loop(area.y1, start=area.y0, carry=[following], name="row") as row:
-            src_row = e.at(src, (row.index - area.y0) * area.row_stride)
             with e.loop(area.x1, start=area.x0, step=t.pixels, carry=row.values, name="tile") as x:
-                at = x.index.minimum(self.ow - t.pixels)
-                line = (area.plane * self.oh + row.index) * self.ow
-                if not self.k.spread:
-                    fetch_operands(e, t, self.operands, line + at, self.oc, area.channel)
-                acc = zeros(e, t)
-                if partial:
-                    sums = self._sums(area, row.index, x.index)
-                    acc = self._load(acc, sums, partial[0])
-                src_tile = e.at(src_row, (at - area.x_base) * self.pixel)
-                acc, far = self._sum(acc, src_tile, weights, loops, x.values[0])
-                if partial:
-                    with e.otherwise_when(partial[1]) as (last, more):
-                        with last:
-                            self._store(acc, area, row.index, line, at)
-                        with more:
-                            for i, a in enumerate(acc):
-                                e.store(a, sums, i * e.lanes)
-                else:
-                    self._store(acc, area, row.index, line, at)
-                x.carry([far])
+                x.carry([tile(row.index, x.index, x.values[0], lambda acc, at: self._store(acc, area, row.index, at))])
             row.carry(x.results)
+
+    def _pooled(self, pool: Pool, area: _Area, tile: Callable[..., Value], following: Value, last: Value | None) -> None:
+        """The area's tiles in the order in which they are pooled: for the rows of a window, as many as end where a window does. (Whole rows
+        would not stay in L1: 224 pixels of 64 channels take 114 KB.)"""
+        e, t, (_, ph, pw) = self.e, self.tile, pool.size
+        run = lcm(t.pixels, pw)
+        pitch = t.pixels + run  # the last tile of a row may begin before the run does
+        with e.b.goto_entry_block():
+            waiting = e.b.alloca(ir.ArrayType(F32, ph * pitch * self.width))
+            waiting.align, waiting.type = 64, PTR
+        with e.loop(area.y1, start=area.y0, step=ph, carry=[following], name="windows") as y:
+            with e.loop(area.x1, start=area.x0, step=run, carry=y.values, name="run") as begin:
+                end = (begin.index + run).minimum(area.x1)
+
+                def store(acc: list[Value], at: Index) -> None:
+                    pixel = (row.index - y.index) * pitch + t.pixels + at - begin.index  # noqa: B023
+                    store_tile(e, t, acc, self.operands, waiting, pixel, e.const(self.width), area.channel, area.channels, 0 - area.channel)
+
+                with e.loop(y.index + ph, start=y.index, carry=begin.values, name="row") as row:
+                    with e.loop(end, start=begin.index, step=t.pixels, carry=row.values, name="tile") as x:
+                        x.carry([tile(row.index, x.index, x.values[0], store)])
+                    row.carry(x.results)
+                begin.carry(row.results)
+                line = (area.plane * (self.oh // ph) + y.index // ph) * (self.ow // pw) + begin.index // pw
+
+                def pixels(v: Index, mask: Value | None) -> None:
+                    with e.loop((end - begin.index) // pw, name="pixel") as p:  # noqa: B023
+                        places = [[((p.index * pw + t.pixels + r * pitch + s) * self.width + v) for s in range(pw)] for r in range(ph)]
+                        # Channels that are not stored may hold anything, denormal numbers, too, which take a hundred times as long.
+                        value = pooled(e, pool.function, [[e.load(waiting, at, mask=mask) for at in row_] for row_ in places])
+                        e.store(value, self.dst, (line + p.index) * self.oc + area.channel + v, mask)  # noqa: B023
+
+                with e.when(last) if last is not None else nullcontext():
+                    with e.loop(area.channels.minimum(self.width), step=e.lanes, name="vector") as v:
+                        with e.otherwise_when(v.index + e.lanes <= area.channels) as (whole, ragged):
+                            with whole:
+                                pixels(v.index, None)
+                            with ragged:
+                                pixels(v.index, e.mask(area.channels - v.index))
+            y.carry(begin.results)
 
     def _sum(self, acc: list[Value], src: Value, weights: Value, loops: list[tuple[Index, Index]], far: Value) -> tuple[list[Value], Value]:
         """The accumulators after loops over taps around the contiguous run; and the address up to which was fetched ahead."""
@@ -184,14 +241,14 @@ class _Direct:
         *acc, far, _, _ = tap.results
         return acc, far
 
-    def _store(self, acc: list[Value], area: _Area, row: Index, line: Index, at: Index) -> None:
+    def _store(self, acc: list[Value], area: _Area, row: Index, at: Index) -> None:
         e, plane = self.e, area.plane
         if self.k.spread:
             image, deep, down, step = (e.index(a) for a in SPREAD)
             start = plane // self.od * image + plane % self.od * deep + row * down
             store_tile(e, self.tile, acc, self.operands, self.dst, at, step, area.channel, area.channels, start)
         else:
-            store_tile(e, self.tile, acc, self.operands, self.dst, line + at, self.oc, area.channel, area.channels)
+            store_tile(e, self.tile, acc, self.operands, self.dst, (plane * self.oh + row) * self.ow + at, self.oc, area.channel, area.channels)
 
     def _sums(self, area: _Area, row: Index, x: Index) -> Value:
         """Where the sums of a tile wait."""

@@ -17,7 +17,7 @@ from simplecell.engine.kernels.fourier_transforms import roots_and_order, twiddl
 from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.kernels.winograd_weights import WinogradWeights
 from simplecell.engine.lowering.context import Lowering, Refused, lowers
-from simplecell.engine.lowering.convolution_direct import direct_cost, plan_direct
+from simplecell.engine.lowering.convolution_direct import direct_cost, direct_pool_refusal, plan_direct
 from simplecell.engine.lowering.convolution_fourier import fourier_cost, fourier_weights_cost, plan_fourier
 from simplecell.engine.lowering.convolution_fourier import refusal as fourier_refusal
 from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
@@ -53,7 +53,7 @@ class Algorithm:
     cost: Callable[[ConvolutionProblem, Lowering], float]
     lower: Callable[[ConvolutionProblem, Lowering, Group, str], None]
     prepare: Callable[[ConvolutionProblem, Lowering], float] = lambda problem, ctx: 0.0
-    pools: Callable[[ConvolutionProblem, Lowering], str | None] = lambda problem, ctx: "it stores every pixel"
+    pools: Callable[[ConvolutionProblem, Lowering, Group], str | None] = lambda problem, ctx, group: "it stores every pixel"
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def _winograd(outputs: int, taps: int) -> Algorithm:
         lambda problem, ctx: refusal(problem, transform, ctx.target, ctx.precision),
         lambda problem, ctx: winograd_cost(problem, transform, ctx.target, ctx.weights_from_memory),
         lower,
-        pools=lambda problem, ctx: pool_refusal(problem, transform),
+        pools=lambda problem, ctx, group: pool_refusal(problem, transform),
     )
 
 
@@ -244,7 +244,13 @@ def _roots(ctx: Lowering, radices: tuple[int, ...]) -> tuple[Address, dict[str, 
 
 ALGORITHMS: tuple[Algorithm, ...] = (
     *(_winograd(*size) for size in ((4, 3), (2, 3), (6, 3), (4, 5), (2, 5), (2, 7))),
-    Algorithm("direct", lambda problem, ctx: None, lambda problem, ctx: direct_cost(problem, ctx.target), lower_direct),
+    Algorithm(
+        "direct",
+        lambda problem, ctx: None,
+        lambda problem, ctx: direct_cost(problem, ctx.target),
+        lower_direct,
+        pools=lambda problem, ctx, group: direct_pool_refusal(problem, group.epilogue),
+    ),
     Algorithm(
         "planar", lambda problem, ctx: planar_refusal(problem, ctx.target), lambda problem, ctx: planar_cost(problem, ctx.target), _lower_planar
     ),

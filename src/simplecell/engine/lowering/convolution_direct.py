@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import gcd
+from math import gcd, lcm
 
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.convolution_direct import ConvolutionDirect
@@ -32,7 +32,7 @@ def merged_groups(problem: ConvolutionProblem, lanes: int) -> int:
 
 def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1) -> ConvolutionPlan[ConvolutionDirect]:
     """Kernel, arguments and sizes. `threads` only moves the borders between blocks, never a sum."""
-    p, lanes = problem, target.lanes
+    p, pool, lanes = problem.without_pool(), problem.pool, target.lanes
     (id_, ih, iw), (od, oh, ow), (kd, kh, kw) = p.src, p.dst, p.kernel
     (sd, sh, sw), (dd, dh, dw) = p.strides, p.dilation
     merged = merged_groups(p, lanes)
@@ -55,7 +55,9 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
             rows = next((r for r in range(min(rows, -(-oh // threads)), 0, -1) if even(p.n * od * -(-oh // r), threads)), 1)
         else:
             columns = _rounded(-(-ow // (threads * max(1, -(-ow // columns // threads)))), tile.pixels)
-        units = p.n * od * -(-oh // rows) * -(-ow // columns)
+    if pool is not None:
+        rows, columns = _rounded(rows, pool.size[1]), _rounded(columns, lcm(tile.pixels, pool.size[2]))
+    units = p.n * od * -(-oh // rows) * -(-ow // columns)
     parts = 1 if even(units, threads) else min(blocks, threads)
 
     row, pixel = (((columns - 1) * sw + (kw - 1) * dw + 1) * pitch, pitch) if copy else (iw * p.ic, p.ic)
@@ -81,8 +83,21 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
     passes = rows * -(-columns // tile.pixels)  # over a block of weights; meanwhile the next one is fetched
     steps = 1 if arguments["run"] % 2 else 2
     lines, arguments["ahead"] = fetch_ahead(tile, target, passes, steps)
-    kernel = ConvolutionDirect(tile, epilogue, copy, lines=lines, steps=steps, partial=partial)
+    kernel = ConvolutionDirect(tile, epilogue, copy, lines=lines, steps=steps, partial=partial, pool=pool)
     return ConvolutionPlan(kernel, arguments, PackConvolutionWeights(), packing, packed_bytes, scratch)
+
+
+def direct_pool_refusal(problem: ConvolutionProblem, epilogue: Epilogue | None) -> str | None:
+    """Why the problem's pool cannot be had with the convolution, or None."""
+    pool = problem.pool
+    assert pool is not None
+    if pool.size[0] > 1:
+        return "windows have several planes"
+    if problem.taps == 1 and problem.strides == (1, 1, 1):
+        return "pointwise, the rows of a map are one"
+    if epilogue is not None and "full" in epilogue.kinds:
+        return "the epilogue reads an array like the map"
+    return None
 
 
 def direct_tile(p: ConvolutionProblem, target: Target) -> Tile:
