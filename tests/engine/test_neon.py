@@ -5,9 +5,14 @@ import re
 import llvmlite.binding as llvm
 import pytest
 
+from simplecell.engine.kernels.convolution_direct import ConvolutionDirect
 from simplecell.engine.kernels.convolution_fourier import ConvolutionFourier
 from simplecell.engine.kernels.convolution_spectral import ConvolutionSpectral, SpectralWeights
 from simplecell.engine.kernels.fourier_weights import FourierWeights
+from simplecell.engine.kernels.pool_stage import Pool
+from simplecell.engine.kernels.tile import Tile
+from simplecell.engine.kernels.winograd import WinogradForward
+from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.machine import module_of
 from simplecell.engine.plan import plan
 from simplecell.engine.target import Target
@@ -32,7 +37,9 @@ def test_every_kernel_of_a_network_compiles_without_library_calls(machine):
     kernels = {s.kernel for s in (*program.prepare, *program.run)}
     assert len(kernels) >= 6
     fourier = (ConvolutionFourier((4, 8), 2, 2, 2, single=False), FourierWeights(), ConvolutionSpectral((8, 8), 3, 2), SpectralWeights())
-    for kernel in (*kernels, *fourier):
+    pool = Pool("max", (1, 2, 2))
+    pooling = ConvolutionDirect(Tile(7, 3), copy=True, pool=pool), WinogradForward(Transform(4), Tile(6, 4), pool=pool)
+    for kernel in (*kernels, *fourier, *pooling):
         module = module_of(kernel, NEON)
         module.triple, module.data_layout = NEON.triple, str(machine.target_data)
         parsed = llvm.parse_assembly(str(module))

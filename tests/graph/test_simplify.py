@@ -254,6 +254,25 @@ def test_normalization_in_training_takes_no_needless_passes(normalize):
     assert len(full) == {"batch": 4, "layer": 6}[normalize]
 
 
+def test_averages_of_pixels_come_before_pointwise_convolutions():
+    x, w, b = given(2, 9, 8, 6), weights(1, 1, 6, 4), weights(4)
+    y = ops.convolution(x, w)
+
+    def swapped(output):
+        nodes = [n for n in check(output).nodes if n.op.name in ("average_pool", "convolution")]
+        return [n.op.name for n in nodes] == ["average_pool", "convolution"]
+
+    assert swapped(ops.average_pool(y, 2))
+    assert swapped(ops.tanh(ops.average_pool(b + y, 3, 2, "same")))
+    assert swapped(ops.average_pool(ops.convolution(x, weights(1, 1, 3, 4), groups=2), 2))
+    assert not swapped(ops.average_pool(y, 3, 1))  # as many pixels as before
+    assert not swapped(ops.average_pool(ops.relu(y), 2))
+    assert not swapped(ops.average_pool(ops.convolution(x, weights(1, 1, 6, 4), 2), 2))
+    assert not swapped(ops.average_pool(ops.convolution(x, weights(1, 3, 6, 4)), 2))
+    assert not swapped(ops.average_pool(y + x[:, :, :, :4], 2))
+    assert [n.op.name for n in check(ops.average_pool(y, 2), y).nodes if not isinstance(n.op, Placeholder)] == ["convolution", "average_pool"]
+
+
 def test_the_relu_mask_moves_to_the_small_side_of_pooling():
     x = given(2, 7, 7, 3)
     y = ops.max_pool(ops.relu(x), 3, 2, "same")

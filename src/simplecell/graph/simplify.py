@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from simplecell.graph.graph import Graph
-from simplecell.graph.rewrites import constants, folding, identities, layout, padding, training
+from simplecell.graph.rewrites import constants, folding, identities, layout, padding, pooling, training
 from simplecell.graph.rewrites.facts import Facts, Rule
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor, absolute_scope
 from simplecell.ops.base import Op
@@ -23,7 +23,7 @@ from simplecell.ops.convolution import Convolution, ConvolutionGradientWeights
 from simplecell.ops.custom import CustomGradient
 from simplecell.ops.elementwise import Binary, Cast, Select, StopGradient, Unary
 from simplecell.ops.linear import MatMul
-from simplecell.ops.pooling import MaxPool
+from simplecell.ops.pooling import AveragePool, MaxPool
 from simplecell.ops.reduction import Reduce
 from simplecell.ops.resampling import Resize
 from simplecell.ops.shaping import BroadcastTo, Concatenate, Pad, Reshape, Reverse, Slice, Transpose
@@ -62,6 +62,7 @@ RULES: dict[type[Op], tuple[Rule, ...]] = {
     ConvolutionGradientWeights: (padding.padding_into_convolution,),
     MatMul: (folding.input_scale_into_weights,),
     MaxPool: (padding.padding_into_max_pool,),
+    AveragePool: (pooling.average_before_pointwise_convolution,),
 }
 
 
