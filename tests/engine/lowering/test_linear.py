@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -118,8 +119,8 @@ def test_tiles_fit() -> None:
 
 
 @pytest.mark.parametrize("on", available_targets())
-@pytest.mark.parametrize("m", [1, 3, 5, 12])
-def test_few_rows_by_parameters_are_a_pointwise_convolution_with_the_same_bits(m: int, on: str) -> None:
+@pytest.mark.parametrize("m", [1, 3, 5, 12, 61])
+def test_rows_by_parameters_are_a_pointwise_convolution_with_the_same_bits(m: int, on: str) -> None:
     a, b, c = normal(m, m, 301), normal(m + 20, 301, 263), normal(m + 40, 263)
     results = []
     for role in ("parameter", "input"):
@@ -135,3 +136,13 @@ def test_few_rows_by_parameters_are_a_pointwise_convolution_with_the_same_bits(m
             results.append(y)
     np.testing.assert_allclose(results[0], np.maximum(a @ b + c, 0), rtol=1e-4, atol=1e-4)
     assert len({y.tobytes() for y in results}) == 1
+
+
+def test_panels_that_leave_the_cache_between_many_rows_are_copied_in_blocks() -> None:
+    def algorithm(rows: int, l2: int) -> str:
+        x, w = placeholder(Spec((rows, 700)), "", "input"), placeholder(Spec((700, 256)), "", "parameter")
+        return plan(Graph.of([x, w], [ops.matmul(x, w)]), replace(target(), l2=l2), 1, "fast").run[-1].algorithm
+
+    assert algorithm(100, 1 << 20).startswith("direct")
+    assert algorithm(100, 1 << 15).startswith("matmul")
+    assert algorithm(5, 1 << 15).startswith("direct")

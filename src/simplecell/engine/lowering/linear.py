@@ -13,6 +13,7 @@ from simplecell.engine.kernels.matvec import MatVec
 from simplecell.engine.kernels.tile import Tile, tiles
 from simplecell.engine.lowering.context import Lowering, lowers
 from simplecell.engine.lowering.convolution import lower_direct
+from simplecell.engine.lowering.convolution_direct import direct_tile
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 from simplecell.graph.tensor import Tensor
@@ -176,14 +177,30 @@ def _rounded(value: int, to: int) -> int:
     return -(-value // to) * to
 
 
-def _is_pointwise(ctx: Lowering, p: Product, b: Tensor) -> bool:
-    """Is it best a 1×1 convolution, whose weights are packed when they change? Where rows are too few to pay for packing at each run, and a
-    packed panel stays in L2 from one tile of rows to the next. (16 rows by 2048×1000 from memory, one core: 1.4 ms with b in place, 0.5 packed; 8 by
-    4096×4096: 17 and 8 ms; 2 rows, 2048×1000: 0.42 and 0.50. The sums are the same.)"""
+def _pointwise(ctx: Lowering, p: Product, b: Tensor) -> ConvolutionProblem | None:
+    """The product as a 1×1 convolution, whose weights are packed when they change, if that is best: with b a parameter, at least three rows, and a packed
+    panel that stays in L2 from one tile of rows to the next, or is needed for two tiles at most.
+
+    Measured on one core, ms, b in place or copied at each run, and packed (the sums are the same):
+
+        rows × k · n           each run  packed        rows × k · n          each run  packed
+        2 × 2048·1000              0.42    0.50        49 × 768·3072             2.33    1.36
+        16 × 2048·1000             1.4     0.5         197 × 768·3072            6.84    5.43
+        8 × 25088·4096           135      55           512 × 768·3072           19.8    14.4
+        16 × 25088·4096          173     110           64 × 512·2048             1.32    0.79
+        32 × 25088·4096          148     225           64 × 4096·4096           25.5    17.4
+        3 × 20000·16               0.08    0.10        400 × 8192·1024          72      82
+    """
     if not ctx.given(b) or len(b.shape) != 2 or p.transpose_a or p.transpose_b or p.swapped or 4 * p.k * p.n <= IN_PLACE_BYTES:
-        return False
-    tile = matmul_tile(ctx.target, p.m, p.n)
-    return 3 <= p.m <= 2 * tile.pixels and p.n >= ctx.target.lanes and 4 * p.k * tile.vectors * ctx.target.lanes <= ctx.target.l2
+        return None
+    lanes = ctx.target.lanes
+    if p.m < 3 or p.n < lanes:
+        return None
+    rows = ConvolutionProblem.of(Convolution((1,), ((0, 0),), (1,)), (1, p.m, p.k), (1, p.k, p.n))
+    assert rows is not None
+    tile = direct_tile(rows, ctx.target)
+    stays = 4 * p.k * tile.vectors * lanes <= ctx.target.l2 // 2
+    return rows if stays or (p.m <= 2 * tile.pixels and p.n >= 4 * lanes) else None
 
 
 @lowers(MatMul)
@@ -198,10 +215,9 @@ def matmul(ctx: Lowering, group: Group) -> str | None:
     product = Product.of(op, a.spec, b.spec)
     if isinstance(product, str):
         return product
-    if _is_pointwise(ctx, product, b):
-        rows = ConvolutionProblem.of(Convolution((1,), ((0, 0),), (1,)), (1, product.m, product.k), (1, product.k, product.n))
-        assert rows is not None
-        lower_direct(rows, ctx, group, f"{product.m} rows by parameters: they are packed, and read at the bandwidth of memory")
+    rows = _pointwise(ctx, product, b)
+    if rows is not None:
+        lower_direct(rows, ctx, group, f"{product.m} rows by parameters: they are packed when they change")
         return None
     epilogue, operands = ctx.epilogue(group)
     if product.swapped and "channel" in epilogue.kinds:
