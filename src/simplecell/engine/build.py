@@ -93,7 +93,7 @@ def build(graph: Graph, *, threads: int | None = None, precision: str = "fast") 
     Args:
         graph: what to compute; dtypes and shapes are fixed.
         threads: how many threads it may use (None: the setting SIMPLECELL_THREADS, or the cores of this process).
-        precision: `fast` may use algorithms with fewer multiplications and a stated error bound; `tight` only such that err as little as
+        precision: `fast` may use algorithms with fewer multiplications or shorter factors and a stated error bound; `tight` only such that err as little as
             direct sums; `exact` sums directly.
 
     Raises:

@@ -11,7 +11,7 @@ from functools import cache
 from simplecell.engine import cache as cache_on_disk
 
 SETTING = "SIMPLECELL_TARGET"
-"""Environment variable: `avx512`, `avx2`, `x86-64` or `neon`; unset means the best that this CPU has."""
+"""Environment variable: `amx`, `avx512`, `avx2`, `x86-64` or `neon`; unset means the best that this CPU has."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,19 @@ class Target:
     l1: int = 32 * 1024
     """bytes of first-level data cache that blocking may count on"""
     l2: int = 1024 * 1024
+    matrix: bool = False
+    """AMX: a unit that multiplies tiles of bfloat16 values and sums in float32"""
 
     @property
     def vector_bytes(self) -> int:
         return 4 * self.lanes
 
+    @property
+    def avx512(self) -> bool:
+        return self.lanes == 16
 
-_LEVELS = ("avx512", "avx2", "x86-64")
+
+_LEVELS = ("amx", "avx512", "avx2", "x86-64")
 
 
 @cache
@@ -62,6 +68,8 @@ def target(name: str | None = None) -> Target:
     if flags >= {"avx512f", "avx512vl", "avx512bw", "avx512dq"}:
         # LLVM halves the vectors on some CPUs to keep their clock up; a kernel made of multiplications wants them whole.
         found["avx512"] = Target("avx512", 16, 32, True, cpu, features + ",-prefer-256-bit", triple)
+        if flags >= {"amx-tile", "amx-bf16", "avx512bf16"} and _may_use_tiles():
+            found["amx"] = replace(found["avx512"], name="amx", matrix=True)
     l1, l2 = _cache_sizes()
     found = {k: replace(t, l1=l1 or t.l1, l2=l2 or t.l2) for k, t in found.items()}
     return _chosen(name, found, next(level for level in _LEVELS if level in found))
@@ -82,6 +90,16 @@ def this_cpu() -> tuple[str, str, str]:
     if kernels_view:
         cache_on_disk.write(key, "\n".join(found).encode())
     return found
+
+
+def _may_use_tiles() -> bool:
+    """Has Linux allowed this process AMX's registers? It gives them (8 KiB that it saves for each thread that uses them) to those who ask."""
+    if platform.system() != "Linux":
+        return False
+    import ctypes
+
+    arch_prctl, request, tile_data = 158, 0x1023, 18  # SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    return bool(ctypes.CDLL(None).syscall(arch_prctl, request, tile_data) == 0)
 
 
 def llvm_version() -> str:

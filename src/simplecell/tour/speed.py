@@ -15,6 +15,7 @@ from .learning import Learned
 from .story import Chapter, Check, Code, Output, Story, Table, Text
 
 _ISA = {
+    "amx": "AVX-512, vectors of 16 numbers, and AMX, which multiplies tiles of 16 × 32 by 32 × 16",
     "avx512": "AVX-512: vectors of 16 numbers",
     "avx2": "AVX2 with fused multiply-add: vectors of 8 numbers",
     "x86-64": "the x86-64 baseline (SSE2): vectors of 4 numbers",

@@ -14,13 +14,20 @@ from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.lowering.convolution_direct import even, plan_direct
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.lowering.convolution_winograd import MEMORY_BYTES_PER_NS, blocking, winograd_cost
-from simplecell.engine.target import target
+from simplecell.engine.target import host, target
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import Tensor, placeholder
 from simplecell.ops.activation import relu
 from simplecell.ops.base import Spec
 from simplecell.ops.convolution import Convolution, convolution
 from tests.engine.harness import available_targets
+
+
+@pytest.fixture
+def vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machine code for this CPU's vectors, without the matrix unit that some have."""
+    if host().matrix:
+        monkeypatch.setattr("simplecell.engine.target.host", lambda: target("avx512"))
 
 
 def parameter(*shape: int, dtype: str = "float32") -> Tensor:
@@ -63,6 +70,7 @@ def layer(size: int, ic: int, oc: int, k: int, **options: Any) -> tuple[list[Ten
         ((50, 1, 1, 21), {"strides": 2}, "direct"),
     ],
 )
+@pytest.mark.usefixtures("vectors")
 def test_results_and_algorithms(arguments: tuple[int, int, int, int], options: dict[str, Any], expected: str) -> None:
     executable, out, reference = run(*layer(*arguments, **options))
     assert expected in algorithm(executable)
@@ -110,6 +118,28 @@ def test_threads_do_not_change_the_algorithm(size: int) -> None:
     assert len(names) == 1
 
 
+@pytest.mark.skipif(not host().matrix, reason="this CPU has no AMX, or the system does not let this process use it")
+@pytest.mark.parametrize(
+    ("arguments", "options", "precision", "expected", "error"),
+    [
+        ((24, 64, 64, 3), {}, "fast", "matrix bf16x2", 2e-5),
+        ((24, 64, 64, 3), {"strides": 2}, "tight", "matrix bf16x3", 1e-6),
+        ((24, 64, 64, 3), {}, "exact", "direct", 1e-6),
+        ((24, 64, 64, 3), {"strides": 2}, "fast", "matrix bf16x2", 2e-5),
+        ((24, 64, 64, 3), {"dilation": 2}, "fast", "matrix bf16x2", 2e-5),
+        ((48, 128, 64, 1), {}, "fast", "matrix bf16x2", 2e-5),
+        ((12, 32, 64, 3), {"groups": 2}, "fast", "direct", 1e-6),
+    ],
+)
+def test_matrix_units_where_they_pay(
+    arguments: tuple[int, int, int, int], options: dict[str, Any], precision: str, expected: str, error: float
+) -> None:
+    executable, out, reference = run(*layer(*arguments, **options), precision=precision)
+    assert expected in algorithm(executable)
+    assert np.abs(out - reference).max() <= error * np.abs(reference).max()
+
+
+@pytest.mark.usefixtures("vectors")
 def test_the_reason_names_what_was_considered() -> None:
     fast, strided = run(*layer(24, 32, 48, 3))[0], run(*layer(24, 32, 48, 3, strides=2))[0]
     assert fast.program is not None and strided.program is not None

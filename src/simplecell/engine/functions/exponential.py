@@ -66,7 +66,7 @@ def _power_of_two(e: Emitter, k: Value) -> Value:
 def _scaled(e: Emitter, p: Value, t: Value) -> Value:
     """p · 2^k for |k| ≤ 252, rounded once if it falls below the normal range: AVX-512 has an instruction for it (LLVM 22 makes calls of
     its own `ldexp`); elsewhere in two steps, of which only the second can leave the normal range."""
-    if e.target.name == "avx512" and lanes_of(p) == 16:
+    if e.target.avx512 and lanes_of(p) == 16:
         n = e.fsub(t, like(t, ROUNDER))
         fn = e.intrinsic("llvm.x86.avx512.mask.scalef.ps.512", p.type, [p.type] * 3 + [I16, I32])
         return e.b.call(fn, [p, n, p, I16(-1), I32(4)])

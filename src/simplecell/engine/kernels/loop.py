@@ -117,7 +117,7 @@ class _Body:
             for k, value in enumerate(elementwise.emit_expression(e, loop.expression, values)):
                 self._store(value, rows[count + k], count + k, at, mask)
 
-        if e.target.name == "avx512" and cost(loop.expression) > 24:
+        if e.target.avx512 and cost(loop.expression) > 24:
             # masks cost nothing there, and the expression stands in the code only once
             with e.loop(stop, start, self.lanes, name="inner") as inner:
                 vector(inner.index, e.mask(stop - inner.index))

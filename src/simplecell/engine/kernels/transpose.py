@@ -67,7 +67,7 @@ class Transpose(Kernel):
                     for k, v in enumerate(turned(e, vectors)):
                         e.store(v, e.at(to, dst_row * k, element), 0, mask(tall, wide, k))
 
-                if e.target.name == "avx512":
+                if e.target.avx512:
                     turn(False)  # masks cost next to nothing there
                 else:
                     with e.otherwise_when(whole) as (then, otherwise):

@@ -261,7 +261,7 @@ def over_channels(e: Emitter, first: Index, last: Index, ragged: bool, body: Cal
         body(loop.index, e.lanes, None)
     if not ragged:
         return
-    if e.target.name in ("avx2", "avx512"):
+    if e.target.avx512 or e.target.name == "avx2":
         with e.when(whole < last):
             body(whole, e.lanes, e.mask(last - whole))
     else:

@@ -14,12 +14,16 @@ from simplecell.engine.fuse import Group
 from simplecell.engine.kernels.convolution_planar import PackPlanarWeights
 from simplecell.engine.kernels.convolution_weights import PackConvolutionWeights
 from simplecell.engine.kernels.fourier_transforms import roots_and_order, twiddles
+from simplecell.engine.kernels.matrix_weights import MatrixWeights
 from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.kernels.winograd_weights import WinogradWeights
 from simplecell.engine.lowering.context import Lowering, Refused, lowers
 from simplecell.engine.lowering.convolution_direct import direct_cost, direct_pool_refusal, plan_direct
 from simplecell.engine.lowering.convolution_fourier import fourier_cost, fourier_weights_cost, plan_fourier
 from simplecell.engine.lowering.convolution_fourier import refusal as fourier_refusal
+from simplecell.engine.lowering.convolution_matrix import matrix_cost, matrix_weights_cost, plan_matrix
+from simplecell.engine.lowering.convolution_matrix import pool_refusal as matrix_pool_refusal
+from simplecell.engine.lowering.convolution_matrix import refusal as matrix_refusal
 from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
 from simplecell.engine.lowering.convolution_planar import plan_planar, planar_cost
 from simplecell.engine.lowering.convolution_planar import refusal as planar_refusal
@@ -148,11 +152,11 @@ def _append(
 
     def pack() -> Address:
         packed = ctx.temporary(plan.packed_bytes)
-        what = "pack weights" if isinstance(plan.packer, (PackConvolutionWeights, PackPlanarWeights)) else "transform weights"
+        what = "pack weights" if isinstance(plan.packer, (PackConvolutionWeights, PackPlanarWeights, MatrixWeights)) else "transform weights"
         kernel = plan.packer
         sources: dict[str, Any] = {"src": ctx.address(weights)}
         product = _channels_scaled(ctx, weights)
-        if product is not None and isinstance(kernel, (PackConvolutionWeights, WinogradWeights)):
+        if product is not None and isinstance(kernel, (PackConvolutionWeights, WinogradWeights, MatrixWeights)):
             kernel = replace(kernel, scaled=True)
             sources = {"src": ctx.address(product[0]), "scale": ctx.address(product[1])}
         ctx.step(kernel, algorithm=what, nbytes=2 * plan.packed_bytes, dst=packed, **sources, **plan.packing)
@@ -211,6 +215,12 @@ def _winograd(outputs: int, taps: int) -> Algorithm:
     )
 
 
+def _lower_matrix(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
+    plan, offsets = plan_matrix(problem, ctx.target, ctx.epilogue(group)[0], ctx.precision, ctx.threads)
+    table = ctx.once(("offsets", offsets.tobytes()), lambda: ctx.constant(offsets))
+    _append(ctx, group, problem, reason, f"matrix bf16x{plan.kernel.parts}", plan, oc=ctx.pixel_stride(group.output), offsets=table)
+
+
 def _lower_planar(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
     plan = plan_planar(problem, ctx.target, ctx.epilogue(group)[0])
     k = plan.kernel
@@ -250,6 +260,14 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         lambda problem, ctx: direct_cost(problem, ctx.target),
         lower_direct,
         pools=lambda problem, ctx, group: direct_pool_refusal(problem, group.epilogue),
+    ),
+    Algorithm(
+        "matrix",
+        lambda problem, ctx: matrix_refusal(problem, ctx.target, ctx.precision),
+        lambda problem, ctx: matrix_cost(problem, ctx.target, ctx.precision),
+        _lower_matrix,
+        lambda problem, ctx: matrix_weights_cost(problem),
+        lambda problem, ctx, group: matrix_pool_refusal(problem, group.epilogue),
     ),
     Algorithm(
         "planar", lambda problem, ctx: planar_refusal(problem, ctx.target), lambda problem, ctx: planar_cost(problem, ctx.target), _lower_planar

@@ -18,7 +18,7 @@ BYTES_PER_NS = 10.0
 
 def peak(target: Target) -> float:
     """GFLOP/s of one core at 3 GHz with two multipliers; Zen 4's are half as wide as AVX-512. Against it stand bytes per nanosecond."""
-    wide = 0.5 if target.name == "avx512" and target.cpu == "znver4" else 1.0
+    wide = 0.5 if target.avx512 and target.cpu == "znver4" else 1.0
     return 3.0 * 2 * 2 * target.lanes * wide * (1.0 if target.fma else 0.5)
 
 
