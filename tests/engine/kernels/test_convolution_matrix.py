@@ -128,6 +128,8 @@ def test_epilogues(case: Case) -> None:
         (Case((1, 21, 37, 3), (5, 5), 16), (2, 2)),
         (Case((1, 9, 40, 16), (2, 5), 17, 3, ((0, 0), (4, 4)), 2), (1, 4)),
         (Case((1, 12, 36, 32), (3, 3), 32, padding="same"), (2, 3)),
+        (Case((1, 10, 74, 32), (3, 3), 33, padding="same"), (2, 2)),  # five tiles of 16 are wider than a row with its border
+        (Case((2, 5, 74, 19), (3, 4), 16, padding=((1, 1), (2, 1))), (1, 2)),
         (Case((1, 301, 33), (9,), 40, 2, "same"), (2,)),
         (Case((1, 4, 9, 10, 17), (3, 3, 3), 18, padding="same"), (1, 2, 2)),
     ],

@@ -252,7 +252,9 @@ class _Matrix:
             with e.loop(2 // down, carry=[e.const(0).ir], name="half", at_least_once=True) as half:
                 begin = self._tile_begins(chunk.index, half.index)
                 end = begin + self.tile_rows
-                first, after = begin // self.across, ((end - 1) // self.across + 1).minimum(area.height)
+                first = begin // self.across
+                # Of the next row, a tile of windows has no whole ones.
+                after = ((end - 1) // self.across + 1 if self.k.pool is None else first + 1).minimum(area.height)
                 with e.loop(after, first, carry=half.values, name="row") as y:
                     line = y.index * self.across
                     with e.loop(end.minimum(line + area.width), begin.maximum(line), along, carry=y.values, name="pixel") as p:
