@@ -242,7 +242,7 @@ class _Matrix:
         """Write down the places of a block's outputs, and none for the chunk after the last; the number of chunks."""
         e, (down, along) = self.e, self.window
         flat = ((area.height - 1) * self.across + area.width + self.tile_rows - 1) // self.tile_rows
-        chunks = (flat.minimum(area.height * self.per_row) + 1) // 2
+        chunks = ((flat.minimum(area.height * self.per_row) if self.k.pool is None else area.height * self.per_row) + 1) // 2
         if down == 2:
             chunks = area.height // 2 * self.per_row
         height, width = self.oh // down, self.ow // along
