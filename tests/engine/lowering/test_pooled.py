@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,16 @@ from simplecell import ops
 from simplecell.engine import blocking
 from simplecell.engine import plan as planning
 from simplecell.engine.describe import describe
+from simplecell.engine.lowering import convolution
+from simplecell.engine.lowering.convolution_matrix import pooling_costs
+from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.plan import plan
 from simplecell.engine.program import Program
 from simplecell.engine.runtime import Bound
 from simplecell.engine.target import host, target
 from simplecell.graph.gradients import gradients
 from simplecell.graph.graph import Graph, evaluate
+from simplecell.ops.convolution import Convolution
 from simplecell.ops.pooling import AveragePool, MaxPool
 from tests.engine.harness import available_targets
 from tests.engine.lowering.test_pieces import Network, forced
@@ -106,6 +111,7 @@ GRAPHS = [plain, average, residual, signal, volume, planes, directly, concatenat
 @pytest.mark.parametrize("on", available_targets())
 @pytest.mark.parametrize("network", GRAPHS)
 def test_the_bits_are_those_of_two_steps(network: Any, on: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "pooling_costs", lambda *_: None)  # what pays is not the question here
     graph = network(3)
     arrays = arrays_of(graph)
     program, found = computed(graph, arrays, on)
@@ -181,3 +187,15 @@ def test_training_reads_what_is_pooled_again() -> None:
     program = plan(Graph.of([net.x, *net.parameters], [loss, *gradients(loss, net.parameters)]), host(), 1, "fast")
     assert not any(" pool " in s.algorithm for s in program.run)
     assert any(s.kernel is not None and "max_pool" in s.kernel.name and "gradient" in s.kernel.name for s in program.run)
+
+
+def test_matrix_units_pool_where_their_tiles_fit_rows() -> None:
+    def why(size: int, channels: int) -> str | None:
+        op, none = Convolution((1, 1), ((1, 1), (1, 1)), (1, 1)), ((0, 0), (0, 0))
+        shape = (1, size, size, channels), (3, 3, channels, channels)
+        problem = ConvolutionProblem.of(op, *shape, MaxPool((2, 2), (2, 2), none))
+        assert problem is not None
+        return pooling_costs(problem, replace(host(), l2=2 << 20, matrix=True), "fast")
+
+    assert why(112, 128) is None and why(16, 64) is None
+    assert "apart" in str(why(18, 64)) and "apart" in str(why(34, 64))

@@ -21,7 +21,7 @@ from simplecell.engine.lowering.context import Lowering, Refused, lowers
 from simplecell.engine.lowering.convolution_direct import direct_cost, direct_pool_refusal, plan_direct
 from simplecell.engine.lowering.convolution_fourier import fourier_cost, fourier_weights_cost, plan_fourier
 from simplecell.engine.lowering.convolution_fourier import refusal as fourier_refusal
-from simplecell.engine.lowering.convolution_matrix import matrix_cost, matrix_weights_cost, plan_matrix
+from simplecell.engine.lowering.convolution_matrix import matrix_cost, matrix_weights_cost, plan_matrix, pooling_costs
 from simplecell.engine.lowering.convolution_matrix import pool_refusal as matrix_pool_refusal
 from simplecell.engine.lowering.convolution_matrix import refusal as matrix_refusal
 from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
@@ -267,7 +267,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         lambda problem, ctx: matrix_cost(problem, ctx.target, ctx.precision),
         _lower_matrix,
         lambda problem, ctx: matrix_weights_cost(problem),
-        lambda problem, ctx, group: matrix_pool_refusal(problem, group.epilogue),
+        lambda problem, ctx, group: matrix_pool_refusal(problem, group.epilogue) or pooling_costs(problem, ctx.target, ctx.precision),
     ),
     Algorithm(
         "planar", lambda problem, ctx: planar_refusal(problem, ctx.target), lambda problem, ctx: planar_cost(problem, ctx.target), _lower_planar

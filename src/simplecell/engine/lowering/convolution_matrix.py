@@ -35,6 +35,10 @@ FEWEST = 7
 """rows in a tile"""
 MOST_POOLED = 4
 """columns of a window that is pooled: the kernel has a copy of the epilogue for each"""
+POOLED_LEAST = 14
+"""rows below which a tile takes no less time: its weights come from L2 as fast as they can (18×18 64→64: 12 chunks of 15 rows 47 µs, 18 of 10 rows 65)"""
+POOL_NS = 0.02
+"""a byte of a map that is read and pooled by a step of its own"""
 UNIT_NS = 150.0
 PART_BYTES = 192 * 1024
 """of weights that chunk after chunk reads from L2 while the next are fetched"""
@@ -116,7 +120,7 @@ def plan_matrix(
         dilation_d=p.dilation[0], kd=p.kernel[0], reach_h=_reach(p, 1), reach_w=_reach(p, 2), phases_h=view.phases[0], phases_w=view.phases[1],
         taps=p.taps, rows=b.rows, columns=b.columns, parts=b.parts, tile_rows=b.tile_rows, per_row=b.per_row,
         across=view.across, pitch=view.pitch, phase=view.phase, plane=view.plane, part=view.part,
-        slabs=slabs, sums=sums, sums_chunk=sums_chunk, places=places, finished=2 * -(-CHUNK // (slabs * p.taps)), ahead=ahead,
+        slabs=slabs, sums=sums, sums_chunk=sums_chunk, places=places, finished=2 * -(-CHUNK // (slabs * p.taps * (pool.taps if pool is not None else 1))), ahead=ahead,
     )  # fmt: skip
     if merged:
         arguments["run"] = p.ic
@@ -136,6 +140,14 @@ def pool_refusal(problem: ConvolutionProblem, epilogue: Epilogue | None) -> str 
     if epilogue is not None and "full" in epilogue.kinds:
         return "the epilogue reads an array like the map"
     return None
+
+
+def pooling_costs(problem: ConvolutionProblem, target: Target, precision: str) -> str | None:
+    """Does pooling take longer than it saves, since tiles end with their rows? Then the figures."""
+    p = _merged(problem.without_pool())
+    pooled, whole = (_blocks(p, target, PARTS[precision], 1, pool).cost for pool in (problem.pool, None))
+    apart = whole + POOL_NS * 4 * p.pixels * p.oc
+    return f"predicted µs: {pooled / 1e3:.0f}, apart {apart / 1e3:.0f}" if pooled > apart else None
 
 
 def _merges(p: ConvolutionProblem) -> bool:
@@ -197,7 +209,7 @@ def _tiles(view: _View, rows: int, columns: int, pool: Pool | None) -> tuple[tup
     if pool is not None:
         per_row = -(-columns // (ROWS // pool.size[2] * pool.size[2]))
         by_row = max(_rounded(FEWEST, pool.size[2]), _rounded(-(-columns // per_row), pool.size[2]))
-        return (rows // 2 * per_row if pool.size[1] == 2 else -(-rows * per_row // 2), by_row, per_row), MULTIPLY[by_row]
+        return (rows // 2 * per_row if pool.size[1] == 2 else -(-rows * per_row // 2), by_row, per_row), MULTIPLY[max(by_row, POOLED_LEAST)]
     found = [((chunks, tile_rows, 1 << 30), MULTIPLY[tile_rows]), ((-(-rows * per_row // 2), by_row, per_row), MULTIPLY[by_row])]
     return min(found, key=lambda f: f[0][0] * f[1])
 
