@@ -182,7 +182,7 @@ class _View:
         phases = tuple(min(p.strides[a], _reach(p, a) + 1) for a in (1, 2))
         across = columns + _reach(p, 2) // p.strides[2]
         pitch = 2 * DEPTH * -(-p.ic // DEPTH)
-        if pitch % 512 == 0:  # sixteen pixels would fall into few sets of L1
+        if pitch % 128 == 0:  # an odd number of lines, lest the pixels of a tile fall into few sets of L1 (up to 15% of the time)
             pitch += 64
         phase = pitch * across * (rows + _reach(p, 1) // p.strides[1])
         plane = phase * phases[0] * phases[1]
