@@ -86,8 +86,9 @@ BLOCK = 2 * COLUMNS
 """output channels that are computed together"""
 CHUNK = 2 * ROWS
 """pixels, at most"""
-PLACES = 1 + 2 * CHUNK
-"""words that note the places of a chunk's outputs: how many exist; then for each its number among the sums and its offset in dst"""
+PLACES = 3 + 2 * CHUNK
+"""words that note the places of a chunk: where its two tiles begin (pixels); how many outputs exist; for each of these its number among the sums and its
+offset in dst"""
 
 
 class _Matrix:
@@ -249,6 +250,8 @@ class _Matrix:
         first_pixel = (area.plane * height + area.y0 // down) * width + area.x0 // along
         with e.loop(chunks, name="chunk") as chunk:
             at = e.at(self.places, chunk.index * PLACES, I64)
+            for tile in range(2):
+                e.store(self._tile_begins(chunk.index, tile).ir, at, tile)
             with e.loop(2 // down, carry=[e.const(0).ir], name="half", at_least_once=True) as half:
                 begin = self._tile_begins(chunk.index, half.index)
                 end = begin + self.tile_rows
@@ -260,13 +263,13 @@ class _Matrix:
                     with e.loop(end.minimum(line + area.width), begin.maximum(line), along, carry=y.values, name="pixel") as p:
                         n = Index(e, p.values[0])
                         row = half.index * self.tile_rows + p.index - begin
-                        e.store(row.ir, at, n * 2 + 1)
-                        e.store(((first_pixel + y.index // down * width + (p.index - line) // along) * self.oc).ir, at, n * 2 + 2)
+                        e.store(row.ir, at, n * 2 + 3)
+                        e.store(((first_pixel + y.index // down * width + (p.index - line) // along) * self.oc).ir, at, n * 2 + 4)
                         p.carry([(n + 1).ir])
                     y.carry(p.results)
                 half.carry(y.results)
-            e.store(half.results[0], at)
-        e.store(e.const(0).ir, self.places, chunks * PLACES)
+            e.store(half.results[0], at, 2)
+        e.store(e.const(0).ir, self.places, chunks * PLACES + 2)
         return chunks
 
     def _begin(self, sums: Value, more: Value) -> None:
@@ -289,8 +292,8 @@ class _Matrix:
     def _sum(self, chunk: Index, first: Index, stop: Index, weights: Value, far: Value) -> Value:
         """Add the products of some slabs of 32 input channels to a chunk's sums, and finish the chunk before meanwhile; up to where was fetched ahead."""
         e, unit = self.e, self.unit
-        begin = self._tile_begins(chunk, 0)
-        second = (self._tile_begins(chunk, 1) - begin) * self.pitch
+        begin, above = (Index(e, e.load(self.places, chunk * PLACES + tile, 1, I64)) for tile in range(2))
+        second = (above - begin) * self.pitch
         src = e.at(self.scratch, begin * self.pitch + first * (2 * DEPTH), I8)
         offsets, finished = e.pointer("offsets"), e.index("finished")
         products = [(x, y, c) for x, y in PRODUCTS[self.k.parts] for c in range(4)]
@@ -323,7 +326,7 @@ class _Matrix:
     def _wait(self, chunk: Index, channel: Index, sums: Value) -> None:
         """A chunk's sums now wait to be finished; those before are finished."""
         e = self.e
-        first = chunk * PLACES
+        first = chunk * PLACES + 2
         count = Index(e, e.load(self.places, first, 1, I64))
         for i, word in enumerate((first, count * 2 + first, channel)):
             e.store(word.ir, self.waiting, i)

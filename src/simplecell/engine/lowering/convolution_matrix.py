@@ -40,7 +40,7 @@ POOLED_LEAST = 14
 POOL_NS = 0.02
 """a byte of a map that is read and pooled by a step of its own"""
 UNIT_NS = 150.0
-PART_BYTES = 192 * 1024
+PART_BYTES = 320 * 1024
 """of weights that chunk after chunk reads from L2 while the next are fetched"""
 WEIGHT_NS, L2_NS = 0.035, 0.015
 """a byte of weights from memory; what one from L2 costs, where inputs and outputs pass through it too"""
@@ -126,7 +126,7 @@ def plan_matrix(
         arguments["run"] = p.ic
     packing = dict(taps=p.taps, ic=p.ic, oc=p.oc)
     kernel = ConvolutionMatrix(parts, epilogue, merged, lines, near, pool)
-    return ConvolutionPlan(kernel, arguments, MatrixWeights(parts), packing, packed, places + 8 * (PLACES * b.chunks + 1)), offsets
+    return ConvolutionPlan(kernel, arguments, MatrixWeights(parts), packing, packed, places + 8 * (PLACES * b.chunks + 3)), offsets
 
 
 def pool_refusal(problem: ConvolutionProblem, epilogue: Epilogue | None) -> str | None:
