@@ -13,8 +13,8 @@ from simplecell.engine.expression import NO_EPILOGUE
 from simplecell.engine.lowering.linear import Axis, Product, joined_axes, matmul_tile, plan_matmul
 from simplecell.engine.plan import plan
 from simplecell.engine.runtime import Bound
-from simplecell.engine.target import target
-from simplecell.graph.graph import Graph
+from simplecell.engine.target import host, target
+from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec
 from simplecell.ops.linear import MatMul
@@ -141,8 +141,24 @@ def test_rows_by_parameters_are_a_pointwise_convolution_with_the_same_bits(m: in
 def test_panels_that_leave_the_cache_between_many_rows_are_copied_in_blocks() -> None:
     def algorithm(rows: int, l2: int) -> str:
         x, w = placeholder(Spec((rows, 700)), "", "input"), placeholder(Spec((700, 256)), "", "parameter")
-        return plan(Graph.of([x, w], [ops.matmul(x, w)]), replace(target(), l2=l2), 1, "fast").run[-1].algorithm
+        return plan(Graph.of([x, w], [ops.matmul(x, w)]), replace(target(), l2=l2, matrix=False), 1, "fast").run[-1].algorithm
 
     assert algorithm(100, 1 << 20).startswith("direct")
     assert algorithm(100, 1 << 15).startswith("matmul")
     assert algorithm(5, 1 << 15).startswith("direct")
+
+
+@pytest.mark.skipif(not host().matrix, reason="this CPU has no AMX, or the system does not let this process use it")
+@pytest.mark.parametrize(("precision", "parts", "error"), [("fast", 2, 2e-5), ("tight", 3, 1e-6), ("exact", 0, 1e-6)])
+def test_rows_by_parameters_on_a_matrix_unit(precision: str, parts: int, error: float) -> None:
+    x, w, bias = (placeholder(Spec(s, "float32"), role=r) for s, r in (((3, 7, 11, 90), "input"), ((90, 125), "parameter"), ((125,), "parameter")))
+    graph = Graph.of([x, w, bias], [ops.relu(ops.matmul(x, w) + bias)])
+    arrays = [normal(i, *t.shape) for i, t in enumerate(graph.inputs)]
+    want = evaluate(graph, arrays)[0]
+    for threads in (1, 2):
+        program = plan(graph, host(), threads, precision)
+        assert (f"matrix bf16x{parts}" in program.run[0].algorithm) == (parts > 0)
+        got, bound = np.full(want.shape, np.nan, np.float32), Bound(program, host(), threads)
+        bound.prepare(arrays[1:])
+        bound.run(arrays[:1], [got])
+        assert np.abs(got - want).max() <= error * np.abs(want).max()

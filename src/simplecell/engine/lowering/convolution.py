@@ -215,7 +215,8 @@ def _winograd(outputs: int, taps: int) -> Algorithm:
     )
 
 
-def _lower_matrix(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
+def lower_matrix(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
+    """The anchor's convolution, or product of rows and parameters, on a matrix unit."""
     plan, offsets = plan_matrix(problem, ctx.target, ctx.epilogue(group)[0], ctx.precision, ctx.threads)
     table = ctx.once(("offsets", offsets.tobytes()), lambda: ctx.constant(offsets))
     _append(ctx, group, problem, reason, f"matrix bf16x{plan.kernel.parts}", plan, oc=ctx.pixel_stride(group.output), offsets=table)
@@ -265,7 +266,7 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         "matrix",
         lambda problem, ctx: matrix_refusal(problem, ctx.target, ctx.precision),
         lambda problem, ctx: matrix_cost(problem, ctx.target, ctx.precision),
-        _lower_matrix,
+        lower_matrix,
         lambda problem, ctx: matrix_weights_cost(problem),
         lambda problem, ctx, group: matrix_pool_refusal(problem, group.epilogue) or pooling_costs(problem, ctx.target, ctx.precision),
     ),

@@ -12,8 +12,10 @@ from simplecell.engine.kernels.matmul import MatMul as MatMulKernel
 from simplecell.engine.kernels.matvec import MatVec
 from simplecell.engine.kernels.tile import Tile, tiles
 from simplecell.engine.lowering.context import Lowering, lowers
-from simplecell.engine.lowering.convolution import lower_direct
-from simplecell.engine.lowering.convolution_direct import direct_tile
+from simplecell.engine.lowering.convolution import NEAR, lower_direct, lower_matrix
+from simplecell.engine.lowering.convolution_direct import direct_cost, direct_tile
+from simplecell.engine.lowering.convolution_matrix import matrix_cost
+from simplecell.engine.lowering.convolution_matrix import refusal as matrix_refusal
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 from simplecell.graph.tensor import Tensor
@@ -28,6 +30,9 @@ UNITS = 8
 IN_PLACE_BYTES = 256 * 1024
 """Up to this size b is read where it lies. The panels of a larger one are copied: rows a power of two apart fall into few sets of the
 caches (1024×1024, 128 rows: 65 GFLOP/s in place, 129 copied)."""
+
+LEAST_MATRIX = 16
+"""Rows, columns and depth of a product that is given to a matrix unit: fewer leave most of its tiles empty."""
 
 MATVEC_COLUMNS = 64
 """Fewer columns keep their sums in registers from the first step of k to the last."""
@@ -191,16 +196,28 @@ def _pointwise(ctx: Lowering, p: Product, b: Tensor) -> ConvolutionProblem | Non
         32 × 25088·4096          148     225           64 × 4096·4096           25.5    17.4
         3 × 20000·16               0.08    0.10        400 × 8192·1024          72      82
     """
-    if not ctx.given(b) or len(b.shape) != 2 or p.transpose_a or p.transpose_b or p.swapped or 4 * p.k * p.n <= IN_PLACE_BYTES:
+    rows, lanes = _rows_by_parameters(ctx, p, b), ctx.target.lanes
+    if rows is None or p.m < 3 or p.n < lanes or 4 * p.k * p.n <= IN_PLACE_BYTES:
         return None
-    lanes = ctx.target.lanes
-    if p.m < 3 or p.n < lanes:
-        return None
-    rows = ConvolutionProblem.of(Convolution((1,), ((0, 0),), (1,)), (1, p.m, p.k), (1, p.k, p.n))
-    assert rows is not None
     tile = direct_tile(rows, ctx.target)
     stays = 4 * p.k * tile.vectors * lanes <= ctx.target.l2 // 2
     return rows if stays or (p.m <= 2 * tile.pixels and p.n >= 4 * lanes) else None
+
+
+def _rows_by_parameters(ctx: Lowering, p: Product, b: Tensor) -> ConvolutionProblem | None:
+    """The product of rows and a matrix of parameters as a 1×1 convolution."""
+    if not ctx.given(b) or len(b.shape) != 2 or p.transpose_a or p.transpose_b or p.swapped:
+        return None
+    return ConvolutionProblem.of(Convolution((1,), ((0, 0),), (1,)), (1, p.m, p.k), (1, p.k, p.n))
+
+
+def _on_matrix_unit(ctx: Lowering, op: MatMul, a: Tensor, b: Tensor) -> bool:
+    """Is the product faster on a matrix unit? Decided for the whole batch, since the bits are others."""
+    whole = Product.of(op, ctx.whole(a).spec, b.spec)
+    rows = None if isinstance(whole, str) else _rows_by_parameters(ctx, whole, b)
+    if rows is None or min(rows.dst[2], rows.ic, rows.oc) < LEAST_MATRIX or matrix_refusal(rows, ctx.target, ctx.precision) is not None:
+        return False
+    return matrix_cost(rows, ctx.target, ctx.precision) < NEAR * direct_cost(rows, ctx.target)
 
 
 @lowers(MatMul)
@@ -215,6 +232,11 @@ def matmul(ctx: Lowering, group: Group) -> str | None:
     product = Product.of(op, a.spec, b.spec)
     if isinstance(product, str):
         return product
+    if _on_matrix_unit(ctx, op, a, b):
+        rows = _rows_by_parameters(ctx, product, b)
+        assert rows is not None
+        lower_matrix(rows, ctx, group, f"{product.m} rows by parameters")
+        return None
     rows = _pointwise(ctx, product, b)
     if rows is not None:
         lower_direct(rows, ctx, group, f"{product.m} rows by parameters: they are packed when they change")
