@@ -37,7 +37,7 @@ def main() -> None:
     for threads in options.threads:
         peak = peak_gflops(threads)
         print(
-            f"\n{platform.processor() or platform.machine()}, {threads} thread(s), float32, measured peak {peak:.0f} GFLOP/s; medians; × = peer's time / simplecell's"
+            f"\n{platform.processor() or platform.machine()}, {threads} thread(s), float32, simplecell on {_machine()['target']}, {peak:.0f} GFLOP/s of vector multiply-adds; medians; × = peer's time / simplecell's"
         )
         print(f"{'':44}{'ms':>9}{'GFLOP/s':>9}{'of peak':>8}" + "".join(f"{p:>13}" for p in options.peers))
         for name, family, flops, nbytes, model, batch in _work(options):

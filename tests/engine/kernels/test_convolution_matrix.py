@@ -35,6 +35,7 @@ MORE = [
     Case((1, 6, 23, 31), (5, 3), 63, padding=((9, 1), (0, 8)), dilation=2),
     Case((1, 9, 40, 16), (2, 5), 17, 3, ((0, 0), (4, 4)), 2),
     Case((1, 300, 64), (1,), 129),
+    Case((1, 100, 78, 32), (1, 2), 16, padding=((0, 0), (1, 0))),
     Case((2, 19, 21, 3), (7, 7), 40, 2, "same"),
     Case((1, 11, 40, 3), (3, 3), 33, padding="same"),
     Case((1, 40, 1), (31,), 16, 3, ((40, 35),)),
@@ -74,7 +75,8 @@ def test_equals_float64_within_the_stated_error(case: Case, precision: str) -> N
     results = [result(op, case, src, weights, precision, *how) for how in ((1, True), (2, False), (3, True))]
     rounding = 2.0**-24 * 8 * (problem.taps * problem.ic) ** 0.5  # of the sums in float32
     assert (np.abs(results[0] - exact) <= (ERROR[PARTS[precision]] + rounding) * magnitude).all()
-    assert np.abs(results[0] - exact).max() <= (3e-5 if precision == "fast" else 1e-6) * np.abs(exact).max()
+    if exact.size >= 100:  # the largest of a few may be small
+        assert np.abs(results[0] - exact).max() <= (3e-5 if precision == "fast" else 1e-6) * np.abs(exact).max()
     assert (results[0] == results[1]).all() and (results[0] == results[2]).all()
 
 

@@ -25,8 +25,8 @@ class ConvolutionMatrix(Kernel):
     The inputs of a block of rows and columns are first split into their parts in the thread's scratch, with zeros where they lie outside the picture,
     one picture for each phase of the strides: pixel (r, s) of phase (a, b) is input (r · stride_h + a, s · stride_w + b). So each tap
     reads neighbouring pixels for neighbouring outputs, also across the ends of rows: output (y, x) of the block is number y · across + x, where
-    `across` is as wide as a phase. There are `per_row` tiles of `tile_rows` pixels in a row; or they go on across the ends of rows (`per_row` is more than
-    there are), and what is computed between the rows is not stored.
+    `across` is as wide as a phase. There are `per_row` tiles of `tile_rows` pixels in a row; or, where `per_row` is
+    ACROSS_ROWS, they go on across the ends of rows, and what is computed between the rows is not stored.
 
     With few input channels, `merged`, a row of taps is one: the values that it reads lie one behind the other, kernel width · ic of them, and are
     copied for each output.
@@ -86,6 +86,8 @@ BLOCK = 2 * COLUMNS
 """output channels that are computed together"""
 CHUNK = 2 * ROWS
 """pixels, at most"""
+ACROSS_ROWS = 1 << 30
+"""as `per_row`: tiles go on across the ends of rows"""
 PLACES = 3 + 2 * CHUNK
 """words that note the places of a chunk: where its two tiles begin (pixels); how many outputs exist; for each of these its number among the sums and its
 offset in dst"""
@@ -242,10 +244,10 @@ class _Matrix:
     def _note_places(self, area: _Area) -> Index:
         """Write down the places of a block's outputs, and none for the chunk after the last; the number of chunks."""
         e, (down, along) = self.e, self.window
-        flat = ((area.height - 1) * self.across + area.width + self.tile_rows - 1) // self.tile_rows
-        chunks = ((flat.minimum(area.height * self.per_row) if self.k.pool is None else area.height * self.per_row) + 1) // 2
-        if down == 2:
-            chunks = area.height // 2 * self.per_row
+        by_rows = self.per_row < ACROSS_ROWS
+        tiles = ((area.height - 1) * self.across + area.width + self.tile_rows - 1) // self.tile_rows
+        tiles = e.select(by_rows, area.height * self.per_row, tiles)
+        chunks = (tiles + 1) // 2 if down == 1 else area.height // 2 * self.per_row
         height, width = self.oh // down, self.ow // along
         first_pixel = (area.plane * height + area.y0 // down) * width + area.x0 // along
         with e.loop(chunks, name="chunk") as chunk:
@@ -256,8 +258,7 @@ class _Matrix:
                 begin = self._tile_begins(chunk.index, half.index)
                 end = begin + self.tile_rows
                 first = begin // self.across
-                # Of the next row, a tile of windows has no whole ones.
-                after = ((end - 1) // self.across + 1 if self.k.pool is None else first + 1).minimum(area.height)
+                after = e.select(by_rows, first + 1, (end - 1) // self.across + 1).minimum(area.height)
                 with e.loop(after, first, carry=half.values, name="row") as y:
                     line = y.index * self.across
                     with e.loop(end.minimum(line + area.width), begin.maximum(line), along, carry=y.values, name="pixel") as p:

@@ -9,7 +9,7 @@ import numpy as np
 
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.bfloat16 import PRODUCTS
-from simplecell.engine.kernels.convolution_matrix import BLOCK, CHUNK, PLACES, ConvolutionMatrix
+from simplecell.engine.kernels.convolution_matrix import ACROSS_ROWS, BLOCK, CHUNK, PLACES, ConvolutionMatrix
 from simplecell.engine.kernels.matrix_unit import DEPTH, ROWS, TILE
 from simplecell.engine.kernels.matrix_weights import MatrixWeights
 from simplecell.engine.kernels.pool_stage import Pool
@@ -210,7 +210,7 @@ def _tiles(view: _View, rows: int, columns: int, pool: Pool | None) -> tuple[tup
         per_row = -(-columns // (ROWS // pool.size[2] * pool.size[2]))
         by_row = max(_rounded(FEWEST, pool.size[2]), _rounded(-(-columns // per_row), pool.size[2]))
         return (rows // 2 * per_row if pool.size[1] == 2 else -(-rows * per_row // 2), by_row, per_row), MULTIPLY[max(by_row, POOLED_LEAST)]
-    found = [((chunks, tile_rows, 1 << 30), MULTIPLY[tile_rows]), ((-(-rows * per_row // 2), by_row, per_row), MULTIPLY[by_row])]
+    found = [((chunks, tile_rows, ACROSS_ROWS), MULTIPLY[tile_rows]), ((-(-rows * per_row // 2), by_row, per_row), MULTIPLY[by_row])]
     return min(found, key=lambda f: f[0][0] * f[1])
 
 
