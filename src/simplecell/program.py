@@ -25,6 +25,7 @@ class CompiledModel:
         self._usual: dict[tuple[int, ...], tuple[StepProgram, np.dtype[Any], tuple[int, ...], np.dtype[Any]]] = {}
         """of one input and one output, by the input's shape: the program, and what fits it"""
         self._specs = _input_specs(model)
+        _trim()  # what loading the model left on the heap: the arena would be put there, onto pages that count already while weights are packed
         if batch_size is not None:
             self._program(self._zeros(batch_size))
 

@@ -2,9 +2,14 @@
 
 import numpy as np
 
+from simplecell.engine.build import build
 from simplecell.engine.lowering.context import _last_first
 from simplecell.engine.memory import ALIGNMENT, place
 from simplecell.engine.program import Step
+from simplecell.graph.graph import Graph
+from simplecell.graph.tensor import as_tensor, placeholder
+from simplecell.ops.base import Spec
+from simplecell.ops.linear import matmul
 
 
 def test_live_buffers_never_overlap():
@@ -52,3 +57,13 @@ def test_steps_that_prepare_run_from_the_last_to_the_first_as_far_as_they_may():
     assert _last_first(apart, ()) == apart[::-1]
     run = tuple(Step(None, (), (100 + i,), (), "run") for i in (3, 0, 4, 2, 1, 3))
     assert [s.label for s in _last_first(apart, run)] == ["1", "2", "4", "0", "3"]
+
+
+def test_constants_lie_together_before_what_is_prepared():
+    rng = np.random.default_rng()
+    x, w, v = placeholder(Spec((5, 8), "float32"), "x"), *(placeholder(Spec((8, 8), "float32"), n, "parameter") for n in "wv")
+    first, second = (as_tensor(rng.standard_normal((5, 8)).astype(np.float32)) for _ in range(2))
+    graph = Graph.of([w, v, x], [matmul(matmul(x, w) * first, v * 2.0) + second])
+    buffers = build(graph, threads=1).program.buffers
+    ends = [b.offset + b.nbytes for b in buffers if b.kind == "constant"]
+    assert len(ends) >= 2 and max(ends) <= min(b.offset for b in buffers if b.kind == "prepared")

@@ -351,11 +351,12 @@ class Lowering:
         return size
 
     def _keep(self, run: tuple[Step, ...]) -> int:
-        """Constants and prepared buffers lie one after the other as `run` reads them, in one block (large pages, streaming); its size."""
+        """Constants and prepared buffers lie one after the other as `run` reads them, in one block (large pages, streaming); its size. Constants, which are
+        written before anything is prepared, come first: each between weights would have a large page to itself for as long."""
         order = dict.fromkeys([i for s in run for i in s.reads] + list(range(len(self._buffers))))
         top = 0
-        for i in order:
-            if self._buffers[i].kind in ("constant", "prepared"):
+        for kind in ("constant", "prepared"):
+            for i in (i for i in order if self._buffers[i].kind == kind):
                 self._buffers[i] = replace(self._buffers[i], offset=top)
                 top += memory.rounded(self._buffers[i].nbytes)
         return top
