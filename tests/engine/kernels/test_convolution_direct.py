@@ -142,6 +142,48 @@ def test_small_caches_make_many_blocks(l2: int) -> None:
     np.testing.assert_allclose(dst, op.reference(src, weights), rtol=2e-5, atol=2e-5)
 
 
+JOINED = [
+    Case((2, 14, 13, 40), (3, 3), 34, 2, "same"),
+    Case((1, 7, 7, 5), (3, 3), 47, padding="same"),
+    Case((2, 13, 13, 5), (1, 1), 31, 2),
+    Case((1, 5, 6, 7, 3), (3, 2, 3), 17, padding="same"),
+]
+
+
+@pytest.mark.parametrize("name", available_targets())
+@pytest.mark.parametrize("case", JOINED, ids=str)
+def test_rows_that_join(case: Case, name: str) -> None:
+    """Tiles across the ends of rows, with caches that hold all and ones that make blocks of rows and sums that wait; bits as of tiles within rows."""
+    if target(name).registers >= 32:
+        pytest.skip("addresses for rows that join are for 16 registers")
+    rng = np.random.default_rng(4)
+    op, shape, problem = problem_of(case)
+    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    bias = rng.standard_normal(case.oc).astype(np.float32)
+    full = rng.standard_normal(op.output_spec(*map(spec_of, (src, weights))).shape).astype(np.float32)
+
+    def result(l2: int, threads: int, end: bool, joined: bool = True) -> np.ndarray:
+        plan = plan_direct(problem, replace(target(name), l2=l2), BIAS_RELU_ADD, threads)
+        assert plan.kernel.joined == (plan.arguments["columns"] >= problem.dst[2])
+        packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
+        run(PackConvolutionWeights(), threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+        at_edge = {"e0": guarded(bias, end), "e1": guarded(full, end), "e2": guarded(np.full(1, 0.5, np.float32), end)}
+        if plan.kernel.copy:
+            stride = -(-plan.scratch_bytes // 64) * 64
+            at_edge |= {"scratch": guarded(np.full(stride * threads // 4, np.nan, np.float32), end), "scratch_stride": stride}
+        dst = guarded(np.full(full.shape, np.nan, np.float32), end)
+        kernel = replace(plan.kernel, joined=joined and plan.kernel.joined)
+        run(kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, **at_edge, **plan.arguments)
+        return dst.copy()
+
+    expected = (np.maximum(op.reference(src, weights) + bias, 0) + full) * 0.5
+    found = result(1 << 20, 1, True)
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5)
+    np.testing.assert_array_equal(found, result(1 << 20, 1, True, joined=False))
+    for l2, threads, end in ((1 << 20, 3, False), (40 * 1024, 2, True), (4096, 3, False)):
+        np.testing.assert_array_equal(found, result(l2, threads, end))
+
+
 POOLED: list[tuple[Case, tuple[int, ...]]] = [
     (Case((2, 17, 1), (3,), 17, padding="same"), (2,)),
     (Case((1, 203, 3), (5,), 33, padding="same"), (3,)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import lcm
 
 import llvmlite.ir as ir
@@ -14,7 +14,7 @@ from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row
 from simplecell.engine.kernels.pool_stage import Pool, pooled
-from simplecell.engine.kernels.tile import Ahead, Tile, accumulate, next_weights, zeros
+from simplecell.engine.kernels.tile import Ahead, Offsets, Pixels, Tile, accumulate, next_weights, zeros
 from simplecell.engine.kernels.tile_store import Operands, fetch_operands, store_tile
 
 
@@ -38,6 +38,9 @@ class ConvolutionDirect(Kernel):
     A ragged last tile is moved left over the one before: it computes some pixels again, to the same bits. So a row is never narrower than
     the tile, and dst must not be among the epilogue's operands.
 
+    joined: a tile's pixels may go on in the next row of the block, whose blocks are whole rows: only the last tile of a block is ragged. For tiles of
+    few pixels, since each has its address in a register. Neither spread nor with a pool.
+
     pool: a few tiles of as many rows as a window has wait in a buffer until they can be pooled. oh and ow are those of whole windows, of which the rows
     and columns of a block are multiples; `full` operands are not for it.
     """
@@ -53,6 +56,7 @@ class ConvolutionDirect(Kernel):
     partial: bool = False
     """A block of weights with many input channels does not stay in L2 while the tiles go over it. So one row of taps at a time goes over all
     tiles, and their sums wait in scratch meanwhile. Needs copy."""
+    joined: bool = False
     pool: Pool | None = None
 
     @property
@@ -74,6 +78,7 @@ class ConvolutionDirect(Kernel):
             "copy" if self.copy else "",
             "spread" if self.spread else "",
             "partial" if self.partial else "",
+            "joined" if self.joined else "",
             self.epilogue.name,
             self.pool.name if self.pool is not None else "",
         )
@@ -127,6 +132,8 @@ class _Direct:
             with e.loop(end, start=begin, name="block") as block:
                 group, c = block.index // group_blocks, block.index % group_blocks * self.width
                 area = _Area(plane, y0, y1, x0, x1, x_base, row_stride, group * group_oc + c, group_oc - c)
+                if self.k.joined:  # one row of all pixels
+                    area = replace(area, y1=y0 + 1, x1=(y1 - y0) * self.ow)
                 src, weights = e.at(base, group * group_ic), e.at(self.weights, block.index * block_weights)
                 begins = e.at(self.weights, begin * block_weights)
                 after = e.b.select((unit.index + 1).equals(last), next_weights(e, begins), begins)
@@ -155,15 +162,21 @@ class _Direct:
 
         def tile(row: Index, x: Index, far: Value, store: Callable[[list[Value], Index], None]) -> Value:
             """One tile; where was fetched up to."""
-            at = x.minimum(self.ow - t.pixels)
+            at = x.minimum((area.x1 if self.k.joined else self.ow) - t.pixels)
             if not self.k.spread:
                 fetch_operands(e, t, self.operands, (area.plane * self.oh + row) * self.ow + at, self.oc, area.channel)
             acc = zeros(e, t)
             if partial:
                 sums = self._sums(area, row, x)
                 acc = self._load(acc, sums, partial[0])
-            src_tile = e.at(src, (row - area.y0) * area.row_stride + (at - area.x_base) * self.pixel)
-            acc, far = self._sum(acc, src_tile, weights, loops, far)
+            if self.k.joined:
+                column, next_row = at % self.ow, area.row_stride - self.ow * self.pixel
+                src_tile = e.at(src, at // self.ow * area.row_stride + column * self.pixel)
+                later = range(1, t.pixels)
+                pixels: Index | Pixels = Offsets(e, [self.pixel * i + e.select(column + i >= self.ow, next_row, 0) for i in later])
+            else:
+                src_tile, pixels = e.at(src, (row - area.y0) * area.row_stride + (at - area.x_base) * self.pixel), self.pixel
+            acc, far = self._sum(acc, src_tile, pixels, weights, loops, far)
             if partial:
                 with e.otherwise_when(partial[1]) as (last, more):
                     with last:
@@ -223,11 +236,13 @@ class _Direct:
                                 pixels(v.index, e.mask(area.channels - v.index))
             y.carry(begin.results)
 
-    def _sum(self, acc: list[Value], src: Value, weights: Value, loops: list[tuple[Index, Index]], far: Value) -> tuple[list[Value], Value]:
+    def _sum(
+        self, acc: list[Value], src: Value, pixels: Index | Pixels, weights: Value, loops: list[tuple[Index, Index]], far: Value
+    ) -> tuple[list[Value], Value]:
         """The accumulators after loops over taps around the contiguous run; and the address up to which was fetched ahead."""
         if not loops:
             *acc, far = accumulate(
-                self.e, self.tile, acc, src, self.pixel, weights, self.run, Ahead(self.k.lines, far, self.ahead), steps=self.k.steps
+                self.e, self.tile, acc, src, pixels, weights, self.run, Ahead(self.k.lines, far, self.ahead), steps=self.k.steps
             )
             return acc, far
         (count, step), *inner = loops
@@ -236,7 +251,7 @@ class _Direct:
             weights_step = weights_step * n
         with self.e.loop(count, carry=[*acc, far, src, weights], name="tap", at_least_once=True) as tap:
             *acc, far, src, weights = tap.values
-            acc, far = self._sum(acc, src, weights, inner, far)
+            acc, far = self._sum(acc, src, pixels, weights, inner, far)
             tap.carry([*acc, far, self.e.at(src, step), self.e.at(weights, weights_step)])
         *acc, far, _, _ = tap.results
         return acc, far

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import llvmlite.ir as ir
 
@@ -92,7 +93,7 @@ def accumulate(
     tile: Tile,
     acc: Sequence[Value],
     source: Value,
-    stride: Index,
+    stride: Index | Pixels,
     weights: Value,
     depth: Index,
     ahead: Ahead | None = None,
@@ -101,13 +102,13 @@ def accumulate(
 ) -> list[Value]:
     """The accumulators after `depth` more steps (with `ahead`, the address where it goes on follows them).
 
-    source: the address of the first pixel; stride: float32 values from one pixel to the next; weights: packed
+    source: the address of the first pixel; stride: float32 values from one pixel to the next, or where they lie; weights: packed
     `[depth][vectors · lanes]`. Each accumulator adds its products in the order of depth, one rounding each where the target has
     fused multiplication. steps: of depth in one turn of the loop, of which `depth` must be a multiple; `ahead` fetches once in a turn.
     near: fetch the weights of so many steps later from L2 into L1.
     """
     width = tile.vectors * e.lanes
-    pixels = Strided(e, stride, tile.pixels)
+    pixels = Strided(e, stride, tile.pixels) if isinstance(stride, Index) else stride
 
     with e.loop(depth, step=steps, carry=[*acc, source, weights, ahead.at if ahead else weights], name="depth") as loop:
         *acc, at, w, far = loop.values
@@ -126,6 +127,23 @@ def accumulate(
             far = ahead.fetch(e, far)
         loop.carry([*out, e.at(at, steps), e.at(w, steps * width), far])
     return [*loop.results[: tile.accumulators], *(loop.results[-1:] if ahead else [])]
+
+
+class Pixels(Protocol):
+    """Where the pixels of a tile lie."""
+
+    def at(self, base: Value, k: int) -> Value:
+        """The address of pixel k, that of pixel 0 being `base`."""
+
+
+class Offsets:
+    """Addresses at any distances, given as float32 values, from the first. Each takes a register."""
+
+    def __init__(self, e: Emitter, distances: Sequence[Index]) -> None:
+        self.e, self._bytes = e, [opaque(e, distance * 4) for distance in distances]
+
+    def at(self, base: Value, k: int) -> Value:
+        return self.e.b.gep(base, [self._bytes[k - 1]], source_etype=I8) if k else base
 
 
 class Strided:

@@ -30,15 +30,16 @@ def merged_groups(problem: ConvolutionProblem, lanes: int) -> int:
     return max(m for m in range(1, lanes // oc + 1) if problem.groups % m == 0)
 
 
-def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1) -> ConvolutionPlan[ConvolutionDirect]:
-    """Kernel, arguments and sizes. `threads` only moves the borders between blocks, never a sum."""
+def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1, spread: bool = False) -> ConvolutionPlan[ConvolutionDirect]:
+    """Kernel, arguments and sizes. `threads` only moves the borders between blocks, never a sum. The arguments of `spread` are the caller's."""
     p, pool, lanes = problem.without_pool(), problem.pool, target.lanes
     (id_, ih, iw), (od, oh, ow), (kd, kh, kw) = p.src, p.dst, p.kernel
     (sd, sh, sw), (dd, dh, dw) = p.strides, p.dilation
     merged = merged_groups(p, lanes)
     groups = p.groups // merged
     group_ic, group_oc = p.ic // groups, p.oc // groups
-    tile = direct_tile(p, target)
+    joining = joined_tile(p, target) if pool is None and not spread else None
+    tile = joining or direct_tile(p, target)
     width = tile.vectors * lanes
     group_blocks = -(-group_oc // width)
     blocks, depth = groups * group_blocks, p.taps * group_ic
@@ -49,6 +50,7 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
     pitch = p.ic + (lanes if copy and conflict else 0)
     small = packed_bytes <= target.l2 // 2
     rows, columns = _block(p, tile, pitch, 1 + epilogue.kinds.count("full") if small else 0, target.l2 // (4 if small else 2))
+    joined = joining is not None and columns >= ow  # blocks of whole rows
     units = p.n * od * -(-oh // rows) * -(-ow // columns)
     if small and not even(units, threads):  # smaller blocks, of one size if possible
         if oh > 1:
@@ -80,10 +82,10 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
     if partial:
         arguments["sums"] = scratch // 4
         scratch += 4 * rows * columns * width
-    passes = rows * -(-columns // tile.pixels)  # over a block of weights; meanwhile the next one is fetched
+    passes = -(-rows * ow // tile.pixels) if joined else rows * -(-columns // tile.pixels)  # over a block of weights; meanwhile the next one is fetched
     steps = 1 if arguments["run"] % 2 else 2
     lines, arguments["ahead"] = fetch_ahead(tile, target, passes, steps)
-    kernel = ConvolutionDirect(tile, epilogue, copy, lines=lines, steps=steps, partial=partial, pool=pool)
+    kernel = ConvolutionDirect(tile, epilogue, copy, lines=lines, steps=steps, partial=partial, spread=spread, joined=joined, pool=pool)
     return ConvolutionPlan(kernel, arguments, PackConvolutionWeights(), packing, packed_bytes, scratch)
 
 
@@ -131,6 +133,28 @@ def direct_tile(p: ConvolutionProblem, target: Target) -> Tile:
     return best_tile(target, vectors, p.dst[2], corrections)
 
 
+def joined_tile(p: ConvolutionProblem, target: Target) -> Tile | None:
+    """The tile that goes on from row to row, where that saves more than 5% of the time: rows of 7 in tiles of 6 or 4 pixels waste much.
+
+    Measured with AVX2, 14×14 512→512 3×3 at stride 2 (49 pixels), ms: row by row in 4×3 2.45; joined 5×2 2.11, 6×2 2.28, 4×3 2.30. With 32 registers
+    7×3, 14×2 and 9×3 leave little to save.
+    """
+    (_, height, width), vectors = p.dst, -(-p.oc // p.groups * merged_groups(p, target.lanes) // target.lanes)
+    if target.registers >= 32 or height == 1:
+        return None
+    shares = tiles(target)
+
+    def cost(tile: Tile, runs: int, pixels: int) -> float:
+        return runs * -(-vectors // tile.vectors) * -(-pixels // tile.pixels) * tile.accumulators / shares[tile]
+
+    fitting = [t for t in shares if 1 < t.pixels <= min(width, _JOINED_PIXELS)]
+    best = min(fitting, key=lambda t: cost(t, 1, height * width), default=None)
+    return best if best and cost(best, 1, height * width) < 0.95 * cost(direct_tile(p, target), height, width) else None
+
+
+_JOINED_PIXELS = 6
+"""Each but the first has its distance in one of 15 general registers."""
+
 _MOST_WEIGHTS = Tile(6, 4)
 
 
@@ -177,10 +201,12 @@ def direct_cost(problem: ConvolutionProblem, target: Target) -> float:
     """Predicted nanoseconds on one thread: the multiplications that the tiles do, waste included, or the bytes that must move."""
     oc = problem.oc // problem.groups * merged_groups(problem, target.lanes)
     groups = problem.groups // merged_groups(problem, target.lanes)
+    joined = joined_tile(problem.without_pool(), target) if problem.pool is None else None
     vectors, row = -(-oc // target.lanes), problem.dst[2]
-    tile = direct_tile(problem, target)
-    done = -(-row // tile.pixels) * tile.pixels * -(-vectors // tile.vectors) * tile.vectors * target.lanes
-    flops = 2 * problem.taps * (problem.ic // groups) * done * groups * problem.n * problem.dst[0] * problem.dst[1]
+    tile = joined or direct_tile(problem, target)
+    runs, pixels = (1, row * problem.dst[1]) if joined else (problem.dst[1], row)
+    done = runs * -(-pixels // tile.pixels) * tile.pixels * -(-vectors // tile.vectors) * tile.vectors * target.lanes
+    flops = 2 * problem.taps * (problem.ic // groups) * done * groups * problem.n * problem.dst[0]
     return max(flops / (peak(target) * tiles(target)[tile]), problem.nbytes / BYTES_PER_NS)
 
 

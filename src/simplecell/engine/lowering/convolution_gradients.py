@@ -198,7 +198,7 @@ def _by_phases(ctx: Lowering, group: Group, op: ConvolutionGradientSrc) -> None:
             continue
         taps = [Taps(w.taps, last, step) for _, w, last, step in phase]
         problem = _phase_problem(n, oc, ic, op.groups, windows)
-        plan = plan_direct(problem, ctx.target, epilogue, ctx.threads)
+        plan = plan_direct(problem, ctx.target, epilogue, ctx.threads, spread=True)
         turned = _turned(ctx, weights, op.groups, taps[3 - rank :])
         packed = ctx.temporary(plan.packed_bytes)
         ctx.step(PackConvolutionWeights(), algorithm="pack weights", nbytes=2 * plan.packed_bytes, dst=packed, src=turned, **plan.packing)
@@ -206,7 +206,7 @@ def _by_phases(ctx: Lowering, group: Group, op: ConvolutionGradientSrc) -> None:
             given |= ctx.scratch(plan.scratch_bytes)
         given |= plan.arguments
         ctx.step(
-            replace(plan.kernel, spread=True),
+            plan.kernel,
             algorithm=f"direct {plan.kernel.tile}",
             reason=reason,
             shapes=str(problem),
