@@ -162,8 +162,11 @@ def test_rows_that_join(case: Case, name: str) -> None:
     bias = rng.standard_normal(case.oc).astype(np.float32)
     full = rng.standard_normal(op.output_spec(*map(spec_of, (src, weights))).shape).astype(np.float32)
 
-    def result(l2: int, threads: int, end: bool, joined: bool = True) -> np.ndarray:
-        plan = plan_direct(problem, replace(target(name), l2=l2), BIAS_RELU_ADD, threads)
+    by_taps: list[bool] = []
+
+    def result(l2: int, threads: int, end: bool, joined: bool = True, l1: int = 1 << 15) -> np.ndarray:
+        plan = plan_direct(problem, replace(target(name), l1=l1, l2=l2), BIAS_RELU_ADD, threads)
+        by_taps.append(plan.kernel.partial and plan.arguments["taps2"] == 1)
         assert plan.kernel.joined == (plan.arguments["columns"] >= problem.dst[2])
         packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
         run(PackConvolutionWeights(), threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
@@ -182,6 +185,9 @@ def test_rows_that_join(case: Case, name: str) -> None:
     np.testing.assert_array_equal(found, result(1 << 20, 1, True, joined=False))
     for l2, threads, end in ((1 << 20, 3, False), (40 * 1024, 2, True), (4096, 3, False)):
         np.testing.assert_array_equal(found, result(l2, threads, end))
+    for l1 in (512, 1024, 2048, 4096):  # one of them holds the weights of a tap, but not of a row of taps
+        np.testing.assert_array_equal(found, result(1 << 20, 2, True, l1=l1))
+    assert any(by_taps) or problem.kernel[2] == 1 or problem.kernel[0] > 1
 
 
 POOLED: list[tuple[Case, tuple[int, ...]]] = [

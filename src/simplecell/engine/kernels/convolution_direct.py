@@ -55,7 +55,7 @@ class ConvolutionDirect(Kernel):
     """of depth in a turn of that loop; `run` must be a multiple. Two take 2 to 6% less time than one."""
     partial: bool = False
     """A block of weights with many input channels does not stay in L2 while the tiles go over it. So one row of taps at a time goes over all
-    tiles, and their sums wait in scratch meanwhile. Needs copy."""
+    tiles, and their sums wait in scratch meanwhile. (A row is what taps2 counts: it may be a single tap.) Needs copy."""
     joined: bool = False
     pool: Pool | None = None
 
