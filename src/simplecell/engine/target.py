@@ -68,7 +68,7 @@ def target(name: str | None = None) -> Target:
     if flags >= {"avx512f", "avx512vl", "avx512bw", "avx512dq"}:
         # LLVM halves the vectors on some CPUs to keep their clock up; a kernel made of multiplications wants them whole.
         found["avx512"] = Target("avx512", 16, 32, True, cpu, features + ",-prefer-256-bit", triple)
-        if flags >= {"amx-tile", "amx-bf16", "avx512bf16"} and _may_use_tiles():
+        if name not in _LEVELS[1:] and flags >= {"amx-tile", "amx-bf16", "avx512bf16"} and _may_use_tiles():
             # LLVM divides 64-bit numbers by a branch to 32-bit ones; these CPUs do as well without, in a tenth less time to compile.
             found["amx"] = replace(found["avx512"], name="amx", matrix=True, features=found["avx512"].features + ",-idivq-to-divl")
     l1, l2 = _cache_sizes()

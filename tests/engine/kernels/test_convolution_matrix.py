@@ -44,6 +44,13 @@ MORE = [
 ]
 
 
+def drawn(case: Case) -> tuple[Convolution, ConvolutionProblem, np.ndarray, np.ndarray, np.random.Generator]:
+    """A case's op and problem, with fresh inputs and weights."""
+    rng = np.random.default_rng()
+    op, shape, problem = problem_of(case)
+    return op, problem, rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32), rng
+
+
 def result(op: Convolution, case: Case, src: np.ndarray, weights: np.ndarray, precision: str = "fast", threads: int = 1, end: bool = True,
            epilogue: Epilogue = NO_EPILOGUE, operands: list[np.ndarray] | None = None, l2: int = 0, pool: Any = None) -> np.ndarray:  # fmt: skip
     assert AMX is not None
@@ -67,9 +74,7 @@ def result(op: Convolution, case: Case, src: np.ndarray, weights: np.ndarray, pr
 @pytest.mark.parametrize("precision", PARTS)
 @pytest.mark.parametrize("case", [c for c in CASES if c.groups == 1] + MORE, ids=str)
 def test_equals_float64_within_the_stated_error(case: Case, precision: str) -> None:
-    rng = np.random.default_rng()
-    op, shape, problem = problem_of(case)
-    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    op, problem, src, weights, _ = drawn(case)
     exact = op.reference(src.astype(np.float64), weights.astype(np.float64))
     magnitude = op.reference(np.abs(src).astype(np.float64), np.abs(weights).astype(np.float64))
     results = [result(op, case, src, weights, precision, *how) for how in ((1, True), (2, False), (3, True))]
@@ -84,9 +89,7 @@ def test_equals_float64_within_the_stated_error(case: Case, precision: str) -> N
 @pytest.mark.parametrize("l2", [16 * 1024, 64 * 1024, 256 * 1024])
 @pytest.mark.parametrize("case", MORE[:4], ids=str)
 def test_blocks_do_not_change_bits(case: Case, l2: int) -> None:
-    rng = np.random.default_rng()
-    op, shape, _ = problem_of(case)
-    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    op, _, src, weights, _ = drawn(case)
     expected = result(op, case, src, weights)
     for threads in (1, 2, 3):
         assert (result(op, case, src, weights, threads=threads, l2=l2) == expected).all()
@@ -96,9 +99,7 @@ def test_blocks_do_not_change_bits(case: Case, l2: int) -> None:
 @pytest.mark.parametrize("case", [MORE[0], MORE[1], MORE[2], MORE[4], MORE[5], Case((1, 3, 15, 130), (1, 1), 70)], ids=str)
 def test_input_channels_in_parts(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """What large layers do lest their weights leave L2: sums wait while other pixels are summed."""
-    rng = np.random.default_rng()
-    op, shape, _ = problem_of(case)
-    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    op, _, src, weights, _ = drawn(case)
     expected = result(op, case, src, weights)
     monkeypatch.setattr("simplecell.engine.lowering.convolution_matrix.PART_BYTES", 1)
     for threads in (1, 2, 3):
@@ -109,9 +110,7 @@ def test_input_channels_in_parts(case: Case, monkeypatch: pytest.MonkeyPatch) ->
 @needs_amx
 @pytest.mark.parametrize("case", MORE[:3], ids=str)
 def test_epilogues(case: Case) -> None:
-    rng = np.random.default_rng()
-    op, shape, _ = problem_of(case)
-    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    op, _, src, weights, rng = drawn(case)
     plain = result(op, case, src, weights)
     bias, other = (rng.standard_normal(s).astype(np.float32) for s in (case.oc, plain.shape))
     operands = [bias, other, np.array([0.5], np.float32)]
@@ -138,9 +137,7 @@ def test_epilogues(case: Case) -> None:
     ids=str,
 )
 def test_pooled_as_stored_is_pooled_afterwards(case: Case, size: tuple[int, ...]) -> None:
-    rng = np.random.default_rng()
-    op, shape, _ = problem_of(case)
-    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    op, _, src, weights, rng = drawn(case)
     src.reshape(-1)[rng.integers(0, src.size, 3)] = np.nan
     bias = rng.standard_normal(case.oc).astype(np.float32)
     bias[3] = -np.inf
@@ -159,9 +156,7 @@ def test_pooled_as_stored_is_pooled_afterwards(case: Case, size: tuple[int, ...]
 @needs_amx
 def test_infinities_and_nan_reach_only_the_outputs_that_read_them() -> None:
     case = Case((1, 9, 11, 40), (3, 3), 20, padding="same")
-    op, shape, _ = problem_of(case)
-    rng = np.random.default_rng()
-    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    op, _, src, weights, _ = drawn(case)
     expected = result(op, case, src, weights)
     for value in (np.nan, np.inf, -np.inf, np.frombuffer(b"\xff\xff\xff\x7f", np.float32)[0]):
         spoiled = src.copy()
@@ -176,9 +171,7 @@ def test_infinities_and_nan_reach_only_the_outputs_that_read_them() -> None:
 def test_small_and_large_values() -> None:
     """What is scaled by powers of two keeps its bits, as long as nothing falls below 2⁻¹²⁶."""
     case = Case((1, 5, 6, 32), (3, 3), 16, padding="same")
-    op, shape, _ = problem_of(case)
-    rng = np.random.default_rng()
-    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    op, _, src, weights, _ = drawn(case)
     expected = result(op, case, src, weights)
     for power in (-60, 60):
         assert (result(op, case, src * np.float32(2.0**power), weights) == expected * np.float32(2.0**power)).all()

@@ -18,7 +18,7 @@ from simplecell.engine.kernels.tile_store import Operands
 class ConvolutionMatrix(Kernel):
     """dst[n, d, h, w, oc] = epilogue(Σ over taps and ic of src · weights), for one group.
 
-    The loops, from the outermost: part of the output channels; image, depth, block of rows, block of columns (these are divided among
+    The loops, from the outermost: share of the output channels; image, depth, block of rows, block of columns (these are divided among
     the threads); block of 32 output channels; part of the input channels, such that its weights stay in L2; chunk of two tiles of pixels; 32 input channels
     (of which a chunk's pixels stay in L1); taps.
 
@@ -75,7 +75,7 @@ _ARGUMENTS = (
     "kd reach_h reach_w "  # planes of the kernel; input rows and columns from the first tap to the last
     "phases_h phases_w "  # of the strides, as far as taps look at them
     "taps offsets "  # how many, and where each begins in scratch (bytes)
-    "rows columns parts tile_rows per_row "  # outputs in a block; parts of the output channels; pixels in a tile, tiles in a row
+    "rows columns shares tile_rows per_row "  # outputs in a block; shares of the output channels; pixels in a tile, tiles in a row
     "across pitch phase plane part "  # scratch: pixels in a row, then bytes from one pixel, phase, plane, part to the next
     "slabs sums sums_chunk "  # 32 input channels each, added at a time; where sums wait in scratch, and bytes from one chunk's to the next's
     "places finished "  # where in scratch the places of a block's outputs are noted; pixels to finish with each 32 input channels of a tap
@@ -118,18 +118,17 @@ class _Matrix:
 
     def emit(self) -> None:
         e = self.e
-        parts, slabs = e.index("parts"), e.index("slabs")
+        shares, slabs = e.index("shares"), e.index("slabs")
         blocks = (self.channels + BLOCK - 1) // BLOCK
         slab_bytes = self.taps * (2 * self.k.parts * TILE)
         block_bytes = self.deep * slab_bytes
         units = e.index("n") * self.od * self.row_blocks * self.column_blocks
-        first, last = e.my_share(units * parts)
+        first, last = e.my_share(units * shares)
         with self.unit.configured(self.tile_rows), e.loop(last, start=first, name="unit") as unit:
-            part, u = unit.index // units, unit.index % units
-            area = self._area(u)
+            share, area = unit.index // units, self._area(unit.index % units)
             self._split(area)
             chunks = self._note_places(area)
-            begin, end = blocks * part // parts, blocks * (part + 1) // parts
+            begin, end = blocks * share // shares, blocks * (share + 1) // shares
             begins = e.at(self.weights, begin * block_bytes, I8)
             after = e.b.select((unit.index + 1).equals(last), next_weights(e, begins), begins)
             self._wait(chunks, chunks, self.sums)
@@ -169,13 +168,13 @@ class _Matrix:
         (sd, sh, _), (pd, ph, _) = self.strides, self.pads
         reach_h = e.index("reach_h")
         image, d = area.plane // self.od, area.plane % self.od
-        with e.loop(e.index("kd"), name="plane", at_least_once=True) as z, e.loop(self.phases_h, name="phase_h", at_least_once=True) as ph_:
+        with e.loop(e.index("kd"), name="plane", at_least_once=True) as z, e.loop(self.phases_h, name="phase_h", at_least_once=True) as phase:
             iz = d * sd - pd + z.index * e.index("dilation_d")
-            with e.loop(area.height + (reach_h - ph_.index) // sh, name="split_row") as r:
-                iy = (area.y0 + r.index) * sh + ph_.index - ph
+            with e.loop(area.height + (reach_h - phase.index) // sh, name="split_row") as r:
+                iy = (area.y0 + r.index) * sh + phase.index - ph
                 exists = b.and_(b.and_(iz >= 0, iz < self.id), b.and_(iy >= 0, iy < self.ih))
                 line = ((image * self.id + iz) * self.ih + iy) * self.iw
-                out = e.at(self.scratch, z.index * self.plane + ph_.index * self.phases_w * self.phase + r.index * self.across * self.pitch, I8)
+                out = e.at(self.scratch, z.index * self.plane + phase.index * self.phases_w * self.phase + r.index * self.across * self.pitch, I8)
                 split_row = self._split_runs if self.k.merged else self._split_row
                 split_row(e.at(self.src, line * self.ic), out, area, exists)
 

@@ -14,7 +14,7 @@ from simplecell.engine.kernels.matrix_unit import DEPTH, ROWS, TILE
 from simplecell.engine.kernels.matrix_weights import MatrixWeights
 from simplecell.engine.kernels.pool_stage import Pool
 from simplecell.engine.kernels.tile import LINE
-from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS
+from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, direct_pool_refusal
 from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
@@ -52,7 +52,8 @@ class Blocks:
 
     rows: int
     columns: int
-    parts: int
+    shares: int
+    """of the output channels"""
     tile_rows: int
     per_row: int
     chunks: int
@@ -118,9 +119,10 @@ def plan_matrix(
         next_weights=0, n=p.n, od=od, oh=oh, ow=ow, oc=p.oc, channels=p.oc, id=id_, ih=ih, iw=iw, ic=problem.ic,
         stride_d=p.strides[0], stride_h=p.strides[1], stride_w=problem.strides[2], pad_d=p.low[0], pad_h=p.low[1], pad_w=problem.low[2],
         dilation_d=p.dilation[0], kd=p.kernel[0], reach_h=_reach(p, 1), reach_w=_reach(p, 2), phases_h=view.phases[0], phases_w=view.phases[1],
-        taps=p.taps, rows=b.rows, columns=b.columns, parts=b.parts, tile_rows=b.tile_rows, per_row=b.per_row,
+        taps=p.taps, rows=b.rows, columns=b.columns, shares=b.shares, tile_rows=b.tile_rows, per_row=b.per_row,
         across=view.across, pitch=view.pitch, phase=view.phase, plane=view.plane, part=view.part,
-        slabs=slabs, sums=sums, sums_chunk=sums_chunk, places=places, finished=2 * -(-CHUNK // (slabs * p.taps * (pool.taps if pool is not None else 1))), ahead=ahead,
+        slabs=slabs, sums=sums, sums_chunk=sums_chunk, places=places, ahead=ahead,
+        finished=2 * -(-CHUNK // (slabs * p.taps * (pool.taps if pool is not None else 1))),
     )  # fmt: skip
     if merged:
         arguments["run"] = p.ic
@@ -133,13 +135,9 @@ def pool_refusal(problem: ConvolutionProblem, epilogue: Epilogue | None) -> str 
     """Why the problem's pool cannot be had with the convolution, or None."""
     pool = problem.pool
     assert pool is not None
-    if pool.size[0] > 1 or pool.size[1] > 2 or pool.size[2] > MOST_POOLED:
-        return f"windows are larger than 1×2×{MOST_POOLED}"
-    if problem.taps == 1 and problem.strides == (1, 1, 1):
-        return "pointwise, the rows of a map are one"
-    if epilogue is not None and "full" in epilogue.kinds:
-        return "the epilogue reads an array like the map"
-    return None
+    if pool.size[1] > 2 or pool.size[2] > MOST_POOLED:
+        return f"windows are larger than 2×{MOST_POOLED}"
+    return direct_pool_refusal(problem, epilogue)
 
 
 def pooling_costs(problem: ConvolutionProblem, target: Target, precision: str) -> str | None:
@@ -228,11 +226,11 @@ def _blocks(p: ConvolutionProblem, target: Target, parts: int, threads: int, poo
     if pool is not None:
         shapes = [(_rounded(rows, pool.size[1]), _rounded(columns, pool.size[2])) for rows, columns in shapes]
     fitting = [s for s in shapes if parts * _View.of(p, *s).part <= room] or shapes[-1:]
-    cuts = [_cut(p, target, parts, threads, *shape, split, pool) for shape in fitting for split in sorted({1, threads})]
+    cuts = [_cut(p, target, parts, threads, *shape, shares, pool) for shape in fitting for shares in sorted({1, threads})]
     return min(cuts, key=lambda cut: cut.cost)
 
 
-def _cut(p: ConvolutionProblem, target: Target, parts: int, threads: int, rows: int, columns: int, split: int, pool: Pool | None) -> Blocks:
+def _cut(p: ConvolutionProblem, target: Target, parts: int, threads: int, rows: int, columns: int, shares: int, pool: Pool | None) -> Blocks:
     view = _View.of(p, rows, columns)
     deep, across = -(-p.ic // DEPTH), -(-p.oc // BLOCK)
     (chunks, tile_rows, per_row), multiply = _tiles(view, rows, columns, pool)
@@ -246,8 +244,8 @@ def _cut(p: ConvolutionProblem, target: Target, parts: int, threads: int, rows: 
         block += weights * L2_NS
     inputs = view.part // view.pitch * deep * (SPLIT_NS if parts * view.part < target.l1 else SPLIT_FAR_NS) * (parts - 1)
     units = p.n * p.dst[0] * -(-p.dst[1] // rows) * -(-p.dst[2] // columns)
-    own = -(-units * split // threads)
-    return Blocks(rows, columns, split, tile_rows, per_row, chunks, own * (UNIT_NS + inputs + -(-across // split) * block))
+    own = -(-units * shares // threads)
+    return Blocks(rows, columns, shares, tile_rows, per_row, chunks, own * (UNIT_NS + inputs + -(-across // shares) * block))
 
 
 def _rounded(value: int, to: int) -> int:
