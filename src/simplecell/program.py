@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simplecell.engine.thread_count import thread_count
+
 if TYPE_CHECKING:
     from simplecell.engine.build import Executable
     from simplecell.keras_backend.tracing import StepProgram
@@ -187,7 +189,8 @@ def compile(model: Any, batch_size: int | None = None, threads: int | None = Non
         `program.freeze()` gives up the model to save memory.
 
     Raises:
-        ValueError: for a model that is not built, or an unknown precision.
+        TypeError: for threads that are no whole number.
+        ValueError: for a model that is not built, an unknown precision, or a number of threads that is out of range.
 
     Example:
         >>> program = simplecell.compile(model)
@@ -198,7 +201,7 @@ def compile(model: Any, batch_size: int | None = None, threads: int | None = Non
         raise ValueError(f"precision must be 'fast', 'tight' or 'exact', got {precision!r}.")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, or None for any; got {batch_size}.")
-    return CompiledModel(model, batch_size, threads, precision, tune)
+    return CompiledModel(model, batch_size, None if threads is None else thread_count(threads), precision, tune)
 
 
 def _trim() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simplecell.engine.thread_count import thread_count
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.simplify import simplify
 from simplecell.graph.tensor import Placeholder
@@ -25,7 +26,7 @@ DEBUG = "SIMPLECELL_DEBUG"
 class Executable:
     """A graph ready to run. Parameters (placeholders of role `parameter`) are set seldom; inputs come with each call."""
 
-    def __init__(self, graph: Graph, threads: int | None, precision: str) -> None:
+    def __init__(self, graph: Graph, threads: int, precision: str) -> None:
         self.graph = graph
         self.program: Program | None = None
         self._specs = [t.spec for t in graph.outputs]
@@ -33,16 +34,15 @@ class Executable:
         self._is_parameter = [isinstance(t.node.op, Placeholder) and t.node.op.role == "parameter" for t in graph.inputs]
         self._parameters: list[np.ndarray] = []
         self._prepared = False
-        self.threads = threads or 1
+        self.threads = threads
         if machine_code():
             from simplecell.engine.plan import plan
             from simplecell.engine.runtime import Bound
             from simplecell.engine.target import host
-            from simplecell.engine.threads import default_threads
 
-            target, self.threads = host(), threads or default_threads()
-            self.program = plan(graph, target, self.threads, precision)
-            self._bound = Bound(self.program, target, self.threads)
+            target = host()
+            self.program = plan(graph, target, threads, precision)
+            self._bound = Bound(self.program, target, threads)
             _debug(self)
 
     def set_parameters(self, arrays: Sequence[np.ndarray]) -> None:
@@ -97,13 +97,12 @@ def build(graph: Graph, *, threads: int | None = None, precision: str = "fast") 
             direct sums; `exact` sums directly.
 
     Raises:
-        ValueError: for an unknown precision, or threads below 1.
+        TypeError: for threads that are no whole number.
+        ValueError: for an unknown precision, or a number of threads that is out of range.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be 'fast', 'tight' or 'exact', got {precision!r}.")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}.")
-    return Executable(simplify(graph), threads, precision)
+    return Executable(simplify(graph), thread_count(threads), precision)
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -13,19 +12,19 @@ import llvmlite.ir as ir
 
 from simplecell.engine import cache, linker
 from simplecell.engine.emit import Emitter
+from simplecell.engine.forks import compiling
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.target import Target, llvm_version
 
 if TYPE_CHECKING:
     from simplecell.engine.compiler import Compiler
 
-_lock = threading.RLock()
 _machines: dict[Target, Machine] = {}
 
 
 def machine(target: Target) -> Machine:
     """The process's one Machine for a target."""
-    with _lock:
+    with compiling.lock:
         if target not in _machines:
             _machines[target] = Machine(target)
         return _machines[target]
@@ -60,7 +59,7 @@ class Machine:
     def addresses(self, kernels: Iterable[Kernel]) -> dict[Kernel, int]:
         """The address of each kernel's function."""
         wanted = list(dict.fromkeys(kernels))
-        with _lock:
+        with compiling.lock:
             new = [k for k in wanted if k not in self._addresses]
             for kernel in new:
                 other = self._named.setdefault(kernel.name, kernel)
@@ -73,17 +72,19 @@ class Machine:
 
     def functions(self, name: str, make: Callable[[Target], ir.Module], *names: str) -> list[int]:
         """Addresses of the functions of a module that is no kernel (the runner)."""
-        with _lock:
+        with compiling.lock:
             found = self._link([self._kept(name, lambda: make(self.target))], names)
             return [found[n] for n in names]
 
     def optimized(self, kernel: Kernel) -> Any:
         """The kernel's module after LLVM's passes."""
-        return self._compiler.optimized(module_of(kernel, self.target))
+        with compiling.lock:
+            return self._compiler.optimized(module_of(kernel, self.target))
 
     def assembly(self, kernel: Kernel) -> str:
         """The kernel's assembly, to read."""
-        return self._compiler.assembly(module_of(kernel, self.target))
+        with compiling.lock:
+            return self._compiler.assembly(module_of(kernel, self.target))
 
     def _object_code(self, kernel: Kernel) -> bytes:
         return self._kept(repr(kernel), lambda: module_of(kernel, self.target), kernel.name)

@@ -2,15 +2,18 @@
 
 Three functions, compiled once per process:
 
-- `run(table, count, thread, threads, meeting)`: all steps for one thread; after a step that others depend on, a barrier;
-- `serve(pool, thread)`: a worker waits for work, spinning a bounded time, runs it, waits again, and returns when it gets none;
-- `post(pool, table, count, threads)`: hands work to the workers; the result says which of them have gone to sleep.
+- `launch(pool, table, count)`: the one entry: all steps on all threads of the pool; returns when every thread has left them. Nothing of Python lies
+  between posting the work and the end of it, so that no signal's exception finds a run half done;
+- `serve(pool)`: a worker's life: it waits for work, spinning a bounded time, then asleep, and takes part in each run. It never returns;
+- `run(table, count, thread, threads, pool)`: one thread's part of all steps; after a step that others depend on, a barrier.
 
-Waiting spins with the CPU's pause instruction and, when that takes long (more threads than cores), yields to the system.
+Waiting spins with the CPU's pause instruction and, when that takes long (more threads than cores), yields to the system. A worker sleeps at a lock of
+its own, by functions whose addresses lie in the pool (see `threads`). What is ordered before what: docs/threads.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.ir as ir
@@ -26,16 +29,38 @@ SOLO, BARRIER = 1, 2
 """Flags: one thread runs it, whose number is in the bits from OWNER on (modulo the threads that there are); all threads meet after it."""
 OWNER = 8
 
-# words of a meeting (each on a cache line of its own: 8 words)
-ARRIVED, GENERATION, STOPPED, VERDICT = 0, 8, 16, 17
-MEETING_WORDS = 24
-# words of a pool, after its meeting
-TICKET, TABLE, COUNT, THREADS, ASLEEP = 24, 32, 33, 34, 40
-MAX_THREADS = 64
-POOL_WORDS = ASLEEP + 8 * MAX_THREADS
+# Words of a pool. What different threads write, and what some write while others wait, lies on cache lines of its own (8 words).
+BUSY = 0
+"""1 while a run has the workers; whoever finds it 1 runs alone."""
+TICKET = 8
+"""Of the last run: its number, and in the low TICKET_BITS how many threads take part, the launching one included."""
+TICKET_BITS = 16
+TABLE, COUNT = 16, 17
+"""Of the run: written before its ticket."""
+ARRIVED, GENERATION = 24, 32
+"""The barrier: threads that have come; how often it has opened."""
+LEFT = 40
+"""Workers that have done their part of the run."""
+PRESENT = 48
+"""Workers that have ever come; they stay."""
+LIMIT, SLEEP, WAKE = 56, 57, 58
+"""Written when the pool is made: most threads of a run; addresses of `sleep(lock, 1)`, which waits until the lock is free and takes it, and `wake(lock)`."""
+WORKERS = 64
+"""8 words for each thread but the launching one: ASLEEP (it sleeps, or is about to, and must be woken), and its LOCK, which it sleeps at."""
+ASLEEP, LOCK = 0, 1
 
 SPINS_BEFORE_YIELD = 1_000  # pauses, some 20–50 µs: longer than most imbalance between threads on idle cores
 SPINS_BEFORE_SLEEP = 20_000  # of `serve`, some milliseconds: a loop of predictions or training steps finds its workers awake
+
+
+def pool_words(threads: int) -> int:
+    """How many words a pool takes."""
+    return WORKERS + 8 * threads
+
+
+def worker_word(number: int) -> int:
+    """Where the words of worker `number` begin (from 1 on: 0 is the launching thread)."""
+    return WORKERS + 8 * (number - 1)
 
 
 def module(target: Target) -> ir.Module:
@@ -43,14 +68,14 @@ def module(target: Target) -> ir.Module:
     m = ir.Module("runner", context=ir.Context())
     _Run(m, target).build()
     _Serve(m, target).build()
-    _post(m)
+    _Launch(m, target).build()
     return m
 
 
 class _Function:
-    def __init__(self, m: ir.Module, target: Target, name: str, result: ir.Type, types: list[ir.Type]) -> None:
+    def __init__(self, m: ir.Module, target: Target, name: str, types: list[ir.Type]) -> None:
         self.module, self.target = m, target
-        self.fn = ir.Function(m, ir.FunctionType(result, types), name)
+        self.fn = ir.Function(m, ir.FunctionType(VOID, types), name)
         self.b = ir.IRBuilder(self.fn.append_basic_block("entry"))
 
     def word(self, base: Any, index: Any) -> Any:
@@ -59,13 +84,33 @@ class _Function:
     def load(self, base: Any, index: Any, typ: ir.Type = I64) -> Any:
         return self.b.load(self.word(base, index), typ=typ, align=8)
 
-    def watch(self, base: Any, index: int) -> Any:
-        """An acquiring load."""
+    def store(self, value: Any, base: Any, index: Any) -> None:
+        self.b.store(value, self.word(base, index), align=8)
+
+    def watch(self, base: Any, index: Any) -> Any:
+        """An atomic load, sequentially consistent."""
         return self.b.load_atomic(self.word(base, index), "seq_cst", 8, typ=I64)
 
+    def exchange(self, value: int, base: Any, index: Any) -> Any:
+        """The old value; sequentially consistent."""
+        return self.b.atomic_rmw("xchg", self.word(base, index), I64(value), "seq_cst")
+
     def publish(self, value: Any, base: Any, index: Any) -> None:
-        """A releasing store (an exchange whose old value nobody wants: llvmlite's atomic store knows no opaque pointers)."""
+        """An atomic store, sequentially consistent. (An exchange whose old value nobody wants: llvmlite's atomic store knows no opaque pointers.)"""
         self.b.atomic_rmw("xchg", self.word(base, index), value, "seq_cst")
+
+    def add_one(self, base: Any, index: Any) -> Any:
+        """Atomically; the value before."""
+        return self.b.atomic_rmw("add", self.word(base, index), I64(1), "seq_cst")
+
+    def worker(self, number: Any) -> Any:
+        """Where worker `number`'s words begin."""
+        return self.b.add(self.b.mul(self.b.sub(number, I64(1)), I64(8)), I64(WORKERS))
+
+    def call(self, pool: Any, function: int, *arguments: Any) -> None:
+        """A function whose address lies in the pool."""
+        typ = ir.FunctionType(I32, [a.type for a in arguments])
+        self.b.call(self.load(pool, function, ir.PointerType(typ)), arguments)
 
     def pause(self) -> None:
         if self.target.triple.startswith(("x86_64", "i686")):
@@ -83,8 +128,8 @@ class _Function:
         fn = self.module.globals.get(name) or ir.Function(self.module, ir.FunctionType(result, []), name)
         self.b.call(fn, [])
 
-    def spin_until(self, changed: Any, give_up: int | None = None) -> Any:
-        """Emit a loop that calls `changed()` until it is true; the number of spins reached (i64), or `give_up` if it was too long."""
+    def spin_until(self, changed: Callable[[], Any], give_up: int | None = None) -> None:
+        """Emit a loop that calls `changed()` until it is true, or has been asked `give_up` times."""
         b = self.b
         before = b.block
         head, wait, slow, again, done = (self.fn.append_basic_block(n) for n in ("spin", "wait", "slow", "again", "done"))
@@ -103,131 +148,158 @@ class _Function:
         self.give_way()
         b.branch(again)
         b.position_at_end(again)
-        after = b.add(spins, I64(1))
-        spins.add_incoming(after, b.block)
+        spins.add_incoming(b.add(spins, I64(1)), b.block)
         b.branch(head)
         b.position_at_end(done)
-        return spins
 
 
 class _Run(_Function):
     def __init__(self, m: ir.Module, target: Target) -> None:
-        super().__init__(m, target, "run", VOID, [PTR, I64, I64, I64, PTR])
+        super().__init__(m, target, "run", [PTR, I64, I64, I64, PTR])
 
     def build(self) -> None:
         b = self.b
-        table, count, thread, threads, meeting = self.fn.args
+        table, count, thread, threads, pool = self.fn.args
         entry = b.block
         head, body, done = (self.fn.append_basic_block(n) for n in ("head", "body", "done"))
         b.branch(head)
         b.position_at_end(head)
         i = b.phi(I64)
         i.add_incoming(I64(0), entry)
-        stop = b.phi(I64)
-        stop.add_incoming(I64(0), entry)
-        b.cbranch(b.or_(b.icmp_signed(">=", i, count), b.icmp_signed("!=", stop, I64(0))), done, body)
+        b.cbranch(b.icmp_signed("<", i, count), body, done)
         b.position_at_end(body)
         step = self.word(table, b.mul(i, I64(STEP_WORDS)))
         function = self.load(step, 0, ir.PointerType(ir.FunctionType(VOID, [PTR, I64, I64])))
         arguments = self.load(step, 1, PTR)
         flags = self.load(step, 2)
         solo = b.icmp_signed("!=", b.and_(flags, I64(SOLO)), I64(0))
-        alone = b.icmp_signed("==", threads, I64(1))
         owner = b.urem(b.lshr(flags, I64(OWNER)), threads)
         mine = b.or_(b.not_(solo), b.icmp_signed("==", thread, owner))
         with b.if_then(mine):
             b.call(function, [arguments, b.select(solo, I64(0), thread), b.select(solo, I64(1), threads)])
-        meet = b.and_(b.not_(alone), b.icmp_signed("!=", b.and_(flags, I64(BARRIER)), I64(0)))
-        with b.if_then(meet):
-            self._barrier(meeting, threads)
-        # One verdict for all: written by the last to arrive, before the others are let go. Alone, one's own word is the verdict.
-        verdict = self.watch(meeting, VERDICT)
-        own = self.watch(meeting, STOPPED)
         after = b.add(i, I64(1))
+        # After the last step nobody meets: the launching thread waits until all have left.
+        together = b.and_(b.icmp_signed("!=", threads, I64(1)), b.icmp_signed("<", after, count))
+        with b.if_then(b.and_(together, b.icmp_signed("!=", b.and_(flags, I64(BARRIER)), I64(0)))):
+            self._barrier(pool, threads)
         i.add_incoming(after, b.block)
-        stop.add_incoming(b.select(alone, own, b.select(meet, verdict, I64(0))), b.block)
         b.branch(head)
         b.position_at_end(done)
         b.ret_void()
 
-    def _barrier(self, meeting: Any, threads: Any) -> None:
+    def _barrier(self, pool: Any, threads: Any) -> None:
         """The last to arrive opens the next generation."""
         b = self.b
-        generation = self.watch(meeting, GENERATION)
-        arrived = b.atomic_rmw("add", self.word(meeting, ARRIVED), I64(1), "seq_cst")
+        generation = self.watch(pool, GENERATION)
+        arrived = self.add_one(pool, ARRIVED)
         with b.if_else(b.icmp_signed("==", b.add(arrived, I64(1)), threads)) as (last, other):
             with last:
-                self.publish(I64(0), meeting, ARRIVED)
-                self.publish(self.watch(meeting, STOPPED), meeting, VERDICT)
-                self.publish(b.add(generation, I64(1)), meeting, GENERATION)
+                self.publish(I64(0), pool, ARRIVED)
+                self.publish(b.add(generation, I64(1)), pool, GENERATION)
             with other:
-                self.spin_until(lambda: b.icmp_signed("!=", self.watch(meeting, GENERATION), generation))
+                self.spin_until(lambda: b.icmp_signed("!=", self.watch(pool, GENERATION), generation))
 
 
 class _Serve(_Function):
-    """serve(pool, thread, seen): runs every ticket after `seen`; returns the last ticket it saw, asleep."""
-
     def __init__(self, m: ir.Module, target: Target) -> None:
-        super().__init__(m, target, "serve", I64, [PTR, I64, I64])
+        super().__init__(m, target, "serve", [PTR])
 
     def build(self) -> None:
         b = self.b
-        pool, thread, start = self.fn.args
-        entry = b.block
-        head, work, idle, leave = (self.fn.append_basic_block(n) for n in ("head", "work", "idle", "leave"))
+        (pool,) = self.fn.args
+        # The ticket is read before the worker says that it is there: each run that counts on it has a later one.
+        start = self.watch(pool, TICKET)
+        number = b.add(self.add_one(pool, PRESENT), I64(1))
+        welcome, head, posted, work, idle, recall, rest, leave = (
+            self.fn.append_basic_block(n) for n in ("welcome", "head", "posted", "work", "idle", "recall", "rest", "leave")
+        )
+        b.cbranch(b.icmp_signed("<", number, self.load(pool, LIMIT)), welcome, leave)
+        b.position_at_end(leave)  # one more than there is work for
+        b.ret_void()
+        b.position_at_end(welcome)
+        own = self.worker(number)
         b.branch(head)
+
         b.position_at_end(head)
         seen = b.phi(I64)
-        seen.add_incoming(start, entry)
+        seen.add_incoming(start, welcome)
         self.spin_until(lambda: b.icmp_signed("!=", self.watch(pool, TICKET), seen), give_up=SPINS_BEFORE_SLEEP)
         ticket = self.watch(pool, TICKET)
-        b.cbranch(b.icmp_signed("!=", ticket, seen), work, idle)
+        b.cbranch(b.icmp_signed("!=", ticket, seen), posted, idle)
 
+        b.position_at_end(posted)  # a run that began before this worker was there does without it
+        threads = b.and_(ticket, I64((1 << TICKET_BITS) - 1))
+        seen.add_incoming(ticket, b.block)
+        b.cbranch(b.icmp_signed("<", number, threads), work, head)
         b.position_at_end(work)
-        threads = self.load(pool, THREADS)
-        run = self.module.globals["run"]
-        b.call(run, [self.load(pool, TABLE, PTR), self.load(pool, COUNT), thread, threads, pool])
+        b.call(self.module.globals["run"], [self.load(pool, TABLE, PTR), self.load(pool, COUNT), number, threads, pool])
+        self.add_one(pool, LEFT)
         seen.add_incoming(ticket, b.block)
         b.branch(head)
 
         b.position_at_end(idle)  # say that we sleep, then look once more: work may have come in between
-        flag = b.add(I64(ASLEEP), b.mul(thread, I64(8)))
-        self.publish(I64(1), pool, flag)
-        again = self.watch(pool, TICKET)
-        missed = b.icmp_signed("!=", again, seen)
-        was = self.fn.append_basic_block("missed")
-        b.cbranch(missed, was, leave)
-        b.position_at_end(was)
-        # the poster may have seen the flag and be waking us: whoever clears it owns the wake-up
-        mine = b.atomic_rmw("xchg", self.word(pool, flag), I64(0), "seq_cst")
+        self.publish(I64(1), pool, b.add(own, I64(ASLEEP)))
+        b.cbranch(b.icmp_signed("!=", self.watch(pool, TICKET), seen), recall, rest)
+        b.position_at_end(recall)  # whoever clears the word decides: we, then there is no sleep; the poster, then it wakes us
+        mine = self.exchange(0, pool, b.add(own, I64(ASLEEP)))
         seen.add_incoming(seen, b.block)
-        b.cbranch(b.icmp_signed("!=", mine, I64(0)), head, leave)
-        b.position_at_end(leave)
-        b.ret(seen)
+        b.cbranch(b.icmp_signed("!=", mine, I64(0)), head, rest)
+        b.position_at_end(rest)
+        self.call(pool, SLEEP, self.load(pool, b.add(own, I64(LOCK)), PTR), I32(1))
+        seen.add_incoming(seen, b.block)
+        b.branch(head)
 
 
-def _post(m: ir.Module) -> None:
-    """post(pool, table, count, threads) → bit set of workers that must be woken."""
-    f = _Function.__new__(_Function)
-    f.module = m
-    f.fn = ir.Function(m, ir.FunctionType(I64, [PTR, PTR, I64, I64]), "post")
-    b = f.b = ir.IRBuilder(f.fn.append_basic_block("entry"))
-    pool, table, count, threads = f.fn.args
-    for value, at in ((b.ptrtoint(table, I64), TABLE), (count, COUNT), (threads, THREADS)):
-        b.store(value, f.word(pool, at), align=8)
-    f.publish(b.add(f.load(pool, TICKET), I64(1)), pool, TICKET)
-    before = b.block
-    head, body, done = (f.fn.append_basic_block(n) for n in ("head", "body", "done"))
-    b.branch(head)
-    b.position_at_end(head)
-    i, asleep = b.phi(I64), b.phi(I64)
-    i.add_incoming(I64(1), before)
-    asleep.add_incoming(I64(0), before)
-    b.cbranch(b.icmp_signed("<", i, threads), body, done)
-    b.position_at_end(body)
-    flag = b.atomic_rmw("xchg", f.word(pool, b.add(I64(ASLEEP), b.mul(i, I64(8)))), I64(0), "seq_cst")
-    i.add_incoming(b.add(i, I64(1)), b.block)
-    asleep.add_incoming(b.or_(asleep, b.shl(flag, i)), b.block)
-    b.branch(head)
-    b.position_at_end(done)
-    b.ret(asleep)
+class _Launch(_Function):
+    def __init__(self, m: ir.Module, target: Target) -> None:
+        super().__init__(m, target, "launch", [PTR, PTR, I64])
+
+    def build(self) -> None:
+        b = self.b
+        pool, table, count = self.fn.args
+        run = self.module.globals["run"]
+        try_it, together, alone = (self.fn.append_basic_block(n) for n in ("try", "together", "alone"))
+        limit = self.load(pool, LIMIT)
+        there = b.add(self.watch(pool, PRESENT), I64(1))
+        threads = b.select(b.icmp_signed("<", there, limit), there, limit)
+        b.cbranch(b.icmp_signed(">", threads, I64(1)), try_it, alone)
+        b.position_at_end(alone)
+        b.call(run, [table, count, I64(0), I64(1), pool])
+        b.ret_void()
+        b.position_at_end(try_it)
+        b.cbranch(b.icmp_signed("==", self.exchange(1, pool, BUSY), I64(0)), together, alone)
+
+        b.position_at_end(together)
+        self.store(b.ptrtoint(table, I64), pool, TABLE)
+        self.store(count, pool, COUNT)
+        number = b.add(b.lshr(self.load(pool, TICKET), I64(TICKET_BITS)), I64(1))
+        self.publish(b.or_(b.shl(number, I64(TICKET_BITS)), threads), pool, TICKET)
+        self._wake(pool, threads)
+        b.call(run, [table, count, I64(0), threads, pool])
+        workers = b.sub(threads, I64(1))
+        self.spin_until(lambda: b.icmp_signed("==", self.watch(pool, LEFT), workers))
+        self.store(I64(0), pool, LEFT)
+        self.publish(I64(0), pool, BUSY)
+        b.ret_void()
+
+    def _wake(self, pool: Any, threads: Any) -> None:
+        """Wake those workers of the run that sleep."""
+        b = self.b
+        before = b.block
+        head, body, after, done = (self.fn.append_basic_block(n) for n in ("each", "look", "next", "awake"))
+        b.branch(head)
+        b.position_at_end(head)
+        i = b.phi(I64)
+        i.add_incoming(I64(1), before)
+        b.cbranch(b.icmp_signed("<", i, threads), body, done)
+        b.position_at_end(body)
+        own = self.worker(i)
+        asleep = b.add(own, I64(ASLEEP))
+        with b.if_then(b.icmp_signed("!=", self.watch(pool, asleep), I64(0))):
+            with b.if_then(b.icmp_signed("!=", self.exchange(0, pool, asleep), I64(0))):
+                self.call(pool, WAKE, self.load(pool, b.add(own, I64(LOCK)), PTR))
+        b.branch(after)
+        b.position_at_end(after)
+        i.add_incoming(b.add(i, I64(1)), b.block)
+        b.branch(head)
+        b.position_at_end(done)

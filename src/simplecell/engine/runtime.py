@@ -6,12 +6,13 @@ import ctypes
 import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from simplecell.engine import runner
+from simplecell.engine.forks import renew_in_child
 from simplecell.engine.machine import machine
 from simplecell.engine.memory import ALIGNMENT, rounded
 from simplecell.engine.program import Address, Program, Step, meet
@@ -28,47 +29,70 @@ def aligned(nbytes: int) -> np.ndarray:
     return memory[start : start + nbytes]
 
 
+Pieces = list[tuple[int, int] | Callable[[], None]]
+"""What is to be done in turn: steps at an address in the table, that many; or a call-out."""
+
+
 class Bound:
-    """A program with its memory and its table of steps for the runner."""
+    """A program with its memory and its table of steps for the runner. One run at a time: others wait.
+
+    Wherever an exception (a signal's, a call-out's) or a fork stops it, what it holds is whole, or is known not to be (docs/threads.md).
+    """
 
     def __init__(self, program: Program, target: Target, threads: int) -> None:
         self.program = program
         self.threads = threads
-        self._lock = threading.Lock()
         kernels = [s.kernel for s in (*program.prepare, *program.run) if s.kernel is not None]
         self._functions = machine(target).addresses(kernels)
         self._pool = pool(target, threads if program.parallel else 1)
         self._memory: list[np.ndarray] = []
         self._parameters: dict[int, np.ndarray] = {}
         """by position; kept alive for the steps that read them"""
+        self._unfinished = ""
+        """"prepare" or "freeze", from their beginning to their end"""
         self._bases = self._place(program, threads)
-        self._failure: BaseException | None = None
-        self._callbacks: list[Any] = []
         # where a caller's array's address goes: (table's word, offset) by (kind, position)
         self._patches: dict[tuple[str, int], list[tuple[int, int]]] = {}
         self._words: list[int] = []
-        self._current: dict[tuple[str, int], int] = {}
         prepare, run = self._table(program.prepare), self._table(program.run)
         self._table_memory = np.array(self._words, np.int64)
         base = int(self._table_memory.ctypes.data)
         for table in (prepare, run):
             for at in table.argument_slots:
                 self._table_memory[at] = base + 8 * int(self._table_memory[at])
-        self._prepare = (base + 8 * prepare.start, len(program.prepare))
-        self._run = (base + 8 * run.start, len(program.run))
+            table.address = base + 8 * table.start
+        self._prepare, self._run = prepare, run
+        self._whole_run = run.pieces(0, len(program.run))
         self._slots = {key: [(w, o) for w, o in places] for key, places in self._patches.items()}
+        self.renew()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Nobody is running it, and the table may be torn."""
+        self._lock = threading.Lock()
+        self._current: dict[tuple[str, int], int] = {}
+        """which addresses the table has; 0 while it is being changed"""
 
     # --- running -----------------------------------------------------------------------------------------------------
 
     def prepare(self, parameters: Sequence[np.ndarray]) -> None:
         """Take the parameters (kept alive by this object) and compute what depends on them alone."""
         with self._lock:
-            self._parameters = dict(enumerate(parameters))
-            for position, array in self._parameters.items():
-                self._give("parameter", position, array)
-            passing = aligned(self.program.preparing_bytes)
-            self._give("preparing", 0, passing)
-            self._go(self._prepare)
+            if self._unfinished != "freeze":
+                self._unfinished = "prepare"
+                self._parameters = dict(enumerate(parameters))
+            self._finish()
+
+    def _finish(self) -> None:
+        """Prepare: now, or once more where that was interrupted."""
+        if self._unfinished == "freeze":
+            raise RuntimeError("`freeze` was interrupted while it let go of the weights, and the program cannot run any more. Make a new one.")
+        for position, array in self._parameters.items():
+            self._give("parameter", position, array)
+        passing = aligned(self.program.preparing_bytes)
+        self._give("preparing", 0, passing)
+        self._go(self._prepare.pieces(0, len(self.program.prepare)))
+        self._unfinished = ""
 
     def freeze(self, parameters: list[np.ndarray], prepared: bool) -> None:
         """As `prepare` (unless that is done), but each parameter is let go when the last step that reads it is; those that `run` reads
@@ -79,6 +103,9 @@ class Bound:
             prepared: whether `prepare` has had these parameters.
         """
         with self._lock:
+            prepared = prepared and not self._unfinished
+            if not prepared:
+                self._unfinished = "freeze"
             held = self._parameters = dict(enumerate(parameters))
             parameters.clear()
             for position in held:
@@ -89,12 +116,12 @@ class Bound:
                 del held[position]
             passing = aligned(0 if prepared else self.program.preparing_bytes)
             self._give("preparing", 0, passing)
-            table = self._prepare[0]
             for i, read in enumerate(reads):
                 if not prepared:
-                    self._go((table + 8 * runner.STEP_WORDS * i, 1))
+                    self._go(self._prepare.pieces(i, i + 1))
                 for position in read - kept.union(*reads[i + 1 :]):
                     del held[position]
+            self._unfinished = ""
 
     def _parameters_read(self, step: Step) -> set[int]:
         """Their positions."""
@@ -103,29 +130,31 @@ class Bound:
     def run(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """One run. Arrays are C-contiguous and of exactly the program's specs; the caller has seen to that."""
         with self._lock:
-            for position, array in enumerate(inputs):
-                self._give("input", position, array)
-            for position, array in enumerate(outputs):
-                self._give("output", position, array)
-            self._go(self._run)
+            self._go_whole(inputs, outputs)
+
+    def _go_whole(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+        if self._unfinished:
+            self._finish()
+        for position, array in enumerate(inputs):
+            self._give("input", position, array)
+        for position, array in enumerate(outputs):
+            self._give("output", position, array)
+        self._go(self._whole_run)
 
     def measure(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], repeats: int = 10) -> list[float]:
         """Median seconds of each step of `run`, each timed by itself. Steps that threads run side by side share the time that they take together."""
-        self.run(inputs, outputs)
-        table, count = self._run
         steps = self.program.run
+        count = len(steps)
         last = [i for i in range(count) if i + 1 == count or (steps[i].thread or 0) >= (steps[i + 1].thread or 0)]
-        flags = self._table_memory[(table - int(self._table_memory.ctypes.data)) // 8 + 2 :: runner.STEP_WORDS][:count]
+        timed = [(first, end + 1, self._run.pieces(first, end + 1)) for first, end in zip([0, *(i + 1 for i in last)], last)]
+        times = np.empty((repeats, count))
         with self._lock:
-            before = flags.copy()
-            flags[last] |= runner.BARRIER
-            times = np.empty((repeats, count))
+            self._go_whole(inputs, outputs)
             for r in range(repeats):
-                for first, end in zip([0, *(i + 1 for i in last)], last):
+                for first, end, pieces in timed:
                     start = time.perf_counter()
-                    self._go((table + 8 * runner.STEP_WORDS * first, end + 1 - first))
-                    times[r, first : end + 1] = (time.perf_counter() - start) / (end + 1 - first)
-            flags[:] = before
+                    self._go(pieces)
+                    times[r, first:end] = (time.perf_counter() - start) / (end - first)
         return [float(t) for t in np.median(times, axis=0)]
 
     def _give(self, kind: str, position: int, array: np.ndarray) -> None:
@@ -136,20 +165,18 @@ class Bound:
         address = _address(array)
         if self._current.get(key) == address:
             return
-        self._current[key] = address
+        self._current[key] = 0  # until all of the words have it: a signal's exception may come between any two
         words = self._table_memory
         for word, offset in places:
             words[word] = address + offset
+        self._current[key] = address
 
-    def _go(self, part: tuple[int, int]) -> None:
-        table, count = part
-        if count == 0:
-            return
-        self._failure = None
-        self._pool.run(table, count)
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
+    def _go(self, pieces: Pieces) -> None:
+        for piece in pieces:
+            if isinstance(piece, tuple):
+                self._pool.run(*piece)
+            else:
+                piece()
 
     # --- binding -----------------------------------------------------------------------------------------------------
 
@@ -172,21 +199,24 @@ class Bound:
 
     def _table(self, steps: Sequence[Step]) -> _Table:
         """Append the steps and their arguments to the words; addresses within the words are fixed up later."""
-        start = len(self._words)
+        table = _Table(len(self._words))
+        start = table.start
         self._words += [0] * (runner.STEP_WORDS * len(steps))
-        slots = []
         for i, step in enumerate(steps):
             at = start + runner.STEP_WORDS * i
             barrier = meet(step, steps[i + 1] if i + 1 < len(steps) else None)
-            self._words[at] = self._functions[step.kernel] if step.kernel is not None else self._call_out(step)
+            if step.kernel is None:
+                table.call_outs[i] = self._call_out(step)
+                continue
+            self._words[at] = self._functions[step.kernel]
             self._words[at + 1] = len(self._words)
             alone = 0 if step.thread is None else runner.SOLO | step.thread << runner.OWNER
             self._words[at + 2] = alone | (runner.BARRIER if barrier else 0)
-            slots.append(at + 1)
+            table.argument_slots.append(at + 1)
             for name, value in step.arguments:
                 word = self._scratch_stride if name == "scratch_stride" else self._word(value)
                 self._words.append(word + (step.thread or 0) * self._scratch_stride if name == "scratch" else word)
-        return _Table(start, slots)
+        return table
 
     def _word(self, value: Address | int | float) -> int:
         if isinstance(value, Address):
@@ -202,38 +232,29 @@ class Bound:
             return int(struct.unpack("<I", struct.pack("<f", value))[0])
         return int(value)
 
-    def _call_out(self, step: Step) -> int:
-        """The address of a function that runs the step's reference."""
+    def _call_out(self, step: Step) -> Callable[[], None]:
+        """A function that runs the step's reference. What it raises is the run's exception: machine code is not under way meanwhile."""
         op, position = step.op, len(self._words)
         assert op is not None
-        # the arguments' words hold the addresses: the caller's arrays come and go
-        words = [a for a, _ in (*step.inputs, *step.outputs)]
-        for address in words:
+        # words hold the addresses: the caller's arrays come and go
+        for address, _ in (*step.inputs, *step.outputs):
             self._words.append(self._word(address))
         specs = [s for _, s in (*step.inputs, *step.outputs)]
         count = len(step.inputs)
 
-        def call(_arguments: int, _thread: int, _threads: int) -> None:
-            if self._failure is not None:
-                return
-            try:
-                arrays = [view(int(self._table_memory[position + k]), spec) for k, spec in enumerate(specs)]
-                for array in arrays[:count]:
-                    array.flags.writeable = False
-                result = op.reference(*arrays[:count])
-                several = result if isinstance(result, tuple) else (result,)
-                for target, value in zip(arrays[count:], several, strict=True):
-                    value = np.asarray(value)
-                    if value.shape != target.shape:
-                        raise ValueError(f"`{op.name}` promised shape {target.shape} when it was traced and gave {value.shape} when it ran.")
-                    target[...] = value
-            except BaseException as failure:  # it must not unwind through machine code; `_go` raises it
-                self._failure = failure
-                self._pool.stop()
+        def call() -> None:
+            arrays = [view(int(self._table_memory[position + k]), spec) for k, spec in enumerate(specs)]
+            for array in arrays[:count]:
+                array.flags.writeable = False
+            result = op.reference(*arrays[:count])
+            several = result if isinstance(result, tuple) else (result,)
+            for target, value in zip(arrays[count:], several, strict=True):
+                value = np.asarray(value)
+                if value.shape != target.shape:
+                    raise ValueError(f"`{op.name}` promised shape {target.shape} when it was traced and gave {value.shape} when it ran.")
+                target[...] = value
 
-        callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(call)
-        self._callbacks.append(callback)
-        return ctypes.cast(callback, ctypes.c_void_p).value or 0
+        return call
 
 
 def _address(array: Any) -> int:
@@ -245,8 +266,24 @@ def _address(array: Any) -> int:
 
 
 class _Table:
-    def __init__(self, start: int, argument_slots: list[int]) -> None:
-        self.start, self.argument_slots = start, argument_slots
+    """Steps in the table's memory: the word where they begin, the words that hold their arguments' addresses, and those that are call-outs."""
+
+    def __init__(self, start: int) -> None:
+        self.start, self.address = start, 0
+        self.argument_slots: list[int] = []
+        self.call_outs: dict[int, Callable[[], None]] = {}
+
+    def pieces(self, first: int, end: int) -> Pieces:
+        """Steps from `first` to before `end`: stretches of machine code, and the call-outs between them."""
+        found: Pieces = []
+        while first < end:
+            following = next((i for i in range(first, end) if i in self.call_outs), end)
+            if following > first:
+                found.append((self.address + 8 * runner.STEP_WORDS * first, following - first))
+            if following < end:
+                found.append(self.call_outs[following])
+            first = following + 1
+        return found
 
 
 def view(address: int, spec: Spec) -> np.ndarray:

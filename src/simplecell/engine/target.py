@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from simplecell.engine import cache as cache_on_disk
+from simplecell.engine.forks import compiling
 
 SETTING = "SIMPLECELL_TARGET"
 """Environment variable: `amx`, `avx512`, `avx2`, `x86-64` or `neon`; unset means the best that this CPU has."""
@@ -85,9 +86,10 @@ def this_cpu() -> tuple[str, str, str]:
     if known is not None:
         triple, name, features = known.decode().split("\n")
         return triple, name, features
-    import llvmlite.binding as llvm
+    with compiling.lock:
+        import llvmlite.binding as llvm
 
-    found = llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+        found = llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
     if kernels_view:
         cache_on_disk.write(key, "\n".join(found).encode())
     return found

@@ -1,112 +1,97 @@
-"""The worker threads: Python threads that live in machine code, where they wait for work without the interpreter."""
+"""The worker threads: Python threads that live in machine code, where they wait for work, asleep or awake, without the interpreter.
+
+docs/threads.md says who owns what, and in which order things happen.
+"""
 
 from __future__ import annotations
 
 import ctypes
-import os
+import sys
 import threading
+import time
 from functools import cache
 
 import numpy as np
 
 from simplecell.engine import runner
+from simplecell.engine.forks import renew_in_child
 from simplecell.engine.machine import machine
 from simplecell.engine.target import Target
 
-SETTING = "SIMPLECELL_THREADS"
-"""Environment variable: how many threads programs use; unset means the cores that this process may run on."""
-
-
-def default_threads() -> int:
-    """How many threads a program uses if it is not told."""
-    setting = os.environ.get(SETTING)
-    if setting:
-        if not setting.isdigit() or not 1 <= int(setting) <= runner.MAX_THREADS:
-            raise ValueError(f"{SETTING} must be a whole number from 1 to {runner.MAX_THREADS}, got {setting!r}.")
-        return int(setting)
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:
-        cores = os.cpu_count() or 1
-    return min(cores, runner.MAX_THREADS)
+PATIENCE = 0.1
+"""Seconds to wait for workers that have been hired and are still to come. A run does without those that are late."""
 
 
 class Pool:
-    """`threads - 1` workers, all of which take part in every run. One program at a time has them; another that runs meanwhile does so
+    """`threads - 1` workers, all of which take part in every run. One run at a time has them; another that comes meanwhile does so
     on its own thread alone (the bits are the same)."""
 
     def __init__(self, target: Target, threads: int) -> None:
         self.threads = threads
-        run, serve, post = machine(target).functions("runner", runner.module, "run", "serve", "post")
-        p, i = ctypes.c_void_p, ctypes.c_int64
-        self._run = ctypes.CFUNCTYPE(None, p, i, i, i, p)(run)
-        self._serve = ctypes.CFUNCTYPE(i, p, i, i)(serve)
-        self._post = ctypes.CFUNCTYPE(i, p, p, i, i)(post)
-        self._forget()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forget)
+        launch, serve = machine(target).functions("runner", runner.module, "launch", "serve")
+        self._launch = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(launch)
+        self._serve = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(serve)
+        self.renew()
+        renew_in_child(self)
 
-    def _forget(self) -> None:
+    def renew(self) -> None:
         """Start without workers: at first, and in a forked child, whose parent's threads are not there."""
-        self._memory = np.zeros(runner.POOL_WORDS + 8, np.int64)
-        self._address = -(-self._memory.ctypes.data // 64) * 64
-        self._words = self._memory[(self._address - self._memory.ctypes.data) // 8 :]
-        self._bells: list[threading.Semaphore] = []
-        self._busy = threading.Lock()
+        self._words = _memory(self.threads)
+        self._address = int(self._words.ctypes.data)
+        self._hiring = threading.Lock()
+        self._hired = 0
+        self._wanted = self.threads - 1
 
     def run(self, table: int, count: int) -> None:
         """Run `count` steps of the table at that address; returns when all threads are done."""
-        threads = self.threads
-        if threads > 1 and self._busy.acquire(blocking=False):
-            try:
-                self._words[runner.STOPPED] = 0
-                while len(self._bells) < threads - 1:
-                    self._hire()
-                asleep = self._post(self._address, table, count, threads)
-                while asleep:
-                    worker = asleep.bit_length() - 1
-                    self._bells[worker - 1].release()
-                    asleep &= ~(1 << worker)
-                self._run(table, count, 0, threads, self._address)
-            finally:
-                self._busy.release()
-        else:
-            alone = _alone()
-            alone.words[runner.STOPPED] = 0
-            self._run(table, count, 0, 1, alone.address)
-
-    def stop(self) -> None:
-        """Called inside a step (a call-out that failed): no thread begins another step of this run."""
-        self._words[runner.STOPPED] = 1
-        _alone().words[runner.STOPPED] = 1
+        if self._hired < self._wanted:
+            self._hire()
+        self._launch(self._address, table, count)
 
     def _hire(self) -> None:
-        bell = threading.Semaphore(0)
-        self._bells.append(bell)
-        number = len(self._bells)
-        seen = int(self._words[runner.TICKET])
-        threading.Thread(target=self._work, args=(number, bell, seen), name=f"simplecell-{number}", daemon=True).start()
-
-    def _work(self, number: int, bell: threading.Semaphore, seen: int) -> None:
-        address, serve = self._address, self._serve
-        while True:
-            seen = serve(address, number, seen)
-            bell.acquire()
-
-
-class _Alone(threading.local):
-    """A meeting of one, for each Python thread."""
-
-    def __init__(self) -> None:
-        self.words = np.zeros(runner.MEETING_WORDS, np.int64)
-        self.address = int(self.words.ctypes.data)
+        """Start the workers that are missing, if the system has threads to give. An exception in between does no harm: who has been started counts when
+        he comes, and one too many leaves by himself."""
+        with self._hiring:
+            while self._hired < self._wanted:
+                try:
+                    if sys.is_finalizing():
+                        raise RuntimeError("threads that start now wait forever")
+                    threading.Thread(target=self._serve, args=(self._address,), name=f"simplecell-{self._hired + 1}", daemon=True).start()
+                except RuntimeError:
+                    self._wanted = self._hired  # goes on with those that are there
+                else:
+                    self._hired += 1
+        end = time.monotonic() + PATIENCE
+        while self._words[runner.PRESENT] < self._hired and time.monotonic() < end:
+            time.sleep(0)
 
 
-_meeting = _Alone()
+def _memory(threads: int) -> np.ndarray:
+    """A pool's words, on a cache line of their own, never freed: workers look at them until the process is gone.
+
+    Workers sleep at the interpreter's locks (`PyThread_…`, of its stable interface): they are there on every system, and want no interpreter."""
+    words = np.zeros(runner.pool_words(threads) + 8, np.int64)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(words))
+    words = words[-(words.ctypes.data // 8) % 8 :]
+    api = ctypes.pythonapi
+    words[runner.LIMIT] = threads
+    words[runner.SLEEP] = _address(api.PyThread_acquire_lock)
+    words[runner.WAKE] = _address(api.PyThread_release_lock)
+    for number in range(1, threads):
+        lock = _ALLOCATE()
+        if not lock:
+            raise MemoryError("a lock for a worker thread")
+        _ACQUIRE(lock, 1)
+        words[runner.worker_word(number) + runner.LOCK] = lock
+    return words
 
 
-def _alone() -> _Alone:
-    return _meeting
+def _address(function: object) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
+
+
+_ALLOCATE = ctypes.PYFUNCTYPE(ctypes.c_void_p)(("PyThread_allocate_lock", ctypes.pythonapi))
+_ACQUIRE = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int)(("PyThread_acquire_lock", ctypes.pythonapi))
 
 
 @cache

@@ -8,15 +8,16 @@ from __future__ import annotations
 import importlib
 import importlib.machinery
 import sys
-import threading
 from types import ModuleType
 from typing import Any
+
+from simplecell.engine.forks import HeldAcrossForks
 
 LATER = frozenset(
     ("cv2", "h5py", "huggingface_hub", "matplotlib", "matplotlib.patches", "matplotlib.pyplot", "requests", "rich.console", "rich.markup", "rich.table")
 )
 
-_lock = threading.RLock()
+_loading = HeldAcrossForks()
 
 
 class Later(ModuleType):
@@ -55,7 +56,7 @@ class LaterLoader:
 
 def load(module: ModuleType) -> None:
     """Load it now, if it has not been. Other threads wait; the module's own code, while it is loading, sees what there is already."""
-    with _lock:
+    with _loading.lock:
         spec = module.__spec__
         if type(module) is not Later or spec is None or not isinstance(spec.loader, LaterLoader) or spec.loader.running:
             return
