@@ -1,10 +1,11 @@
-"""The worker threads: Python threads that live in machine code, where they wait for work, asleep or awake, without the interpreter.
+"""The worker threads: threads that live in machine code, where they wait for work, asleep or awake, without the interpreter.
 
 docs/threads.md says who owns what, and in which order things happen.
 """
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import sys
 import threading
@@ -53,17 +54,23 @@ class Pool:
         he comes, and one too many leaves by himself."""
         with self._hiring:
             while self._hired < self._wanted:
-                try:
-                    if sys.is_finalizing():
-                        raise RuntimeError("threads that start now wait forever")
-                    threading.Thread(target=self._serve, args=(self._address,), name=f"simplecell-{self._hired + 1}", daemon=True).start()
-                except RuntimeError:
-                    self._wanted = self._hired  # goes on with those that are there
-                else:
+                if self._start():
                     self._hired += 1
+                else:
+                    self._wanted = self._hired  # goes on with those that are there
         end = time.monotonic() + PATIENCE
         while self._words[runner.PRESENT] < self._hired and time.monotonic() < end:
             time.sleep(0)
+
+    def _start(self) -> bool:
+        """Start a worker, if that is possible. (Not by `threading.Thread`, which waits for it in Python, where a signal's exception may come.)"""
+        if sys.is_finalizing():
+            return False  # it would wait for the interpreter, and we for it
+        try:
+            _thread.start_new_thread(self._serve, (self._address,))
+        except RuntimeError:  # the system has none to give
+            return False
+        return True
 
 
 def _memory(threads: int) -> np.ndarray:
