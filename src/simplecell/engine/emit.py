@@ -268,6 +268,11 @@ class Emitter:
         limit = self.splat(self.b.trunc(n.ir, I32), lanes)
         return self.b.icmp_unsigned("<", ir.Constant(typ, list(range(lanes))), limit)
 
+    def any(self, mask: Value) -> Value:
+        """Is one of the lanes of a vector of conditions true?"""
+        fn = self.intrinsic(f"llvm.vector.reduce.or.v{mask.type.count}i1", I1, [mask.type])
+        return self.b.call(fn, [mask])
+
     def splat(self, scalar: Value, lanes: int | None = None) -> Value:
         """The scalar in every lane."""
         lanes = self.lanes if lanes is None else lanes

@@ -20,6 +20,9 @@ class Kernel:
     arguments: ClassVar[tuple[str, ...]] = ()
     outputs: ClassVar[tuple[str, ...]] = ("dst",)
     """which of the arguments are addresses that the kernel writes; every other address is only read"""
+    if_marked: ClassVar[tuple[str, str] | None] = None
+    """Two of the arguments, an address and a number: the step is passed over unless one of so many bytes there is not
+    zero. Such kernels are compiled when a step is first not passed over."""
 
     @property
     def name(self) -> str:

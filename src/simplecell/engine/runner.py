@@ -1,11 +1,12 @@
 """The machine code that walks a program's table of steps, and where threads meet.
 
-Three functions, compiled once per process:
+Four functions, compiled once per process:
 
 - `launch(pool, table, count)`: the one entry: all steps on all threads of the pool; returns when every thread has left them. Nothing of Python lies
   between posting the work and the end of it, so that no signal's exception finds a run half done;
 - `serve(pool)`: a worker's life: it waits for work, spinning a bounded time, then asleep, and takes part in each run. It never returns;
-- `run(table, count, thread, threads, pool)`: one thread's part of all steps; after a step that others depend on, a barrier.
+- `run(table, count, thread, threads, pool)`: one thread's part of all steps; after a step that others depend on, a barrier;
+- `if_marked(arguments, thread, threads)`: in the place of a kernel that is seldom needed, and compiled only then.
 
 Waiting spins with the CPU's pause instruction and, when that takes long (more threads than cores), yields to the system. A worker sleeps at a lock of
 its own, by functions whose addresses lie in the pool (see `threads`). What is ordered before what: docs/threads.md.
@@ -28,6 +29,10 @@ STEP_WORDS = 3
 SOLO, BARRIER = 1, 2
 """Flags: one thread runs it, whose number is in the bits from OWNER on (modulo the threads that there are); all threads meet after it."""
 OWNER = 8
+
+MARKED_WORDS = 4
+"""Before the arguments of a step that is run by `if_marked`: the address of the marks (bytes), how many they are, the
+address of the kernel's function (0 until it is compiled), and the address of the word that is to say 1 if it is missing."""
 
 # Words of a pool. What different threads write, and what some write while others wait, lies on cache lines of its own (8 words).
 BUSY = 0
@@ -64,8 +69,9 @@ def worker_word(number: int) -> int:
 
 
 def module(target: Target) -> ir.Module:
-    """The three functions."""
+    """The four functions."""
     m = ir.Module("runner", context=ir.Context())
+    _IfMarked(m, target).build()
     _Run(m, target).build()
     _Serve(m, target).build()
     _Launch(m, target).build()
@@ -151,6 +157,51 @@ class _Function:
         spins.add_incoming(b.add(spins, I64(1)), b.block)
         b.branch(head)
         b.position_at_end(done)
+
+
+class _IfMarked(_Function):
+    def __init__(self, m: ir.Module, target: Target) -> None:
+        super().__init__(m, target, "if_marked", [PTR, I64, I64])
+
+    def build(self) -> None:
+        b = self.b
+        arguments, thread, threads = self.fn.args
+        marks, count, address = (self.load(arguments, i) for i in range(3))
+        found = self._any(b.inttoptr(marks, PTR), count)
+        with b.if_then(found):
+            with b.if_else(b.icmp_signed("!=", address, I64(0))) as (there, missing):
+                with there:
+                    typ = ir.PointerType(ir.FunctionType(VOID, [PTR, I64, I64]))
+                    b.call(b.inttoptr(address, typ), [self.word(arguments, MARKED_WORDS), thread, threads])
+                with missing:  # all threads write the same
+                    self.publish(I64(1), b.inttoptr(self.load(arguments, 3), PTR), 0)
+        b.ret_void()
+
+    def _any(self, marks: Any, count: Any) -> Any:
+        """Is one of the bytes not zero? Eight at a time, then the rest."""
+        eights = self.b.and_(count, I64(-8))
+        found = self._or(marks, I64(0), eights, 8, I64)
+        rest = self._or(marks, eights, count, 1, ir.IntType(8))
+        zero = self.b.icmp_signed("!=", found, I64(0))
+        return self.b.or_(zero, self.b.icmp_signed("!=", rest, ir.IntType(8)(0)))
+
+    def _or(self, marks: Any, first: Any, last: Any, step: int, typ: ir.Type) -> Any:
+        b = self.b
+        before = b.block
+        head, body, done = (self.fn.append_basic_block(n) for n in ("marks", "mark", "marked"))
+        b.branch(head)
+        b.position_at_end(head)
+        i, found = b.phi(I64), b.phi(typ)
+        i.add_incoming(first, before)
+        found.add_incoming(typ(0), before)
+        b.cbranch(b.icmp_signed("<", i, last), body, done)
+        b.position_at_end(body)
+        value = b.load(b.gep(marks, [i], source_etype=ir.IntType(8)), typ=typ, align=1)
+        found.add_incoming(b.or_(found, value), body)
+        i.add_incoming(b.add(i, I64(step)), body)
+        b.branch(head)
+        b.position_at_end(done)
+        return found
 
 
 class _Run(_Function):

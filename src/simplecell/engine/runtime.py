@@ -13,6 +13,7 @@ import numpy as np
 
 from simplecell.engine import runner
 from simplecell.engine.forks import renew_in_child
+from simplecell.engine.kernel import Kernel
 from simplecell.engine.machine import machine
 from simplecell.engine.memory import ALIGNMENT, rounded
 from simplecell.engine.program import Address, Program, Step, meet
@@ -42,8 +43,14 @@ class Bound:
     def __init__(self, program: Program, target: Target, threads: int) -> None:
         self.program = program
         self.threads = threads
+        self._target = target
         kernels = [s.kernel for s in (*program.prepare, *program.run) if s.kernel is not None]
-        self._functions = machine(target).addresses(kernels)
+        self._functions = machine(target).addresses(k for k in kernels if k.if_marked is None or program.call_outs)
+        self._if_marked = machine(target).functions("runner", runner.module, "if_marked")[0]
+        self._rare: list[tuple[int, Kernel]] = []
+        """kernels that are compiled when they are needed, and where in the table their addresses go"""
+        self._missing = ctypes.c_int64(0)
+        """1: one of them was needed"""
         self._pool = pool(target, threads if program.parallel else 1)
         self._memory: list[np.ndarray] = []
         self._parameters: dict[int, np.ndarray] = {}
@@ -177,6 +184,16 @@ class Bound:
                 self._pool.run(*piece)
             else:
                 piece()
+        if self._missing.value:
+            self._compile_missing()
+            self._go(pieces)  # which are one stretch: it has changed nothing that it reads
+
+    def _compile_missing(self) -> None:
+        """(All of them have been compiled from the start where there are call-outs, which must not be run twice.)"""
+        found = machine(self._target).addresses(kernel for _, kernel in self._rare)
+        for word, kernel in self._rare:
+            self._table_memory[word] = found[kernel]
+        self._missing.value = 0
 
     # --- binding -----------------------------------------------------------------------------------------------------
 
@@ -208,8 +225,13 @@ class Bound:
             if step.kernel is None:
                 table.call_outs[i] = self._call_out(step)
                 continue
-            self._words[at] = self._functions[step.kernel]
-            self._words[at + 1] = len(self._words)
+            if step.kernel.if_marked is None:
+                self._words[at] = self._functions[step.kernel]
+                self._words[at + 1] = len(self._words)
+            else:
+                self._words[at] = self._if_marked
+                self._words[at + 1] = len(self._words)
+                self._add_condition(step, step.kernel)
             alone = 0 if step.thread is None else runner.SOLO | step.thread << runner.OWNER
             self._words[at + 2] = alone | (runner.BARRIER if barrier else 0)
             table.argument_slots.append(at + 1)
@@ -217,6 +239,16 @@ class Bound:
                 word = self._scratch_stride if name == "scratch_stride" else self._word(value)
                 self._words.append(word + (step.thread or 0) * self._scratch_stride if name == "scratch" else word)
         return table
+
+    def _add_condition(self, step: Step, kernel: Kernel) -> None:
+        """What stands before the arguments of a step that `if_marked` runs."""
+        arguments = dict(step.arguments)
+        assert kernel.if_marked is not None
+        for name in kernel.if_marked:
+            self._words.append(self._word(arguments[name]))
+        if kernel not in self._functions:
+            self._rare.append((len(self._words), kernel))
+        self._words += [self._functions.get(kernel, 0), ctypes.addressof(self._missing)]
 
     def _word(self, value: Address | int | float) -> int:
         if isinstance(value, Address):

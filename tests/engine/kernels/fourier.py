@@ -11,6 +11,7 @@ from simplecell.engine.kernels.convolution_spectral import ConvolutionSpectral
 from simplecell.engine.kernels.fourier_transforms import roots_and_order, twiddles
 from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
 from tests.engine.harness import guarded, run
+from tests.engine.kernels.apart import all_apart, marks_of
 
 Plan = ConvolutionPlan[ConvolutionFourier] | ConvolutionPlan[ConvolutionSpectral]
 
@@ -18,7 +19,8 @@ Plan = ConvolutionPlan[ConvolutionFourier] | ConvolutionPlan[ConvolutionSpectral
 def convolved(
     plan: Plan, name: str, src: np.ndarray, weights: np.ndarray, shape: Sequence[int], operands: Sequence[np.ndarray], threads: int, end: bool
 ) -> np.ndarray:
-    """dst of this shape, on the target `name`. end: the arrays end (or begin) where the memory does. What is not written is NaN."""
+    """dst of this shape, on the target `name`. end: the arrays end (or begin) where the memory does. What is not written is NaN.
+    Nothing of it is set apart; what would be computed then is compared on the way."""
     packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
     roots, order = roots_and_order(plan.kernel.radices)
     run(plan.packer, threads, name, dst=packed, src=guarded(weights, end), roots=roots, order=order, **plan.packing)
@@ -27,5 +29,9 @@ def convolved(
     scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
     at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
     arrays = dict(dst=dst, src=guarded(src, end), weights=packed, twiddles=twiddles(plan.kernel.radices), scratch=scratch, scratch_stride=stride)
-    run(plan.kernel, threads, name, **arrays, **plan.arguments, **at_edge)
+    marks = marks_of(plan, end)
+    run(plan.kernel, threads, name, **arrays, apart=marks, **plan.arguments, **at_edge)
+    assert not marks.any()
+    direct = all_apart(plan.apart, name, threads, end, tuple(shape), packed, src, weights, at_edge)
+    np.testing.assert_allclose(direct, dst, rtol=0, atol=3e-6 * np.abs(direct).max())
     return dst.copy()

@@ -16,6 +16,7 @@ from simplecell.engine.target import target
 from simplecell.ops.base import spec_of
 from simplecell.ops.pooling import AveragePool, MaxPool
 from tests.engine.harness import available_targets, guarded, run
+from tests.engine.kernels.apart import all_apart, marks_of
 from tests.engine.kernels.test_convolution_direct import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
 
 BOUND = {Transform(2): 2e-6, Transform(4): 1e-5, Transform(6): 3e-5, Transform(2, 5): 1e-5, Transform(2, 7): 3e-5, Transform(4, 5): 3e-5}
@@ -43,15 +44,17 @@ CASES = [
 
 
 def result(
-    transform: Transform, case: Case, name: str, epilogue: Epilogue, operands: list[np.ndarray], threads: int, end: bool, l2: int, pool: Any = None
+    transform: Transform, case: Case, name: str, epilogue: Epilogue, operands: list[np.ndarray], threads: int, end: bool, l2: int, pool: Any = None,
+    local: bool = False, apart: bool = False,
 ) -> np.ndarray:
+    """What the kernel stores, or (`apart`) what is stored where every tile is set apart."""
     rng = np.random.default_rng(1)
     op, shape, _ = problem_of(case)
     problem = ConvolutionProblem.of(op, case.src, shape, pool)
     assert problem is not None and (pool is None or pool_refusal(problem, transform) is None)
     src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
     t = target(name)
-    plan = plan_winograd(problem, transform, replace(t, l2=l2), epilogue)
+    plan = plan_winograd(problem, transform, replace(t, l2=l2), epilogue, local=local)
     packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
     run(plan.packer, threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
     stored = op.output_spec(*map(spec_of, (src, weights)))
@@ -60,10 +63,15 @@ def result(
     stride = -(-plan.scratch_bytes // 64) * 64
     at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
     scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
+    assert plan.apart is not None
+    if apart:
+        return all_apart(plan.apart, name, threads, end, stored.shape, packed, src, weights, at_edge).copy()
+    marks = marks_of(plan, end)
     run(
         plan.kernel,
         threads,
         name,
+        apart=marks,
         dst=dst,
         src=guarded(src, end),
         weights=packed,
@@ -72,6 +80,7 @@ def result(
         **plan.arguments,
         **at_edge,
     )
+    assert not marks.any()
     return dst.copy()
 
 
@@ -93,6 +102,10 @@ def test_within_the_bound_of_float64(transform: Transform, case: Case, name: str
         one = result(transform, case, name, epilogue, operands, 1, True, 1 << 20)
         assert np.abs(one - wanted).max() <= BOUND[transform] * np.abs(expected).max()
         assert (result(transform, case, name, epilogue, operands, 3, False, 1 << 20) == one).all()
+        assert (result(transform, case, name, epilogue, operands, 2, False, 1 << 20, local=True) == one).all()
+        for threads, end in ((1, True), (3, False)):
+            direct = result(transform, case, name, epilogue, operands, threads, end, 1 << 20, apart=True)
+            assert np.abs(direct - wanted).max() <= 2e-6 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("l2", [16 * 1024, 256 * 1024])
@@ -146,6 +159,8 @@ def test_pooled_as_stored_is_pooled_afterwards(transform: Transform, case: Case,
         np.testing.assert_array_equal(found, most.reference(whole))
         for threads, l2 in ((3, 1 << 20), (2, 128 * 1024)):  # one block, and several
             np.testing.assert_array_equal(found, result(transform, case, name, epilogue, operands, threads, False, l2, most))
+        direct = (result(transform, case, name, epilogue, operands, 1, True, 1 << 20, p, apart=True) for p in (most, None))
+        np.testing.assert_array_equal(next(direct), most.reference(next(direct)))
         if epilogue is not SIGMOIDS:
             found = result(transform, case, name, epilogue, operands, 2, False, 1 << 20, mean)
             np.testing.assert_allclose(found, mean.reference(whole), rtol=1e-6, atol=1e-6)

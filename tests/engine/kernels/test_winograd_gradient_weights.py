@@ -103,3 +103,50 @@ def test_blocks_fit_the_cache() -> None:
             chosen = cut(problem, Transform(4, 3), target(), threads)
             assert chosen is not None and chosen.ic_block <= ic and chosen.oc_block <= oc
             assert plan_winograd_weights(problem, Transform(4, 3), target(), threads).scratch_bytes < target().l2
+
+
+@pytest.mark.parametrize("on", available_targets())
+@pytest.mark.parametrize("local", [False, True])
+def test_outliers_change_nothing_that_does_not_see_them(local: bool, on: str) -> None:
+    """In a corner, a pixel is seen by some taps only, and by one channel of src, or of diff_dst, in any case."""
+    rng = np.random.default_rng(3)
+    cases = [(Transform(4, 3), (13, 14), ((1, 1), (1, 1))), (Transform(4, 5), (12, 13), ((2, 2), (2, 1)))]
+    for transform, size, padding in cases[: 1 if local else 2]:  # F(4,5) is for `fast` alone
+        taps = transform.taps
+        out = [output_size(i, taps, 1, p) for i, p in zip(size, padding)]
+        arrays = [rng.standard_normal((2, *size, 17)).astype(np.float32), rng.standard_normal((2, *out, 18)).astype(np.float32)]
+        op = Convolution((1, 1), padding, (1, 1))
+        problem = ConvolutionProblem.of(op, arrays[0].shape, (taps, taps, 17, 18))
+        assert problem is not None
+        plan = plan_winograd_weights(problem, transform, target(on), 2, local)
+        plain = summed(*arrays, taps, padding)
+        typical = np.sqrt((plain**2).mean())
+        for which, value in ((w, v) for w in range(2) for v in (1e6, np.nan, np.inf, -np.inf)):
+            for place in ((0, 0, 0), (1, 0, 5), (0, -1, -1), (1, 6, 6)):
+                changed = [a.copy() for a in arrays]
+                changed[which][(*place, 3)] = value
+                dst = guarded(np.full((plan.parts, taps, taps, 17, 18), np.nan, np.float32))
+                scratch = guarded(np.full(2 * plan.scratch_bytes // 4, np.nan, np.float32))
+                buffers = {"src": guarded(changed[0]), "diff_dst": guarded(changed[1]), "dst": dst, "scratch": scratch}
+                run(plan.kernel, on=on, threads=2, **buffers, scratch_stride=plan.scratch_bytes, **plan.arguments)
+                found, expected = dst.sum(0, dtype=np.float64), summed(*changed, taps, padding)
+                unseen = expected == plain
+                np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+                np.testing.assert_array_equal(np.isposinf(found), np.isposinf(expected))
+                bound = 1e-5 * typical if local else BOUND * np.abs(expected[np.isfinite(expected)]).max()
+                assert np.abs(found[unseen] - expected[unseen]).max() <= bound, (str(transform), which, value, place)
+
+
+def summed(src: np.ndarray, diff: np.ndarray, taps: int, padding: tuple[tuple[int, int], ...]) -> np.ndarray:
+    """The gradient in float64, of pixels that exist alone."""
+    dst = np.zeros((taps, taps, src.shape[-1], diff.shape[-1]))
+    (_, height, width, _), (_, oh, ow, _) = src.shape, diff.shape
+    with np.errstate(all="ignore"):
+        for r in range(taps):
+            for s in range(taps):
+                y = np.arange(oh)[(np.arange(oh) + r - padding[0][0] >= 0) & (np.arange(oh) + r - padding[0][0] < height)]
+                x = np.arange(ow)[(np.arange(ow) + s - padding[1][0] >= 0) & (np.arange(ow) + s - padding[1][0] < width)]
+                a = src[:, y + r - padding[0][0]][:, :, x + s - padding[1][0]].astype(np.float64)
+                # by channel, lest a product of matrices meet a NaN of another channel
+                dst[r, s] = np.einsum("nhwi,nhwo->io", a, diff[:, y][:, :, x].astype(np.float64), optimize=False)
+    return dst

@@ -10,7 +10,9 @@ each of them exact in float32; the smallest are not computed:
 These bounds are met where all products err alike; in sums of products of random numbers, two parts err by some 5·10⁻⁶ of the largest sum,
 three parts by less than the sums' own rounding.
 (Henry, Tang and Heinecke, *Leveraging the bfloat16 artificial intelligence datatype for higher-precision computations*, 2019.)
-Values below 2⁻¹²⁶ count as zero; an infinity becomes NaN, since its remainder is.
+Values below 2⁻¹²⁶ count as zero, those above 3.39e38 as infinite. The remainder of an infinity is NaN, and so is what becomes of it;
+unless it is split with `finite=False`: then it is the last part, whose only product is the one with the other factor's first
+part, and the others are zero.
 """
 
 from __future__ import annotations
@@ -44,19 +46,28 @@ class _BFloat(ir.Type):
         return hash(_BFloat)
 
 
-def split(e: Emitter, low: Value, high: Value, parts: int) -> list[Value]:
+def split(e: Emitter, low: Value, high: Value, parts: int, finite: bool = True) -> tuple[list[Value], Value]:
     """Two vectors of 16 float32 values as `parts` vectors of 16 pairs: each a 32-bit word with a part of `low` in its lower half
-    and of `high` in its upper half."""
+    and of `high` in its upper half; and a vector of conditions, whether the values of a pair were not finite. `finite`: they are."""
     b, pairs, halves = e.b, ir.VectorType(I32, 16), ir.VectorType(I16, 32)
     floats = ir.VectorType(F32, 16)
     convert = e.intrinsic("llvm.x86.avx512bf16.cvtne2ps2bf16.512", ir.VectorType(_BFloat(), 32), [floats, floats])
     interleave = ir.Constant(ir.VectorType(I32, 32), [i // 2 + 16 * (i % 2) for i in range(32)])
     out: list[Value] = []
     for part in range(parts):
-        rounded = b.bitcast(b.call(convert, [high, low]), halves)  # the second operand fills the lower half
+        last = part + 1 == parts
+        rounded = b.call(convert, [x if finite or last else _if_finite(e, x) for x in (high, low)])
+        rounded = b.bitcast(rounded, halves)  # the second operand fills the lower half
         words = b.bitcast(b.shuffle_vector(rounded, ir.Constant(halves, ir.Undefined), interleave), pairs)
         out.append(words)
-        if part + 1 < parts:
+        if not last:
             low = e.fsub(low, b.bitcast(b.shl(words, ir.Constant(pairs, [16] * 16)), floats))
             high = e.fsub(high, b.bitcast(b.and_(words, ir.Constant(pairs, [0xFFFF0000] * 16)), floats))
-    return out
+    return out, b.fcmp_unordered("uno", low, high)
+
+
+def _if_finite(e: Emitter, value: Value) -> Value:
+    """The value, or zero where it is NaN or would be rounded to an infinity."""
+    b, words = e.b, ir.VectorType(I32, 16)
+    bits = b.and_(b.bitcast(value, words), ir.Constant(words, [0x7FFFFFFF] * 16))
+    return b.select(b.icmp_unsigned("<", bits, ir.Constant(words, [0x7F7F8000] * 16)), value, ir.Constant(value.type, None))

@@ -11,7 +11,9 @@ from simplecell.engine.emit import I8, I32, I64, PTR, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row
+from simplecell.engine.kernels.fourier_levels import LEVELS, FourierLevels
 from simplecell.engine.kernels.fourier_transforms import Columns
+from simplecell.engine.kernels.outliers import energy_after, too_large, total
 from simplecell.engine.kernels.planar_store import PlanarStore
 
 
@@ -28,7 +30,8 @@ class ConvolutionFourier(Kernel):
     2. All passes but the last, column by column; a column's vectors stay in L1.
     3. For each run of rows that the last pass splits: that pass, the sums along the row, the first pass back; all three in L1.
     4. The other passes back, column by column.
-    5. The rows that do not wrap around → dst.
+    5. The rows that do not wrap around → dst; and in `apart`, a byte for each vector of outputs of a row, whether they
+       are to be summed directly, since there is an outlier (see fourier_levels.py).
 
     A signal is an array of rows too: row r begins at `across` · r, and the taps of its kernel fill rows of `across` (= kw) as well.
     """
@@ -45,10 +48,14 @@ class ConvolutionFourier(Kernel):
     groups: int = 1
     """Taps along a row are added in groups a vector apart, which share their unaligned inputs: kw is a multiple of groups · lanes, and dilation 1."""
     epilogue: Epilogue = NO_EPILOGUE
+    local: bool = False
+    """Outputs are also summed directly where they are quiet beside the others of their columns."""
+
+    outputs = ("dst", "apart")
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (*_ARGUMENTS, *self.epilogue.arguments)
+        return (*_ARGUMENTS, *(LEVELS if self.local else ()), *self.epilogue.arguments)
 
     @property
     def size(self) -> int:
@@ -59,21 +66,22 @@ class ConvolutionFourier(Kernel):
         shape = f"{'x'.join(map(str, self.radices))}_{self.vectors}v_{self.channels}c{self.together}" + (
             f"_{self.groups}g" if self.groups > 1 else ""
         )
-        return "_".join(w for w in ("convolution_fourier_f32", shape, "single" if self.single else "", self.epilogue.name) if w)
+        return "_".join(w for w in ("convolution_fourier_f32", shape, "single" if self.single else "", "local" if self.local else "", self.epilogue.name) if w)
 
     def emit(self, e: Emitter) -> None:
         _Fourier(e, self).emit()
 
 
 _ARGUMENTS = (
-    "dst src weights twiddles scratch scratch_stride "
+    "dst src weights twiddles apart scratch scratch_stride "
     "n ih iw ic oh ow pad_h pad_w "
     "rows "  # of outputs in a picture: oh, or those that a signal is cut into
     "step columns "  # output rows and columns in a block; columns are whole tiles
     "down across "  # picture: 1, 0; signal: 0, its row's length
     "kw dilation_w "
     "reach pitch "  # input columns of a block, in whole vectors; values from one row of scratch to the next
-    "sums_in sums_out"  # where the inputs and outputs of one run of rows lie in scratch, in values
+    "sums_in sums_out "  # where the inputs and outputs of one run of rows lie in scratch, in values
+    "cells"  # bytes of `apart` for a row of outputs
 ).split()
 
 
@@ -93,26 +101,57 @@ class _Fourier:
         self.transforms = Columns(e, kernel.radices, e.pointer("twiddles"), self.row, self.pitch)
         self.scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
         self.sums_in, self.sums_out = (e.at(self.scratch, e.index(a)) for a in ("sums_in", "sums_out"))
+        self.apart, self.cells = e.pointer("apart"), e.index("cells")
         self.row_blocks = (self.rows + (self.step - 1)) // self.step
         self.column_blocks = (self.ow.minimum(e.select(self.across > 0, self.across, self.ow)) + (self.columns - 1)) // self.columns
         self.blocks = self.row_blocks * self.column_blocks  # of one image
 
     def emit(self) -> None:
         e, k = self.e, self.k
+        levels = FourierLevels(e, self.scratch, k.size, self) if k.local else None
         pairs = (self.blocks + 1) // 2
         first, last = e.my_share(self.n * pairs)
         with e.loop(last, start=first, name="unit") as unit:
             image, block = unit.index // pairs, unit.index % pairs * 2
             with e.loop(2, name="part") as part:
                 self._copy(image, block + part.index, part.index)
+            if levels is not None:
+                levels.measure()
             with e.loop(self.ic, name="plane") as plane, e.loop(self.reach, step=e.lanes, name="column") as x:
                 self.transforms.forward(e.at(self.scratch, plane.index * self.plane + x.index))
             with e.loop(k.size // self.run, name="run") as r:
                 self._frequencies(r.index * self.run)
             with e.loop(k.channels, name="plane") as plane, e.loop(self.columns, step=e.lanes, name="column") as x:
                 self.transforms.back(e.at(self.scratch, plane.index * self.plane + x.index))
+            with e.loop(self.columns, step=e.lanes, name="column") as x:
+                self._mark(image, block, x.index, levels)
             with e.loop(2, name="part") as part:
                 self._store(image, block + part.index, part.index)
+
+    def _mark(self, image: Index, block: Index, x: Index, levels: FourierLevels | None) -> None:
+        """Which outputs of both blocks, in the vector of columns that begins at x, are to be summed directly?
+
+        A value that is not finite, or so large that sums overflow, spoils whole columns of both blocks: their first rows
+        tell.
+        """
+        e = self.e
+        with e.loop(self.k.channels, carry=[e.zero()], name="plane") as plane:
+            values = [e.load(self.scratch, plane.index * self.plane + self.pitch * part + x) for part in range(2)]
+            plane.carry([energy_after(e, plane.values[0], values)])
+        fits = e.b.not_(too_large(e, total(e, plane.results[0])))
+        loud = levels.loud(x) if levels is not None else None
+        with e.loop(2, name="part") as part:
+            y0, x0 = self._place(block + part.index)
+            count = e.select(block + part.index < self.blocks, self.step.minimum(self.rows - y0), 0)
+            count = e.select(x0 + x < self.cells * e.lanes, count, 0)
+            with e.loop(count, step=1 if levels is None else levels.group, name="row") as r:
+                good = fits
+                if levels is not None:
+                    good = e.b.and_(good, e.b.not_(levels.quiet(part.index, r.index, x, loud)))
+                mark = e.b.zext(e.b.not_(good), I8)
+                with e.loop(1 if levels is None else (count - r.index).minimum(levels.group), name="mark") as i:
+                    row = image * self.rows + y0 + r.index + i.index
+                    e.store(mark, self.apart, row * self.cells + (x0 + x) // e.lanes)
 
     def _place(self, block: Index) -> tuple[Index, Index]:
         """First row and first column of a block's outputs."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simplecell.engine.emit import I8, I64, PTR, Emitter, Index, Value
+import llvmlite.ir as ir
+
+from simplecell.engine.emit import I1, I8, I64, PTR, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.bfloat16 import PRODUCTS, split
@@ -82,6 +84,8 @@ _ARGUMENTS = (
     "ahead"  # values of weights to fetch with each 32 input channels of a tap; see `lines`
 ).split()
 
+NONE = ir.Constant(ir.VectorType(I1, ROWS), None)
+"""no lane"""
 BLOCK = 2 * COLUMNS
 """output channels that are computed together"""
 CHUNK = 2 * ROWS
@@ -176,12 +180,15 @@ class _Matrix:
                 line = ((image * self.id + iz) * self.ih + iy) * self.iw
                 out = e.at(self.scratch, z.index * self.plane + phase.index * self.phases_w * self.phase + r.index * self.across * self.pitch, I8)
                 split_row = self._split_runs if self.k.merged else self._split_row
-                split_row(e.at(self.src, line * self.ic), out, area, exists)
+                spoiled = split_row(e.at(self.src, line * self.ic), out, area, exists, True)
+                with e.when(e.any(spoiled)):
+                    split_row(e.at(self.src, line * self.ic), out, area, exists, False)
 
-    def _split_row(self, src: Value, out: Value, area: _Area, exists: Value) -> None:
-        """The phases of a row of inputs: pixels that are inside the picture, and zeros."""
+    def _split_row(self, src: Value, out: Value, area: _Area, exists: Value, finite: bool) -> Value:
+        """The phases of a row of inputs: pixels that are inside the picture, and zeros. In the result, a lane is true if
+        they are not `finite`, as was expected."""
         e, sw = self.e, self.strides[2]
-        with e.loop(self.phases_w, name="phase_w", at_least_once=True) as phase:
+        with e.loop(self.phases_w, carry=[NONE], name="phase_w", at_least_once=True) as phase:
             count = area.width + (e.index("reach_w") - phase.index) // sw
             before = self.pads[2] - phase.index - area.x0 * sw  # input column −before is the first; those from 0 to iw exist
             low = ((before + sw - 1).maximum(0) // sw).minimum(count)
@@ -189,40 +196,50 @@ class _Matrix:
             low, high = e.select(exists, low, count), e.select(exists, high.maximum(low), count)
             to = e.at(out, phase.index * self.phase, I8)
             self._zero(to, e.const(0), low)
-            self._split_pixels(e.at(src, (0 - before) * self.ic), to, low, high)
+            phase.carry([self._split_pixels(e.at(src, (0 - before) * self.ic), to, low, high, phase.values[0], finite)])
             self._zero(to, high, count)
+        return phase.results[0]
 
-    def _split_runs(self, src: Value, out: Value, area: _Area, exists: Value) -> None:
-        """What a row of taps reads for each output, as far as it is inside the picture."""
+    def _split_runs(self, src: Value, out: Value, area: _Area, exists: Value, finite: bool) -> Value:
+        """What a row of taps reads for each output, as far as it is inside the picture; the result as of `_split_row`."""
         e, run = self.e, self.e.index("run")
         step = self.strides[2] * self.ic
         begin = (area.x0 * self.strides[2] - self.pads[2]) * self.ic
         end = e.select(exists, self.iw * self.ic, 0)
-        with e.loop(area.width, name="pixel") as p:
+        with e.loop(area.width, carry=[NONE], name="pixel") as p:
             at, to = begin + p.index * step, e.at(out, p.index * self.pitch, I8)
             low, high = (0 - at).maximum(0), (end - at).minimum(run)  # of the run's values, those that exist
             halves: list[Value] = []
             for i in range(0, DEPTH, e.lanes):
                 mask = e.b.and_(e.mask(high - i), e.b.not_(e.mask(low - i)))
                 halves.append(e.load(src, at + i, mask=mask))
-            for part, words in enumerate(split(e, halves[0], halves[1], self.k.parts)):
+            parts, spoiled = split(e, halves[0], halves[1], self.k.parts, finite)
+            for part, words in enumerate(parts):
                 e.store(words, e.at(to, self.part * part, I8))
+            p.carry([e.b.or_(p.values[0], spoiled)])
+        return p.results[0]
 
-    def _split_pixels(self, src: Value, out: Value, low: Index, high: Index) -> None:
+    def _split_pixels(self, src: Value, out: Value, low: Index, high: Index, spoiled: Value, finite: bool) -> Value:
         e, sw = self.e, self.strides[2]
         whole = self.ic // DEPTH * DEPTH
-        with e.loop(high, start=low, name="pixel") as p:
+        rest = self.ic - whole
+        masks = e.mask(rest), e.mask(rest - e.lanes)
+        with e.loop(high, start=low, carry=[spoiled], name="pixel") as p:
             at, to = e.at(src, p.index * sw * self.ic), e.at(out, p.index * self.pitch, I8)
 
-            def write(c: Index, low: Value, high: Value) -> None:
-                for part, words in enumerate(split(e, low, high, self.k.parts)):
+            def write(c: Index, low: Value, high: Value, spoiled: Value) -> Value:
+                parts, more = split(e, low, high, self.k.parts, finite)
+                for part, words in enumerate(parts):
                     e.store(words, e.at(to, self.part * part + c * 2, I8))  # noqa: B023
+                return e.b.or_(spoiled, more)
 
-            with e.loop(whole, step=DEPTH, name="channel") as c:
-                write(c.index, e.load(at, c.index), e.load(at, c.index + e.lanes))
-            with e.when(whole < self.ic):
-                rest = self.ic - whole
-                write(whole, e.load(at, whole, mask=e.mask(rest)), e.load(at, whole + e.lanes, mask=e.mask(rest - e.lanes)))
+            with e.loop(whole, step=DEPTH, carry=p.values, name="channel") as c:
+                c.carry([write(c.index, e.load(at, c.index), e.load(at, c.index + e.lanes), c.values[0])])
+            with e.loop(e.select(rest > 0, 1, 0), carry=c.results, name="rest") as r:
+                low_, high_ = (e.load(at, whole + e.lanes * i, mask=mask) for i, mask in enumerate(masks))
+                r.carry([write(whole, low_, high_, r.values[0])])
+            p.carry(r.results)
+        return p.results[0]
 
     def _zero(self, out: Value, low: Index, high: Index) -> None:
         e = self.e

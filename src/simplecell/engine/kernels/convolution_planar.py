@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import llvmlite.ir as ir
 
-from simplecell.engine.emit import Emitter, Index, Value
+from simplecell.engine.emit import I8, I32, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row, zero_run
@@ -18,7 +19,8 @@ class ConvolutionPlanar(Kernel):
     """dst[n, d, h, w, oc] = epilogue(Σ over taps and ic of src · weights), stride 1, for `channels` = oc up to some eight.
 
     A tile is `vectors` vectors of neighbouring pixels of `rows` neighbouring rows, all channels of them: a vector of inputs, loaded once, meets the
-    weights of every row and channel. Rows share inputs: weights are packed (see PackPlanarWeights) with zeros for the rows that a row of inputs does not reach.
+    weights of every row and channel. Rows share inputs: weights are packed (see PackPlanarWeights) with zeros for the rows
+    that a row of inputs does not reach; there the inputs are taken as zeros, too, lest a zero meet a NaN.
 
     `single` (one input channel): tiles that lie well inside read src in place. Tiles at the border, and all others, read a copy in scratch, one
     plane per input channel, with the halo of zeros. The channels of a pixel are shuffled together before the epilogue and the store.
@@ -29,15 +31,21 @@ class ConvolutionPlanar(Kernel):
     channels: int
     single: bool = True
     epilogue: Epilogue = NO_EPILOGUE
+    marked: bool = False
+    """Only the tiles that are marked in `apart` (see outliers.py): a byte for each, `cells` for a row. One row, one vector."""
+
+    @property
+    def if_marked(self) -> tuple[str, str] | None:  # type: ignore[override]
+        return ("apart", "marks") if self.marked else None
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (*_ARGUMENTS, *self.epilogue.arguments)
+        return (*_ARGUMENTS, *(("apart", "marks", "cells") if self.marked else ()), *self.epilogue.arguments)
 
     @property
     def name(self) -> str:
         shape = f"{self.vectors}v_{self.rows}r_{self.channels}c"
-        return "_".join(w for w in ("convolution_planar_f32", shape, "single" if self.single else "", self.epilogue.name) if w)
+        return "_".join(w for w in ("convolution_planar_f32", shape, "single" if self.single else "", "marked" if self.marked else "", self.epilogue.name) if w)
 
     def emit(self, e: Emitter) -> None:
         _Planar(e, self).emit()
@@ -73,8 +81,15 @@ class _Planar:
             plane = unit.index // blocks
             z, image = plane % self.od - self.pad[0], plane // self.od
             y = y0 - self.pad[1]
+            row = plane * self.oh + y0
             with e.loop(self.ow, step=self.width, name="tile") as tile:
-                self._tile(image * self.id, z, y, tile.index, (plane * self.oh + y0) * self.ow + tile.index)
+                with e.when(self._marked(row, tile.index)) if k.marked else contextlib.nullcontext():
+                    self._tile(image * self.id, z, y, tile.index, row * self.ow + tile.index)
+
+    def _marked(self, row: Index, x: Index) -> Value:
+        e = self.e
+        mark = e.load(e.pointer("apart"), row * e.index("cells") + x // self.width, lanes=1, element=I8)
+        return e.b.icmp_unsigned("!=", mark, I8(0))
 
     def _tile(self, image: Index, z: Index, y: Index, x0: Index, pixel: Index) -> None:
         """Outputs from column x0; (z, y) is the first input's place, image the number of the image's first plane."""
@@ -128,23 +143,50 @@ class _Planar:
         e, k = self.e, self.k
         carry: list[Value] = [e.zero()] * (k.rows * k.vectors * k.channels) + [self.weights]
         with e.loop(self.kernel[0], carry=carry, name="kz", at_least_once=True) as kz:
-            with e.loop(self.read_rows, carry=kz.values, name="ky", at_least_once=True) as ky:
-                with e.loop(self.ic, carry=ky.values, name="ic", at_least_once=True) as ic:
-                    line = e.at(base, kz.index * plane + ky.index * row + ic.index * self.segment)
-                    with e.loop(self.kernel[2], carry=[*ic.values, line], name="kx", at_least_once=True) as kx:
-                        *acc, weights, at = kx.values
-                        x = [e.load(at, v * e.lanes) for v in range(k.vectors)]
-                        for r in range(k.rows):
-                            for c in range(k.channels):
-                                w = e.broadcast(weights, r * k.channels + c)
-                                for v in range(k.vectors):
-                                    i = (r * k.vectors + v) * k.channels + c
-                                    acc[i] = e.fma(x[v], w, acc[i])
-                        kx.carry([*acc, e.at(weights, k.rows * k.channels), e.at(at, self.dilation[2])])
-                    ic.carry(kx.results[:-1])
-                ky.carry(ic.results)
-            kz.carry(ky.results)
+            begin, values = e.at(base, kz.index * plane), kz.values
+            if k.rows == 1:
+                values = self._input_rows(e.const(0), self.read_rows, values, begin, row)
+            else:  # the first and the last rows do not reach all rows of outputs
+                all_from, all_to = e.const(k.rows - 1), self.kernel[1].maximum(k.rows - 1)
+                for start, stop in ((e.const(0), all_from), (all_from, all_to), (all_to, self.read_rows)):
+                    values = self._input_rows(start, stop, values, begin, row, some=start is not all_from)
+            kz.carry(values)
         return list(kz.results[:-1])
+
+    def _input_rows(
+        self, start: Index, stop: Index, values: list[Value], begin: Value, row: Index, some: bool = False
+    ) -> list[Value]:
+        """Accumulators and the place in the weights, with the products of some rows of a plane of inputs. `some`: of
+        each, only for the rows of outputs that it reaches."""
+        e, k = self.e, self.k
+        with e.loop(stop, start=start, carry=values, name="ky") as ky:
+            reached = [self._reaches(ky.index - r) for r in range(k.rows)] if some else []
+            with e.loop(self.ic, carry=ky.values, name="ic", at_least_once=True) as ic:
+                line = e.at(begin, ky.index * row + ic.index * self.segment)
+                with e.loop(self.kernel[2], carry=[*ic.values, line], name="kx", at_least_once=True) as kx:
+                    *acc, weights, at = kx.values
+                    x = [e.load(at, v * e.lanes) for v in range(k.vectors)]
+                    for r in range(k.rows):
+                        inputs = [self._where(reached[r], v) for v in x] if some else x
+                        for c in range(k.channels):
+                            w = e.broadcast(weights, r * k.channels + c)
+                            for v in range(k.vectors):
+                                i = (r * k.vectors + v) * k.channels + c
+                                acc[i] = e.fma(inputs[v], w, acc[i])
+                    kx.carry([*acc, e.at(weights, k.rows * k.channels), e.at(at, self.dilation[2])])
+                ic.carry(kx.results[:-1])
+            ky.carry(ic.results)
+        return ky.results
+
+    def _reaches(self, tap: Index) -> Value:
+        """All bits of a vector's lanes, if there is such a row of taps; none if not."""
+        b = self.e.b
+        exists = b.and_(tap >= 0, tap < self.kernel[1])
+        return self.e.splat(b.sext(exists, I32))
+
+    def _where(self, bits: Value, vector: Value) -> Value:
+        b = self.e.b
+        return b.bitcast(b.and_(b.bitcast(vector, bits.type), bits), vector.type)
 
     def _store(self, acc: list[Value], pixel: Index, x0: Index) -> None:
         e, k = self.e, self.k

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from simplecell.engine.emit import F64, I8, I64, Emitter, Index, Value
+from simplecell.engine.emit import F32, F64, I8, I64, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.fourier_transforms import Columns
+from simplecell.engine.kernels.outliers import energy_after, too_large, total
 from simplecell.engine.kernels.tile_store import Operands
 
 
@@ -26,7 +27,8 @@ class ConvolutionSpectral(Kernel):
     3. for each run of rows that the last pass splits: that pass; for each frequency a product of complex matrices, (blocks × run) · (run × half);
        the first pass back. The first `half` output channels are the real, the others the imaginary part: weights are transformed so;
     4. the other passes back;
-    5. the rows that do not wrap around → dst, through the epilogue.
+    5. the rows that do not wrap around → dst, through the epilogue; and in `apart`, a byte for each group of rows (and
+       that for each of the `parts`), whether they are to be summed directly (see fourier_levels.py).
 
     The work is divided over images, groups of blocks, and `parts` of the output channels.
     """
@@ -36,10 +38,14 @@ class ConvolutionSpectral(Kernel):
     vectors: int
     """of output channels in a tile of products"""
     epilogue: Epilogue = NO_EPILOGUE
+    local: bool = False
+    """Outputs are also summed directly where they are quiet beside the others of their block."""
+
+    outputs = ("dst", "apart")
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (*_ARGUMENTS, *self.epilogue.arguments)
+        return (*_ARGUMENTS, *(("levels", "first", "inner", "quiet") if self.local else ()), *self.epilogue.arguments)
 
     @property
     def size(self) -> int:
@@ -48,20 +54,22 @@ class ConvolutionSpectral(Kernel):
     @property
     def name(self) -> str:
         shape = f"{'x'.join(map(str, self.radices))}_{self.blocks}b_{self.vectors}v"
-        return "_".join(w for w in ("convolution_spectral_f32", shape, self.epilogue.name) if w)
+        words = ("convolution_spectral_f32", shape, "local" if self.local else "", self.epilogue.name)
+        return "_".join(w for w in words if w)
 
     def emit(self, e: Emitter) -> None:
         _Spectral(e, self).emit()
 
 
 _ARGUMENTS = (
-    "dst src weights twiddles scratch scratch_stride "
+    "dst src weights twiddles apart scratch scratch_stride "
     "n length pad "  # of a signal, and before it, in values
     "rows oc dst_pixel "  # outputs of a signal; values from one to the next
     "run step parts "
     "half "  # output channels in the real part, whole tiles
     "pitch_in pitch_out "  # from real to imaginary parts; rows lie twice as far apart
-    "sums_in outputs sums_out"  # where in scratch, in values: inputs and outputs of one run of rows, and all outputs between them
+    "sums_in outputs sums_out "  # where in scratch, in values: inputs and outputs of one run of rows, and all outputs between them
+    "group groups"  # rows that are marked together; groups in a signal
 ).split()
 
 
@@ -76,6 +84,7 @@ class _Spectral:
         factors = e.pointer("twiddles")
         self.ins, self.outs = (Columns(e, kernel.radices, factors, p * 2, p) for p in (e.index("pitch_in"), e.index("pitch_out")))
         self.operands = Operands.of(e, kernel.epilogue)
+        self.apart, self.group, self.groups = e.pointer("apart"), e.index("group"), e.index("groups")
         self.width = kernel.vectors * e.lanes
         self.last = kernel.radices[-1]
 
@@ -91,6 +100,8 @@ class _Spectral:
             begin, end = tiles * part // self.parts * self.width, tiles * (part + 1) // self.parts * self.width
             with e.loop(k.blocks, name="block") as b:
                 self._copy(image, row + b.index * self.step, b.index)
+                if k.local:
+                    self._measure(b.index)
                 with e.loop(self.run, step=e.lanes, name="column") as c:
                     self.ins.forward(e.at(self.scratch, self.ins.row * k.size * b.index + c.index))
             with e.loop(k.size // self.last, name="rows") as r:
@@ -98,7 +109,52 @@ class _Spectral:
             with e.loop(k.blocks, name="block") as b:
                 with e.loop(end, start=begin, step=e.lanes, name="column") as c:
                     self.outs.back(e.at(self.outputs, self.outs.row * k.size * b.index + c.index))
+                marks = e.at(self.apart, (part * self.n + image) * self.groups, I8)
+                self._mark(marks, row + b.index * self.step, b.index, begin, end)
                 self._store(image, row + b.index * self.step, b.index, begin, end)
+
+    def _levels(self, block: Index) -> Value:
+        """Where a block's energies lie: of all its rows, then of each group."""
+        return self.e.at(self.scratch, self.e.index("levels") + block * (self.k.size + 1))
+
+    def _measure(self, block: Index) -> None:
+        """Before the transform overwrites the inputs: their energies (sums of squares)."""
+        e = self.e
+        levels = self._levels(block)
+        with e.loop(e.const(self.k.size) // self.group, carry=[F32(0.0)], name="group") as g:
+            with e.loop(self.group, carry=[e.zero()], name="row") as r:
+                line = e.at(self.scratch, self.ins.row * (block * self.k.size + g.index * self.group + r.index))
+                with e.loop(self.run, step=e.lanes, carry=r.values, name="vector") as v:
+                    v.carry([energy_after(e, v.values[0], [e.load(line, v.index)])])
+                r.carry(v.results)
+            energy = total(e, r.results[0])
+            e.store(energy, levels, g.index + 1)
+            g.carry([e.fadd(g.values[0], energy)])
+        e.store(g.results[0], levels)
+
+    def _mark(self, marks: Value, row: Index, block: Index, begin: Index, end: Index) -> None:
+        """Which groups of a block's outputs are to be summed directly? A value that is not finite, or so large
+        that sums overflow, spoils all rows: the first one tells."""
+        e = self.e
+        line = e.at(self.outputs, self.outs.row * self.k.size * block)
+        with e.loop(end, start=begin, step=e.lanes, carry=[e.zero()], name="vector") as v:
+            values = [e.load(line, self.outs.pitch * part + v.index) for part in range(2)]
+            v.carry([energy_after(e, v.values[0], values)])
+        good = e.b.not_(too_large(e, total(e, v.results[0])))
+        left = self.rows - row  # groups behind the last output are not apart
+        of_a_block = (self.step + (self.group - 1)) // self.group
+        with e.loop(e.select(left > 0, self.step, 0), step=self.group, name="group") as g:
+            number, fits = g.index // self.group, good
+            if self.k.local:
+                levels = self._levels(block)
+                inner = e.at(levels, number + e.index("first") + 1)
+                with e.loop(e.index("inner"), carry=[F32(0.0)], name="inner", at_least_once=True) as i:
+                    i.carry([e.fadd(i.values[0], e.load(inner, i.index, lanes=1))])
+                energy, loud = i.results[0], e.b.fmul(e.load(levels, lanes=1), e.scalar("quiet"))
+                less = e.b.and_(e.b.fcmp_ordered("<", energy, loud), e.b.fcmp_ordered(">", energy, F32(0.0)))
+                fits = e.b.and_(good, e.b.not_(less))
+            apart = e.b.and_(g.index < left, e.b.not_(fits))
+            e.store(e.b.zext(apart, I8), marks, row // self.step * of_a_block + number)
 
     def _copy(self, image: Index, row: Index, block: Index) -> None:
         """A block's rows → scratch. Those behind the signal's end are zeros."""

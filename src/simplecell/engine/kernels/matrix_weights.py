@@ -48,5 +48,5 @@ class MatrixWeights(Kernel):
                     mask = e.mask(e.select(i < ic, oc - c, 0))
                     row = e.load(src, (tap.index * ic + i) * oc + c, mask=mask)
                     rows.append(row if factor is None else e.fmul(row, factor))
-                for part, value in enumerate(split(e, rows[0], rows[1], self.parts)):
+                for part, value in enumerate(split(e, rows[0], rows[1], self.parts, finite=False)[0]):
                     e.store(value, e.at(out, part * (2 * words) + j.index * COLUMNS, I32))

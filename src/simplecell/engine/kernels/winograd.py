@@ -12,6 +12,7 @@ from simplecell.engine.emit import F32, I8, PTR, Emitter, Index, Value
 from simplecell.engine.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_row, zero_run
+from simplecell.engine.kernels.outliers import energy_after, mark_finite, mark_local, sum_of
 from simplecell.engine.kernels.pool_stage import Pool, pooled
 from simplecell.engine.kernels.tile import Ahead, Strided, Tile, accumulate, next_weights, opaque_address, zeros
 from simplecell.engine.kernels.tile_store import INLINE, Operands
@@ -29,6 +30,8 @@ class WinogradForward(Kernel):
     3. outputs = transform of M, epilogue, windows pooled if there is a `pool`, store; what lies outside the picture is not stored.
 
     The work is divided over blocks of tiles and `parts` of the chunks; a part transforms the block's inputs for itself.
+    In `apart` it marks (a byte for each tile) those that hold an outlier (see outliers.py): `WinogradDirect` sums them
+    again.
     There are at least as many input and output channels as a vector has lanes: the last vector of channels is moved left over the one before.
     """
 
@@ -43,6 +46,10 @@ class WinogradForward(Kernel):
     """of depth in a turn of that loop; slices · ic must be a multiple"""
     pool: Pool | None = None
     """whose windows make up tiles; tiles begin inside of what is pooled"""
+    local: bool = False
+    """Outliers are relative to the other blocks of their tile."""
+
+    outputs = ("dst", "apart")
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -56,6 +63,7 @@ class WinogradForward(Kernel):
             + (f"u{self.steps}" if self.steps > 1 else ""),
             self.epilogue.name,
             self.pool.name if self.pool is not None else "",
+            "local" if self.local else "",
         )
         return "_".join(w for w in words if w)
 
@@ -67,7 +75,7 @@ NEAR = 4
 """Steps of depth ahead of which weights are fetched into L1 (166 → 177 GFLOP/s in the products, together with the order of their loops)."""
 
 _ARGUMENTS = (
-    "dst src weights next_weights scratch scratch_stride "
+    "dst src weights next_weights apart scratch scratch_stride "
     "n id ih iw ic od oh ow oc dst_pixel slices shift_d shift_h shift_w pad_d pad_h pad_w tiles_h tiles_w block parts chunks chunk_blocks "
     "v_pixel v_point m_pixel m_point "  # strides in V and M, in values
     "ahead "  # values of weights to fetch in each turn of the loop over depth; see `lines`
@@ -86,13 +94,14 @@ class _Winograd:
         self.m_pixel, self.m_point = e.index("m_pixel"), e.index("m_point")
         self.v = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
         self.m, self.patch = e.at(self.v, e.index("m_begin")), e.at(self.v, e.index("patch"))
-        self.ahead = e.index("ahead")
+        self.ahead, self.apart = e.index("ahead"), e.pointer("apart")
         self.id, self.od, self.slices, self.pad_d = (e.index(a) for a in ("id", "od", "slices", "pad_d"))
         self.shifts = [e.index(f"shift_{axis}") for axis in "dhw"]
         t, axes = self.t, kernel.axes
         self.rows, self.out_rows = (t.points, t.outputs) if "h" in axes else (1, 1)
         self.columns, self.out_columns = (t.points, t.outputs) if "w" in axes else (1, 1)
         self.points = self.rows * self.columns
+        self.block_rows, self.block_columns = -(-self.rows // 2), -(-self.columns // 2)
         self.depth = self.slices * self.ic
         self.operands = Operands.of(e, kernel.epilogue)
         self.width = kernel.tile.vectors * e.lanes
@@ -101,6 +110,9 @@ class _Winograd:
         with e.b.goto_entry_block():
             self.buffer = e.b.alloca(ir.ArrayType(F32, self.out_rows * self.out_columns * e.lanes))
             self.buffer.align, self.buffer.type = 64, PTR
+            if kernel.local:
+                self.blocks = e.b.alloca(ir.ArrayType(F32, self.block_rows * self.block_columns * e.lanes))
+                self.blocks.align, self.blocks.type = 64, PTR
 
     def emit(self) -> None:
         e = self.e
@@ -126,11 +138,30 @@ class _Winograd:
         return rest // self.tiles_h, rest % self.tiles_h * self.out_rows, column * self.out_columns
 
     def _inputs(self, begin: Index, count: Index) -> None:
+        e = self.e
+        with e.loop(count, name="tile") as tile:
+            energies = self._transform_inputs(tile.index, begin + tile.index)
+            at = e.at(self.apart, begin + tile.index, I8)
+            if self.k.local:
+                mark_local(e, self.blocks, self.block_rows * self.block_columns, at)
+            else:
+                mark_finite(e, energies, at)
+        # What is left of the last register tile multiplies zeros.
+        whole = (count + self.k.tile.pixels - 1) // self.k.tile.pixels * self.k.tile.pixels
+        with e.loop(whole, start=count, name="no_tile") as tile, e.loop(self.points, name="point") as p:
+            zero_run(e, e.at(self.v, p.index * self.v_point + tile.index * self.v_pixel), self.depth)
+
+    def _transform_inputs(self, number: Index, tile: Index) -> list[Value]:
+        """V of a tile, which is number `number` in V; what tells whether all inputs are finite (see outliers.py)."""
         e, b = self.e, self.e.b
-        with e.loop(count, name="tile") as tile, e.loop(self.slices, name="slice", at_least_once=True) as d:
-            plane, y, x = self._place(begin + tile.index)
+        if self.k.local:
+            with e.loop(self.block_rows * self.block_columns, name="block") as block:
+                e.store(e.zero(), self.blocks, block.index * e.lanes)
+        with e.loop(self.slices, carry=[e.zero()] * 2, name="slice", at_least_once=True) as d:
+            plane, y, x = self._place(tile)
             z, y, x = (
-                start - pad + d.index * shift for start, pad, shift in zip((plane % self.od, y, x), (self.pad_d, self.pad_h, self.pad_w), self.shifts)
+                start - pad + d.index * shift
+                for start, pad, shift in zip((plane % self.od, y, x), (self.pad_d, self.pad_h, self.pad_w), self.shifts)
             )
             exists = b.and_(z >= 0, z < self.id)
             inside = b.and_(b.and_(y >= 0, y + self.rows <= self.ih), b.and_(x >= 0, x + self.columns <= self.iw))
@@ -150,21 +181,44 @@ class _Winograd:
                 )
             base = b.select(inside, e.at(self.src, (line * self.iw + x) * self.ic), self.patch)
             row = e.select(inside, self.iw * self.ic, self.ic * self.columns)
-            out = e.at(self.v, tile.index * self.v_pixel + d.index * self.ic)
+            out = e.at(self.v, number * self.v_pixel + d.index * self.ic)
             pixel, point = Strided(e, self.ic, self.columns), Strided(e, self.v_point, self.columns)
-            with e.loop(self.ic, step=e.lanes, name="channel") as c:
+            with e.loop(self.ic, step=e.lanes, carry=d.values, name="channel", at_least_once=True) as c:
                 at = c.index.minimum(self.ic - e.lanes)
                 lines = [e.at(base, row * r + at) for r in range(self.rows)]
-                values = self._both([[e.load(pixel.at(line, s)) for s in range(self.columns)] for line in lines], self.t.src)
+                inputs = [[e.load(pixel.at(line, s)) for s in range(self.columns)] for line in lines]
                 to = e.at(out, at)
-                for i, group in enumerate(values):
+                transformed = self._both(inputs, self.t.src)
+                if not self.k.local:
+                    # The points 0 and infinity see the even and the odd inputs: each input is in one of these values.
+                    ends = [[row[0], row[-1]] for row in {id(row): row for row in (transformed[0], transformed[-1])}.values()]
+                    c.carry([energy_after(e, energy, column) for energy, column in zip(c.values, zip(*ends))])
+                for i, group in enumerate(transformed):
                     to = opaque_address(e, e.at(to, self.v_point * self.columns)) if i else to
                     for s, value in enumerate(group):
                         e.store(value, point.at(to, s))
-        # What is left of the last register tile multiplies zeros.
-        whole = (count + self.k.tile.pixels - 1) // self.k.tile.pixels * self.k.tile.pixels
-        with e.loop(whole, start=count, name="no_tile") as tile, e.loop(self.points, name="point") as p:
-            zero_run(e, e.at(self.v, p.index * self.v_point + tile.index * self.v_pixel), self.depth)
+            if self.k.local:
+                self._add_energies(base, row)
+            d.carry(c.results)
+        return d.results
+
+    def _add_energies(self, base: Value, row: Index) -> None:
+        """Add to the energies of the tile's blocks of 2×2 pixels those of this slice. (In a loop of its own: the sums
+        would not stay in registers beside the transform, and the inputs are in L1.)"""
+        e = self.e
+        pixel, columns = Strided(e, self.ic, self.columns), self.columns
+        with e.loop(self.block_rows, name="block_row") as j:
+            begin = e.at(base, row * j.index * 2)
+            with e.loop(self.ic, step=e.lanes, carry=[e.zero()] * columns, name="energy", at_least_once=True) as c:
+                at, found = c.index.minimum(self.ic - e.lanes), list(c.values)
+                for r in range(min(self.rows, 2)):
+                    line = e.at(begin, row * r + at)
+                    found = [energy_after(e, v, [e.load(pixel.at(line, s))]) for s, v in enumerate(found)]
+                c.carry(found)
+            for column in range(self.block_columns):
+                to = (j.index * self.block_columns + column) * e.lanes
+                sums = c.results[2 * column : 2 * column + 2]
+                e.store(sum_of(e, [e.load(self.blocks, to), *sums]), self.blocks, to)
 
     def _both(self, d: list[list[Value]], transform: Callable[[Emitter, Sequence[Value]], list[Value]]) -> list[list[Value]]:
         """A one-dimensional transform of the columns, then of the rows, as far as the kernel extends along them."""

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 import llvmlite.ir as ir
 
-from simplecell.engine.emit import F64, Emitter, Index, Value
+from simplecell.engine.emit import F32, F64, I8, PTR, Emitter, Index, Value
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.convolution_rows import copy_run, zero_run
 from simplecell.engine.kernels.matmul_tile import products, resume, store_rows
+from simplecell.engine.kernels.outliers import energy_after, larger, too_large, total
 from simplecell.engine.kernels.tile import Tile
 from simplecell.engine.kernels.winograd_transforms import Transform
 
@@ -31,7 +32,8 @@ class WinogradGradientWeights(Kernel):
     1. V[point][tile][ic_block] and M[point][tile][oc_block], transformed channels, a vector of them at a time;
     2. for each point U += Vᵀ · M on the register tile (rows: input channels);
 
-    and transforms U back at the end. All of it lies in the thread's scratch, which stays in L2. Tiles that reach over an edge are first
+    and transforms U back at the end. Tiles that hold an outlier (outliers.py; here, one that has `LOUD` times the energy
+    of a typical tile of its block, or is not finite) count as zeros in that, and are summed directly. All of it lies in the thread's scratch, which stays in L2. Tiles that reach over an edge are first
     copied with zeros. Blocks are at least as wide as a vector, and the last of them is moved left over the one before. `ic_pitch` and
     `oc_pitch` are blocks rounded up to register tiles; what lies between is never used.
     """
@@ -39,18 +41,25 @@ class WinogradGradientWeights(Kernel):
     transform: Transform
     tile: Tile
     dimensions: int = 2
+    local: bool = False
+    """Outliers are relative to the other tiles, too."""
 
     arguments = tuple(
         "dst src diff_dst scratch scratch_stride n ih iw ic oh ow oc pad_h pad_w tiles_h tiles_w "
-        "parts part_size tiles ic_block oc_block ic_pitch oc_pitch m_begin u_begin patch".split()
+        "parts part_size tiles ic_block oc_block ic_pitch oc_pitch m_begin u_begin patch energies marks".split()
     )
 
     @property
     def name(self) -> str:
-        return f"winograd_gradient_weights_f32_{self.dimensions}d_{self.transform}_{self.tile}"
+        return f"winograd_gradient_weights_f32_{self.dimensions}d_{self.transform}_{self.tile}" + ("_local" if self.local else "")
 
     def emit(self, e: Emitter) -> None:
         _Emission(e, self).emit()
+
+
+LOUD = 16.0
+"""times the energy of a block's typical tile. (The inputs' energies are those of some transformed values,
+in which an input counts between 0.6 and 50 times, and a typical tile 300 times its energy per input.)"""
 
 
 class _Emission:
@@ -62,10 +71,15 @@ class _Emission:
         self.ic_block, self.oc_block, self.ic_pitch, self.oc_pitch = (e.index(a) for a in ("ic_block", "oc_block", "ic_pitch", "oc_pitch"))
         self.tiles = e.index("tiles")
         self.v = e.at(e.pointer("scratch"), e.thread * (e.index("scratch_stride") // 4))
-        self.m, self.u, self.patch = (e.at(self.v, e.index(a)) for a in ("m_begin", "u_begin", "patch"))
+        self.m, self.u, self.patch, self.energies, self.marks = (
+            e.at(self.v, e.index(a)) for a in ("m_begin", "u_begin", "patch", "energies", "marks")
+        )
         two = kernel.dimensions == 2
         self.rows, self.out_rows = (self.t.points, self.t.outputs) if two else (1, 1)
         self.points = self.rows * self.t.points
+        with e.b.goto_entry_block():
+            self.sums = e.b.alloca(ir.ArrayType(F32, self.t.taps * (self.t.taps if two else 1) * e.lanes))
+            self.sums.align, self.sums.type = 64, PTR
 
     def emit(self) -> None:
         e = self.e
@@ -78,12 +92,15 @@ class _Emission:
             i = (rest % ic_blocks * self.ic_block).minimum(self.ic - self.ic_block)
             o = (rest // ic_blocks * self.oc_block).minimum(self.oc - self.oc_block)
             begin, end = all_tiles * part // parts, all_tiles * (part + 1) // parts
-            with e.loop(end, start=begin, step=self.tiles, name="block") as block:
+            with e.loop(end, start=begin, step=self.tiles, carry=[I8(0)], name="block") as block:
                 count = (end - block.index).minimum(self.tiles)
                 self._inputs(block.index, count, i)
                 self._gradients(block.index, count, o)
+                found = self._set_apart(count, e.at(self.marks, block.index - begin, I8))
                 self._products(count, block.index.equals(begin))
-            self._finish(e.at(self.dst, part * e.index("part_size") + i * self.oc + o))
+                block.carry([e.b.or_(block.values[0], found)])
+            some = e.b.icmp_unsigned("!=", block.results[0], I8(0))
+            self._finish(e.at(self.dst, part * e.index("part_size") + i * self.oc + o), _Share(begin, end, i, o, some))
 
     def _place(self, tile: Index) -> tuple[Index, Index, Index]:
         """Image, and first output row and column of a tile."""
@@ -98,10 +115,15 @@ class _Emission:
             source = _Picture(self.src, self.ih, self.iw, self.ic, channel, self.ic_block)
             window, row, pixel = self._window(source, image, y - self.pad_h, x - self.pad_w, self.rows, t.points)
             out = e.at(self.v, tile.index * self.ic_pitch)
-            with e.loop(self.ic_block, step=e.lanes, name="channel") as c:
+            with e.loop(self.ic_block, step=e.lanes, carry=[e.zero()], name="channel") as c:
                 at = c.index.minimum(self.ic_block - e.lanes)
                 d = [[e.load(window, row * r + pixel * s + at) for s in range(t.points)] for r in range(self.rows)]
-                self._store_points(_both(d, lambda values: t.src(e, values), self.rows > 1), out, self.tiles * self.ic_pitch, at)
+                v = _both(d, lambda values: t.src(e, values), self.rows > 1)
+                self._store_points(v, out, self.tiles * self.ic_pitch, at)
+                # The points 0 and infinity see the even and the odd inputs: each input is in one of these values.
+                ends = [x for line in (v if len(v) == 1 else (v[0], v[-1])) for x in (line[0], line[-1])]
+                c.carry([energy_after(e, c.values[0], ends)])
+            e.store(total(e, c.results[0]), self.energies, tile.index)
 
     def _gradients(self, begin: Index, count: Index, channel: Index) -> None:
         """M of `count` tiles."""
@@ -111,10 +133,34 @@ class _Emission:
             source = _Picture(self.diff_dst, self.oh, self.ow, self.oc, channel, self.oc_block)
             window, row, pixel = self._window(source, image, y, x, self.out_rows, t.outputs)
             out = e.at(self.m, tile.index * self.oc_pitch)
-            with e.loop(self.oc_block, step=e.lanes, name="channel") as c:
+            with e.loop(self.oc_block, step=e.lanes, carry=[e.zero()], name="channel") as c:
                 at = c.index.minimum(self.oc_block - e.lanes)
                 d = [[e.load(window, row * r + pixel * s + at) for s in range(t.outputs)] for r in range(self.out_rows)]
-                self._store_points(_both(d, lambda values: evaluated(e, t, values), self.rows > 1), out, self.tiles * self.oc_pitch, at)
+                m = _both(d, lambda values: evaluated(e, t, values), self.rows > 1)
+                self._store_points(m, out, self.tiles * self.oc_pitch, at)
+                c.carry([energy_after(e, c.values[0], [m[-2 if self.rows > 1 else 0][-2]])])  # at -p, all are seen
+            e.store(total(e, c.results[0]), self.energies, self.tiles + tile.index)
+
+    def _set_apart(self, count: Index, marks: Value) -> Value:
+        """Mark the tiles of a block that hold an outlier, and make V and M zero there. 1 (a byte) if there is one."""
+        e, b = self.e, self.e.b
+        both = self.energies, e.at(self.energies, self.tiles)
+        limits = [self._loudest(count, energies) if self.k.local else None for energies in both]
+        with e.loop(count, carry=[I8(0)], name="tile") as tile:
+            apart = None
+            for energies, limit in zip(both, limits):
+                energy = e.load(energies, tile.index, lanes=1)
+                found = too_large(e, energy)
+                if limit is not None:
+                    found = b.or_(found, b.fcmp_ordered(">", energy, limit))
+                apart = found if apart is None else b.or_(apart, found)
+            mark = b.zext(apart, I8)
+            e.store(mark, e.at(marks, tile.index, I8))
+            with e.when(apart), e.loop(self.points, name="point") as p:
+                for begin, pitch in ((self.v, self.ic_pitch), (self.m, self.oc_pitch)):
+                    zero_run(e, e.at(begin, (p.index * self.tiles + tile.index) * pitch), pitch)
+            tile.carry([b.or_(tile.values[0], mark)])
+        return tile.results[0]
 
     def _store_points(self, values: list[list[Value]], out: Value, point: Index, at: Index) -> None:
         for i, line in enumerate(values):
@@ -152,8 +198,24 @@ class _Emission:
                 acc = products(e, tile, acc, [e.at(v, i.index)], e.const(1), self.ic_pitch, e.at(m, o.index), self.oc_pitch, count)
                 store_rows(e, tile, acc, at, self.oc_pitch)
 
-    def _finish(self, dst: Value) -> None:
-        """dst = Gᵀ U G, in float64: the few operations cost nothing, and the sums keep their accuracy."""
+    def _loudest(self, count: Index, energies: Value) -> Value:
+        """What a tile's energy may be. The typical one is the fourth power of the mean fourth root, which a few outliers
+        do not move much; tiles of zeros do not count."""
+        e, b = self.e, self.e.b
+        with e.loop(count, carry=[F32(0.0), F32(0.0)], name="energy") as i:
+            energy = e.load(energies, i.index, lanes=1)
+            counts = b.and_(b.fcmp_ordered(">", energy, F32(0.0)), b.not_(too_large(e, energy)))
+            root = e.unary("sqrt", e.unary("sqrt", energy))
+            more = (root, F32(1.0))
+            i.carry([e.fadd(v, b.select(counts, m, F32(0.0))) for v, m in zip(i.values, more)])
+        roots, number = i.results
+        mean = b.fdiv(roots, larger(e, number, F32(1.0)))
+        square = e.fmul(mean, mean)
+        return e.fmul(e.fmul(square, square), F32(LOUD))
+
+    def _finish(self, dst: Value, share: _Share) -> None:
+        """dst = Gᵀ U G, in float64: the few operations cost nothing, and the sums keep their accuracy. And what the tiles
+        that were set apart give."""
         e, t = self.e, self.t
         g = t.weights_matrix().T
         point = self.ic_pitch * self.oc_pitch
@@ -164,12 +226,57 @@ class _Emission:
                 value = e.load(self.u, point * index + i.index * self.oc_pitch + at)  # noqa: B023
                 return e.b.fpext(value, e.vector(element=F64))
 
+            def store(value: Value, tap: Index | int) -> None:
+                e.store(value, dst, (self.ic * tap + i.index) * self.oc + at)  # noqa: B023
+
             u = [[load(r * t.points + s) for s in range(t.points)] for r in range(self.rows)]
             out = _both(u, lambda values: [_dot(e, row, values) for row in g], self.rows > 1)
-            for r, line in enumerate(out):
-                for s, value in enumerate(line):
-                    offset = ((self.ic * (r * t.taps + s)) + i.index) * self.oc + at
-                    e.store(e.b.fptrunc(value, e.vector()), dst, offset)
+            out = [e.b.fptrunc(value, e.vector()) for line in out for value in line]
+            with e.otherwise_when(share.some) as (yes, no):
+                with yes:
+                    for number, value in enumerate(out):
+                        e.store(value, self.sums, number * e.lanes)
+                    with e.loop(len(out), name="tap") as tap:
+                        value = e.load(self.sums, tap.index * e.lanes)
+                        store(self._direct(value, tap.index, i.index, at, share), tap.index)
+                with no:
+                    for number, value in enumerate(out):
+                        store(value, number)
+
+    def _direct(self, value: Value, tap: Index, ic: Index, oc: Index, share: _Share) -> Value:
+        """`value`, and the products of a tap in the tiles that were set apart, of one input channel and a vector of
+        output channels of the share's blocks."""
+        e, b, t = self.e, self.e.b, self.t
+        down, along = (tap // t.taps, tap % t.taps) if self.rows > 1 else (0, tap)
+        with e.loop(share.end, start=share.begin, carry=[value], name="tile") as tile:
+            mark = e.load(self.marks, tile.index - share.begin, lanes=1, element=I8)
+            image, y, x = self._place(tile.index)
+            rows = (self.oh - y).minimum(self.out_rows)
+            rows = e.select(b.icmp_unsigned("!=", mark, I8(0)), rows, 0)
+            with e.loop(rows, carry=tile.values, name="row") as r:
+                columns = (self.ow - x).minimum(t.outputs)
+                with e.loop(columns, carry=r.values, name="column") as s:
+                    oy, ox = y + r.index, x + s.index
+                    iy, ix = oy - self.pad_h + down, ox - self.pad_w + along
+                    inside = b.and_(b.and_(iy >= 0, iy < self.ih), b.and_(ix >= 0, ix < self.iw))
+                    pixel = e.select(inside, (image * self.ih + iy) * self.iw + ix, 0)
+                    src = e.broadcast(self.src, pixel * self.ic + share.ic + ic)
+                    diff = e.load(self.diff_dst, ((image * self.oh + oy) * self.ow + ox) * self.oc + share.oc + oc)
+                    s.carry([e.b.select(inside, e.fma(src, diff, s.values[0]), s.values[0])])
+                r.carry(s.results)
+            tile.carry(r.results)
+        return tile.results[0]
+
+
+@dataclass(frozen=True)
+class _Share:
+    """Of the work: tiles from `begin` to `end`, channels from `ic` and `oc` on; `some`: were tiles set apart?"""
+
+    begin: Index
+    end: Index
+    ic: Index
+    oc: Index
+    some: Value
 
 
 @dataclass(frozen=True)

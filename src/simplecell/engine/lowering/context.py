@@ -185,11 +185,12 @@ class Lowering:
         shapes: str = "",
         flops: int = 0,
         nbytes: int = 0,
-        parallel: bool = True,
+        parallel: bool | None = None,
         label: str | None = None,
         **arguments: Any,
     ) -> None:
-        """Append a step. Addresses in `kernel.outputs` are written, all others read; give every other argument as int or float."""
+        """Append a step. Addresses in `kernel.outputs` are written, all others read; give every other argument as int or float.
+        parallel: do all threads share it? None: if there is enough to do."""
         if set(arguments) != set(kernel.arguments):
             raise AssertionError(f"{kernel.name} takes {kernel.arguments}, got {tuple(arguments)}")
         ordered = tuple((a, arguments[a]) for a in kernel.arguments)
@@ -206,7 +207,7 @@ class Lowering:
                 shapes=shapes,
                 flops=flops,
                 nbytes=nbytes,
-                parallel=parallel and predicted_ns(flops, nbytes) > SMALL_WORK_NS,
+                parallel=predicted_ns(flops, nbytes) > SMALL_WORK_NS if parallel is None else parallel,
             )
         )
 

@@ -24,7 +24,7 @@ from simplecell.engine.lowering.convolution_fourier import refusal as fourier_re
 from simplecell.engine.lowering.convolution_matrix import matrix_cost, matrix_weights_cost, plan_matrix, pooling_costs
 from simplecell.engine.lowering.convolution_matrix import pool_refusal as matrix_pool_refusal
 from simplecell.engine.lowering.convolution_matrix import refusal as matrix_refusal
-from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
+from simplecell.engine.lowering.convolution_plan import Apart, ConvolutionPlan
 from simplecell.engine.lowering.convolution_planar import plan_planar, planar_cost
 from simplecell.engine.lowering.convolution_planar import refusal as planar_refusal
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
@@ -162,9 +162,13 @@ def _append(
         ctx.step(kernel, algorithm=what, nbytes=2 * plan.packed_bytes, dst=packed, **sources, **plan.packing)
         return packed
 
-    arguments: dict[str, Any] = {**plan.arguments, **ctx.epilogue(group)[1], **more}
+    operands = ctx.epilogue(group)[1]
+    arguments: dict[str, Any] = {**plan.arguments, **operands, **more}
     if "scratch" in plan.kernel.arguments:
         arguments |= ctx.scratch(plan.scratch_bytes)
+    packed = ctx.once((weights, plan.packer, *plan.packing.values()), pack)
+    if plan.apart is not None:
+        arguments["apart"] = ctx.temporary(plan.apart.marks)
     ctx.step(
         plan.kernel,
         algorithm=name if problem.pool is None else f"{name} + {problem.pool}",
@@ -174,7 +178,37 @@ def _append(
         nbytes=problem.nbytes,
         dst=ctx.address(group.output),
         src=ctx.address(src),
-        weights=ctx.once((weights, plan.packer, *plan.packing.values()), pack),
+        weights=packed,
+        **arguments,
+    )
+    if plan.apart is not None:
+        own = {a: v for a, v in more.items() if a in plan.apart.kernel.arguments}
+        _append_apart(ctx, group, plan.apart, packed, **operands, **own, apart=arguments["apart"])
+
+
+def _append_apart(ctx: Lowering, group: Group, again: Apart, packed: Address, **more: Any) -> None:
+    """The step that sums again, directly, the tiles in which the step before has found an outlier."""
+    src, weights = group.anchor.inputs
+    if again.raw:
+        packed = ctx.address(weights)
+    elif again.packer is not None:
+        packer = again.packer
+
+        def pack() -> Address:
+            into, sizes = ctx.temporary(again.packed_bytes), again.packing
+            ctx.step(packer, algorithm="pack weights", dst=into, src=ctx.address(weights), **sizes)
+            return into
+
+        packed = ctx.once((weights, packer, *again.packing.values()), pack)
+    arguments: dict[str, Any] = again.arguments | more | ctx.scratch(again.scratch_bytes)
+    ctx.step(
+        again.kernel,
+        algorithm="direct where there are outliers",
+        parallel=True,
+        dst=ctx.address(group.output),
+        src=ctx.address(src),
+        weights=packed,
+        marks=again.marks,
         **arguments,
     )
 
@@ -203,7 +237,8 @@ def _winograd(outputs: int, taps: int) -> Algorithm:
     name = f"winograd F({outputs},{taps})"
 
     def lower(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
-        plan = plan_winograd(problem, transform, ctx.target, ctx.epilogue(group)[0], ctx.threads, ctx.weights_from_memory)
+        local = ctx.precision == "tight"
+        plan = plan_winograd(problem, transform, ctx.target, ctx.epilogue(group)[0], ctx.threads, ctx.weights_from_memory, local)
         _append(ctx, group, problem, reason, f"{name} {plan.kernel.tile}", plan, dst_pixel=ctx.pixel_stride(group.output))
 
     return Algorithm(
@@ -229,14 +264,14 @@ def _lower_planar(problem: ConvolutionProblem, ctx: Lowering, group: Group, reas
 
 
 def _lower_fourier(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
-    plan = plan_fourier(problem, ctx.target, ctx.epilogue(group)[0])
+    plan = plan_fourier(problem, ctx.target, ctx.epilogue(group)[0], ctx.precision == "tight")
     factors, constants = _roots(ctx, plan.kernel.radices)
     plan = replace(plan, packing=plan.packing | constants)
     _append(ctx, group, problem, reason, f"fourier {plan.kernel.size}", plan, twiddles=factors)
 
 
 def _lower_spectral(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
-    plan = plan_spectral(problem, ctx.target, ctx.epilogue(group)[0], ctx.threads)
+    plan = plan_spectral(problem, ctx.target, ctx.epilogue(group)[0], ctx.threads, ctx.precision == "tight")
     factors, constants = _roots(ctx, plan.kernel.radices)
     plan = replace(plan, packing=plan.packing | constants)
     more = dict(twiddles=factors, dst_pixel=ctx.pixel_stride(group.output))

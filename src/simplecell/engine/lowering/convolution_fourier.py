@@ -8,9 +8,11 @@ from math import prod
 
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.convolution_fourier import ConvolutionFourier
+from simplecell.engine.kernels.fourier_levels import level_sizes
 from simplecell.engine.kernels.fourier_weights import FourierWeights
 from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, peak
 from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
+from simplecell.engine.lowering.convolution_planar import plan_marked
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
@@ -57,6 +59,8 @@ def refusal(problem: ConvolutionProblem, target: Target, precision: str) -> str 
         return "a flat kernel"
     if (_rows_and_taps(p, target, 1)[1] - 1) * p.dilation[1] >= prod(RADICES[-1]):
         return "a kernel taller than the largest transform"
+    if precision == "tight" and p.dilation[1] != 1:
+        return "precision is tight, and what lies between the kernel's rows may be much louder than what they see"
     return None
 
 
@@ -133,13 +137,15 @@ def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
     return best
 
 
-def plan_fourier(problem: ConvolutionProblem, target: Target, epilogue: Epilogue) -> ConvolutionPlan[ConvolutionFourier]:
-    """Kernel, arguments and sizes for a problem that `refusal` does not refuse."""
+def plan_fourier(
+    problem: ConvolutionProblem, target: Target, epilogue: Epilogue, local: bool = False
+) -> ConvolutionPlan[ConvolutionFourier]:
+    """Kernel, arguments and sizes for a problem that `refusal` does not refuse. local: see kernels/fourier_levels.py."""
     p, lanes = problem, target.lanes
     cut = blocking(p, target)
     rows, kh, line = _rows_and_taps(p, target, cut.vectors)
     kw = _padded(line, cut.groups, target)
-    kernel = ConvolutionFourier(cut.radices, cut.vectors, cut.together, p.oc, p.ic == 1, cut.groups, epilogue)
+    kernel = ConvolutionFourier(cut.radices, cut.vectors, cut.together, p.oc, p.ic == 1, cut.groups, epilogue, local)
     columns = cut.tiles * cut.vectors * lanes
     reach = -(-(columns + (kw - 1) * p.dilation[2]) // lanes) * lanes
     pitch = odd_lines(reach)
@@ -148,15 +154,25 @@ def plan_fourier(problem: ConvolutionProblem, target: Target, epilogue: Epilogue
     sums_in = max(p.ic, p.oc) * kernel.size * row
     sums_out = sums_in + p.ic * run * row
     down, across = (0, line) if _signal(p) else (1, 0)
+    # marks: bytes for a row of outputs; a signal's rows follow each other without a gap
+    cells = columns // lanes if _signal(p) else -(-p.dst[2] // lanes)
+    levels = sums_out + cut.together * run * row
     arguments = dict(
         n=p.n, ih=p.src[1], iw=p.src[2], ic=p.ic, oh=p.dst[1], ow=p.dst[2], pad_h=p.low[1], pad_w=p.low[2], rows=rows,
         step=kernel.size - (kh - 1) * p.dilation[1], columns=columns, down=down, across=across, kw=kw, dilation_w=p.dilation[2],
-        reach=reach, pitch=pitch, sums_in=sums_in, sums_out=sums_out,
+        reach=reach, pitch=pitch, sums_in=sums_in, sums_out=sums_out, cells=cells,
     )  # fmt: skip
+    scratch = levels
+    if local:
+        sizes = level_sizes(kh, kernel.size, 2)
+        arguments |= dict(levels=levels, window=line, **sizes)
+        scratch += (2 * kernel.size // sizes["group"] + 1) * reach
+    line_cells, lines = (rows * cells, p.n) if _signal(p) else (cells, p.dst[1] * p.n)
+    apart = plan_marked(p, target, epilogue, line_cells, lines)
     values = p.kernel[1] * p.kernel[2] * p.ic * p.oc
     weights_run = kw * p.ic * p.oc
     packing = dict(values=values, line=line * p.ic * p.oc, run=weights_run, dilation=p.dilation[1], size=kernel.size)
-    return ConvolutionPlan(kernel, arguments, FourierWeights(), packing, 8 * kernel.size * weights_run, 4 * (sums_out + cut.together * run * row))
+    return ConvolutionPlan(kernel, arguments, FourierWeights(), packing, 8 * kernel.size * weights_run, 4 * scratch, apart)
 
 
 def odd_lines(values: int) -> int:

@@ -49,7 +49,7 @@ def _winograd(transform: Transform) -> WeightsAlgorithm:
         f"winograd F({transform.outputs},{transform.taps})",
         lambda problem, ctx: refusal(problem, transform, ctx.target, ctx.precision),
         lambda problem, ctx: winograd_weights_cost(problem, transform, ctx.target),
-        lambda problem, ctx, images: plan_winograd_weights(problem, transform, ctx.target, ctx.threads),
+        lambda problem, ctx, images: plan_winograd_weights(problem, transform, ctx.target, ctx.threads, ctx.precision == "tight"),
     )
 
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from simplecell.engine.kernel import Kernel
 
 K = TypeVar("K", bound=Kernel)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """What sums directly the tiles in which the plan's kernel has found an outlier (kernels/outliers.py)."""
+
+    kernel: Kernel
+    arguments: dict[str, Any]
+    marks: int
+    """bytes, one for each tile: `apart` of both kernels"""
+    scratch_bytes: int
+    packer: Kernel | None = None
+    """brings the weights into this kernel's form; None: it reads the plan's packed ones, or `raw` ones as they are"""
+    packing: dict[str, Any] = field(default_factory=dict)
+    packed_bytes: int = 0
+    raw: bool = False
 
 
 @dataclass(frozen=True)
@@ -23,3 +39,4 @@ class ConvolutionPlan(Generic[K]):
     packed_bytes: int
     scratch_bytes: int
     """of each thread"""
+    apart: Apart | None = None

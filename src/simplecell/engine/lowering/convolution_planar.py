@@ -7,7 +7,7 @@ from typing import Any
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.convolution_planar import ConvolutionPlanar, PackPlanarWeights
 from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, peak
-from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
+from simplecell.engine.lowering.convolution_plan import Apart, ConvolutionPlan
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
@@ -59,6 +59,26 @@ def plan_planar(problem: ConvolutionProblem, target: Target, epilogue: Epilogue)
     packing: dict[str, Any] = dict(kd=kd, kh=kh, kw=kw, ic=p.ic, oc=p.oc, rows=rows)
     kernel = ConvolutionPlanar(vectors, rows, p.oc, p.ic == 1, epilogue)
     return ConvolutionPlan(kernel, arguments, PackPlanarWeights(), packing, 4 * kd * read * p.ic * kw * rows * p.oc, 4 * kd * read * p.ic * segment)
+
+
+def plan_marked(problem: ConvolutionProblem, target: Target, epilogue: Epilogue, cells: int, rows: int) -> Apart:
+    """What sums the marked outputs: a vector of a row each, of which a row of outputs has `cells`, in `rows` rows."""
+    p = problem
+    (kd, kh, kw), (dd, dh, dw) = p.kernel, p.dilation
+    segment = -(-(target.lanes + (kw - 1) * dw) // target.lanes) * target.lanes
+    arguments = dict(
+        n=p.n, id=p.src[0], ih=p.src[1], iw=p.src[2], ic=p.ic, od=p.dst[0], oh=p.dst[1], ow=p.dst[2], kd=kd, kh=kh, kw=kw,
+        dilation_d=dd, dilation_h=dh, dilation_w=dw, pad_d=p.low[0], pad_h=p.low[1], pad_w=p.low[2], segment=segment, cells=cells,
+    )  # fmt: skip
+    return Apart(
+        ConvolutionPlanar(1, 1, p.oc, p.ic == 1, epilogue, marked=True),
+        arguments,
+        marks=cells * rows,
+        scratch_bytes=4 * kd * kh * p.ic * segment,
+        packer=PackPlanarWeights(),
+        packing=dict(kd=kd, kh=kh, kw=kw, ic=p.ic, oc=p.oc, rows=1),
+        packed_bytes=4 * p.taps * p.ic * p.oc,
+    )
 
 
 def planar_cost(problem: ConvolutionProblem, target: Target) -> float:

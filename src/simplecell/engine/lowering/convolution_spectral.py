@@ -8,9 +8,11 @@ from math import prod
 
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.convolution_spectral import ConvolutionSpectral, SpectralWeights
+from simplecell.engine.kernels.fourier_levels import level_sizes
+from simplecell.engine.kernels.signal_direct import SignalDirect
 from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, peak
 from simplecell.engine.lowering.convolution_fourier import RADICES, WEIGHTS_NS, odd_lines
-from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
+from simplecell.engine.lowering.convolution_plan import Apart, ConvolutionPlan
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.lowering.convolution_winograd import MEMORY_BYTES_PER_NS
 from simplecell.engine.target import Target
@@ -94,11 +96,14 @@ def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
     return best
 
 
-def plan_spectral(problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1) -> ConvolutionPlan[ConvolutionSpectral]:
-    """Kernel, arguments and sizes for a problem that `refusal` does not refuse. `threads` only moves the borders between parts."""
+def plan_spectral(
+    problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1, local: bool = False
+) -> ConvolutionPlan[ConvolutionSpectral]:
+    """Kernel, arguments and sizes for a problem that `refusal` does not refuse. `threads` only moves the borders between parts.
+    local: see kernels/fourier_levels.py."""
     p, lanes = problem, target.lanes
     cut = blocking(p, target)
-    kernel = ConvolutionSpectral(cut.radices, cut.blocks, cut.vectors, epilogue)
+    kernel = ConvolutionSpectral(cut.radices, cut.blocks, cut.vectors, epilogue, local)
     run, size, width = p.strides[2] * p.ic, kernel.size, cut.vectors * lanes
     half = -(-p.oc // (2 * width)) * width
     step = size - _taps(p) + 1
@@ -107,14 +112,32 @@ def plan_spectral(problem: ConvolutionProblem, target: Target, epilogue: Epilogu
     sums_in = 2 * pitch_in * size * cut.blocks
     outputs = sums_in + 2 * pitch_in * cut.radices[-1] * cut.blocks
     sums_out = outputs + 2 * pitch_out * size * cut.blocks
+    sizes = level_sizes(_taps(p), size, 1)
+    group = sizes.pop("group")
+    groups = -(-p.dst[2] // step) * -(-step // group)
+    parts = 1 if units % threads == 0 or units > 8 * threads else min(threads, half // width)
     arguments = dict(
         n=p.n, length=p.src[2] * p.ic, pad=p.low[2] * p.ic, rows=p.dst[2], oc=p.oc, dst_pixel=p.oc, run=run, step=step,
-        parts=1 if units % threads == 0 or units > 8 * threads else min(threads, half // width), half=half,
-        pitch_in=pitch_in, pitch_out=pitch_out, sums_in=sums_in, outputs=outputs, sums_out=sums_out,
+        parts=parts, half=half, pitch_in=pitch_in, pitch_out=pitch_out, sums_in=sums_in, outputs=outputs, sums_out=sums_out,
+        group=group, groups=groups,
+    )  # fmt: skip
+    levels = sums_out + 2 * pitch_out * cut.radices[-1] * cut.blocks
+    if local:
+        arguments |= dict(levels=levels, **sizes)
+    apart = Apart(
+        SignalDirect(group, epilogue),
+        dict(
+            n=p.n, length=p.src[2], ic=p.ic, pad=p.low[2], stride=p.strides[2], rows=p.dst[2], oc=p.oc, dst_pixel=p.oc,
+            taps=p.kernel[2], step=step, groups=groups, copies=parts,
+        ),
+        marks=parts * p.n * groups,
+        scratch_bytes=4 * (p.strides[2] * (group - 1) + p.kernel[2]) * p.ic,
+        raw=True,
     )  # fmt: skip
     packing = dict(values=p.kernel[2] * p.ic, run=run, size=size, oc=p.oc, half=half, width=width)
-    scratch = 4 * (sums_out + 2 * pitch_out * cut.radices[-1] * cut.blocks)
-    return ConvolutionPlan(kernel, arguments, SpectralWeights(), packing, _bytes(p, size, cut.vectors, target), scratch)
+    scratch = 4 * (levels + (cut.blocks * (size + 1) if local else 0))
+    packed = _bytes(p, size, cut.vectors, target)
+    return ConvolutionPlan(kernel, arguments, SpectralWeights(), packing, packed, scratch, apart)
 
 
 def spectral_cost(problem: ConvolutionProblem, target: Target, from_memory: bool = False) -> float:

@@ -8,10 +8,11 @@ from functools import cache
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.tile import Tile, tiles
 from simplecell.engine.kernels.winograd import WinogradForward
+from simplecell.engine.kernels.winograd_direct import WinogradDirect
 from simplecell.engine.kernels.winograd_transforms import Transform
 from simplecell.engine.kernels.winograd_weights import WinogradWeights
 from simplecell.engine.lowering.convolution_direct import BYTES_PER_NS, even, fetch_ahead, peak
-from simplecell.engine.lowering.convolution_plan import ConvolutionPlan
+from simplecell.engine.lowering.convolution_plan import Apart, ConvolutionPlan
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
@@ -187,8 +188,9 @@ def plan_winograd(
     epilogue: Epilogue,
     threads: int = 1,
     from_memory: bool = False,
+    local: bool = False,
 ) -> ConvolutionPlan[WinogradForward]:
-    """Kernels, arguments and sizes for a problem that `refusal` does not refuse."""
+    """Kernels, arguments and sizes for a problem that `refusal` does not refuse. local: see kernels/outliers.py."""
     p, lanes, t = problem, target.lanes, transform
     shape = form(p, t)
     assert shape is not None
@@ -215,8 +217,15 @@ def plan_winograd(
     packed_bytes = 4 * points * chunks * chunk_blocks * width * depth
     steps = 1 if depth % 2 else 2
     lines, arguments["ahead"] = fetch_ahead(tile, target, block // tile.pixels, steps)
+    again = WinogradDirect(t, shape.axes, epilogue, p.pool)
+    apart = Apart(
+        again,
+        {a: v for a, v in (arguments | {"width": width}).items() if a in again.arguments},
+        marks=p.n * p.dst[0] * tiles_h * tiles_w,
+        scratch_bytes=4 * points * depth,
+    )
     return ConvolutionPlan(
-        WinogradForward(t, tile, epilogue, shape.axes, lines, steps, p.pool),
+        WinogradForward(t, tile, epilogue, shape.axes, lines, steps, p.pool, local),
         arguments,
         WinogradWeights(t, len(shape.axes)),
         dict(
@@ -232,6 +241,7 @@ def plan_winograd(
         ),
         packed_bytes,
         4 * (patch + points * p.ic),
+        apart,
     )
 
 

@@ -137,27 +137,31 @@ def _parts(p: ConvolutionProblem, t: Transform) -> int:
     return min(PARTS, max(1, tiles // TILES[0])) if p.ic * p.oc < FEW_WEIGHTS else 1
 
 
-def plan_winograd_weights(p: ConvolutionProblem, t: Transform, target: Target, threads: int) -> WinogradWeightsPlan:
+def plan_winograd_weights(
+    p: ConvolutionProblem, t: Transform, target: Target, threads: int, local: bool = False
+) -> WinogradWeightsPlan:
     """Kernel, arguments and sizes for a problem that `refusal` does not refuse."""
     chosen = cut(p, t, target, threads)
     assert chosen is not None
-    (down, across), points, _ = _counts(p, t)
+    (down, across), points, count = _counts(p, t)
     tile, width = chosen.tile, chosen.tile.vectors * target.lanes
     ic_pitch, oc_pitch = -(-chosen.ic_block // tile.pixels) * tile.pixels, -(-chosen.oc_block // width) * width
     parts = _parts(p, t)
     m_begin = points * chosen.tiles * ic_pitch
     u_begin = m_begin + points * chosen.tiles * oc_pitch
     patch = u_begin + points * ic_pitch * oc_pitch
+    energies = patch + points * max(chosen.ic_block, chosen.oc_block)
+    marks = energies + 2 * chosen.tiles
     arguments: dict[str, Any] = {
         **{"n": p.n, "ih": p.src[1], "iw": p.src[2], "ic": p.ic, "oh": p.dst[1], "ow": p.dst[2], "oc": p.oc},
         **{"pad_h": p.low[1], "pad_w": p.low[2], "tiles_h": down, "tiles_w": across},
         **{"parts": parts, "part_size": p.taps * p.ic * p.oc, "tiles": chosen.tiles},
         **{"ic_block": chosen.ic_block, "oc_block": chosen.oc_block, "ic_pitch": ic_pitch, "oc_pitch": oc_pitch},
-        **{"m_begin": m_begin, "u_begin": u_begin, "patch": patch},
+        **{"m_begin": m_begin, "u_begin": u_begin, "patch": patch, "energies": energies, "marks": marks},
     }
     reason = f"blocks of {chosen.ic_block}×{chosen.oc_block} channels, {chosen.tiles} tiles at a time"
-    scratch = 4 * (patch + points * max(chosen.ic_block, chosen.oc_block))
-    return WinogradWeightsPlan(WinogradGradientWeights(t, tile, _dimensions(p)), arguments, parts, scratch, reason)
+    scratch = 4 * (marks + -(-(count // parts + 1) // 4))
+    return WinogradWeightsPlan(WinogradGradientWeights(t, tile, _dimensions(p), local), arguments, parts, scratch, reason)
 
 
 def winograd_weights_cost(p: ConvolutionProblem, t: Transform, target: Target) -> float:
