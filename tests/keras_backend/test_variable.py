@@ -23,11 +23,14 @@ def test_values_are_read_only_copies():
     assert v.numpy().max() == 0
 
 
-def test_version_grows_with_each_value():
+def test_each_assignment_makes_a_new_cell():
     v = keras.Variable(np.zeros(3))
-    before = v.version
+    before = v.cell
     v.assign_add(np.ones(3))
-    assert v.version == before + 1
+    assert v.cell is not before
+    before = v.cell
+    v.assign(v.value)  # the same array, which stays shared
+    assert v.cell is not before and v.cell.array is before.array
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))])
@@ -62,11 +65,11 @@ def test_random_values_are_drawn_when_they_are_asked_for_and_are_the_same(name, 
     w = copy.deepcopy(v)
     loaded = keras.Variable(initializer, shape=LARGE, dtype="float32")
     loaded.assign(np.ones(LARGE))
-    version = v.version
+    cell = v.cell
     assert not draws and v.shape == LARGE and v.ndim == 2 and v.dtype == "float32"
     np.testing.assert_array_equal(v.numpy(), expected)
     np.testing.assert_array_equal(v.value, expected)
-    assert draws == [1] and v.version == version
+    assert draws == [1] and v.cell is cell
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(w)).numpy(), expected)
     assert loaded.numpy().min() == 1
     with pytest.raises(ValueError, match="read-only"):

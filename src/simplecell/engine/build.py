@@ -14,6 +14,7 @@ from simplecell.engine.thread_count import thread_count
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.simplify import simplify
 from simplecell.graph.tensor import Placeholder
+from simplecell.locks import lock
 from simplecell.ops.dtypes import to_dtype
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ class Executable:
         self._dtypes = [to_dtype(s.dtype) for s in self._specs]
         self._is_parameter = [isinstance(t.node.op, Placeholder) and t.node.op.role == "parameter" for t in graph.inputs]
         self._parameters: list[np.ndarray] = []
-        self._prepared = False
+        self._prepared: list[np.ndarray] | None = None
+        """the list of parameters whose derived data stands in memory; None while that is being computed"""
+        self.changing = lock()
+        """held while parameters are taken or prepared; not while the program runs"""
         self.threads = threads
         if machine_code():
             from simplecell.engine.plan import plan
@@ -46,29 +50,47 @@ class Executable:
             _debug(self)
 
     def set_parameters(self, arrays: Sequence[np.ndarray]) -> None:
-        """Give the parameters, in the order in which they stand among the graph's inputs; derived data is recomputed."""
+        """Give the parameters, in the order in which they stand among the graph's inputs; derived data is recomputed at the next run.
+
+        Where several threads do so, each must hold `changing` from when it reads the values until it has given them.
+        """
         self._parameters = list(arrays)
-        self._prepared = False
 
     def freeze(self) -> None:
         """Keep only what runs need: each parameter is let go as soon as what is derived from it (packed weights) is computed. None
         can be given again."""
         if self.program is None:
             return
-        parameters, self._parameters = self._parameters, []
-        self._bound.freeze(parameters, self._prepared)
-        self._prepared = True
+        with self.changing:
+            prepared = self._prepared is self._parameters
+            parameters, self._parameters = self._parameters, []
+            self._prepared = None
+            self._bound.freeze(parameters, prepared)
+            self._prepared = self._parameters
 
     def __call__(self, inputs: Sequence[np.ndarray], out: Sequence[np.ndarray] | None = None) -> Sequence[np.ndarray]:
         """Run on arrays of exactly the placeholders' shapes and dtypes (C-contiguous, aligned, native endian)."""
         if self.program is None:
             return self._by_reference(inputs, out)
-        if not self._prepared:
-            self._bound.prepare(self._parameters)
-            self._prepared = True
+        if self._prepared is not self._parameters:
+            self._prepare()
         outputs: Sequence[np.ndarray] = [np.empty(s.shape, d) for s, d in zip(self._specs, self._dtypes)] if out is None else out
         self._bound.run(inputs, outputs)
         return outputs
+
+    def _prepare(self) -> None:
+        with self.changing:
+            parameters = self._parameters  # the latest, whatever this thread came with: nobody goes back to older ones
+            if self._prepared is not parameters:
+                assert self.program is not None
+                if len(parameters) != len(self.program.parameters):
+                    raise RuntimeError(
+                        f"The program needs {len(self.program.parameters)} parameters and has {len(parameters)}: they were never given, or `freeze` was "
+                        "interrupted while it let them go. Make the program anew."
+                    )
+                self._prepared = None  # should preparing fail or be interrupted, the next run begins it again
+                self._bound.prepare(parameters)
+                self._prepared = parameters
 
     def measure(self, inputs: Sequence[np.ndarray], repeats: int = 10) -> list[float]:
         """Median seconds of each step of the program (empty without machine code)."""

@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
+from simplecell.locks import lock
+
 P = TypeVar("P")
 
 BUDGET = 1 << 29
@@ -13,32 +15,61 @@ BUDGET = 1 << 29
 
 
 class ProgramCache(Generic[P]):
-    """`executable_of` tells the Executable of a program."""
+    """`executable_of` tells the Executable of a program. Threads may share a cache; one program is then made twice at worst, and kept once.
 
-    def __init__(self, executable_of: Callable[[P], Any], budget: int = BUDGET) -> None:
-        self._executable_of, self._budget = executable_of, budget
+    Args:
+        left: is called with the key of each program that has given way.
+    """
+
+    def __init__(self, executable_of: Callable[[P], Any], budget: int | None = None, left: Callable[[Any], Any] | None = None) -> None:
+        self._executable_of, self._budget, self._left = executable_of, budget, left
         self._programs: OrderedDict[Hashable, tuple[P, int]] = OrderedDict()
         self._bytes = 0
+        self._lock = lock()
 
     def __len__(self) -> int:
         return len(self._programs)
 
+    def keys(self) -> list[Any]:
+        """From the least to the most recently used."""
+        with self._lock:
+            return list(self._programs)
+
     def values(self) -> list[P]:
-        return [program for program, _ in self._programs.values()]
+        with self._lock:
+            return [program for program, _ in self._programs.values()]
 
     def get(self, key: Hashable, make: Callable[[], P]) -> P:
         """The program of `key`; made now if there is none."""
-        found = self._programs.get(key)
-        if found is not None:
+        found = self.found(key)
+        return self._kept(key, make()) if found is None else found
+
+    def found(self, key: Hashable) -> P | None:
+        """The program of `key`, if there is one; it is the most recently used one from now on."""
+        with self._lock:
+            held = self._programs.get(key)
+            if held is None:
+                return None
             self._programs.move_to_end(key)
-            return found[0]
-        program = make()
+            return held[0]
+
+    def _kept(self, key: Hashable, program: P) -> P:
         size = memory_of(self._executable_of(program))
-        self._programs[key] = program, size
-        self._bytes += size
-        while self._bytes > self._budget and len(self._programs) > 2:
-            _, (_, freed) = self._programs.popitem(last=False)
-            self._bytes -= freed
+        budget = BUDGET if self._budget is None else self._budget
+        with self._lock:
+            other = self._programs.get(key)
+            if other is not None:  # another thread was quicker
+                return other[0]
+            self._programs[key] = program, size
+            self._bytes += size
+            gone = []
+            while self._bytes > budget and len(self._programs) > 2:
+                old, (_, freed) = self._programs.popitem(last=False)
+                self._bytes -= freed
+                gone.append(old)
+        if self._left is not None:
+            for old in gone:
+                self._left(old)
         return program
 
 

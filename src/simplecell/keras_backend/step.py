@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from simplecell.keras_backend.conversion import ready
 from simplecell.keras_backend.eager_tensor import EagerScope, value_of
 from simplecell.keras_backend.program_cache import ProgramCache
 from simplecell.keras_backend.tracing import StepProgram, trace_step
-from simplecell.keras_backend.variable import Counters
+from simplecell.keras_backend.variable import changes
 from simplecell.ops.base import Symbolic
 
 
@@ -23,9 +24,7 @@ class Step:
     def __init__(self, trainer: Any, function: Callable[[Any], Any], *, record: bool = False, concatenate: bool = False) -> None:
         self.trainer, self.function, self.record, self.concatenate = trainer, function, record, concatenate
         self._programs: ProgramCache[StepProgram] = ProgramCache(lambda program: program.executable)
-        self._structure: tuple[int, Any] = (-1, None)
-        self._fingerprint: tuple[Any, ...] = ()
-        self._owners: tuple[Any, ...] = ()
+        self._state = State(None, None, None, (), ())
 
     def __call__(self, batches: Sequence[Any]) -> Any:
         results = [self.run(batch) for batch in batches]
@@ -42,23 +41,25 @@ class Step:
 
     def program(self, data: Any) -> StepProgram:
         """The program for batches like `data`."""
-        return self._programs.get((describe(data), self._state()), lambda: self._made(data))
+        state = self._present()
+        return self._programs.get((describe(data), state.fingerprint), lambda: self._made(data, state))
 
-    def _made(self, data: Any) -> StepProgram:
+    def _made(self, data: Any, state: State) -> StepProgram:
         program = trace_step(self.function, data, precision="tight")
-        program.owners = self._owners  # an id stays taken as long as a program can be found by it
+        program.owners = state.owners  # an id stays taken as long as a program can be found by it
         return program
 
-    def _state(self) -> tuple[Any, ...]:
+    def _present(self) -> State:
         """What the trace depends on besides the data: which variables there are, which are trainable, and the optimizer."""
         functional = getattr(self.trainer, "_functional", None)  # a Sequential model makes a new one when layers come or go
-        if self._structure[0] != Counters.structure or self._structure[1] is not functional:
-            optimizer = getattr(self.trainer, "optimizer", None)
+        optimizer = getattr(self.trainer, "optimizer", None)
+        state, structure = self._state, changes.structure
+        if state.structure is not structure or state.functional is not functional or state.optimizer is not optimizer:
             variables = self.trainer.variables
-            self._fingerprint = (id(optimizer), id(functional), tuple((id(v), v.trainable) for v in variables))
-            self._owners = (optimizer, functional, variables)
-            self._structure = (Counters.structure, functional)
-        return self._fingerprint
+            fingerprint = (id(optimizer), id(functional), tuple((id(v), v.trainable) for v in variables))
+            # One store: whoever finds the state finds what belongs together.
+            self._state = state = State(structure, functional, optimizer, fingerprint, (optimizer, functional, variables))
+        return state
 
     def _run_eagerly(self, data: Any) -> Any:
         scope = EagerScope(self.record)
@@ -68,6 +69,17 @@ class Step:
             outputs = tree.map_structure(lambda x: value_of(x) if isinstance(x, Symbolic) else x, outputs)
             scope.commit()
         return outputs
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A trainer's variables and optimizer, as they were when `changes.structure` was `structure`."""
+
+    structure: object
+    functional: Any
+    optimizer: Any
+    fingerprint: tuple[Any, ...]
+    owners: tuple[Any, ...]
 
 
 def describe(data: Any) -> Any:

@@ -20,7 +20,7 @@ from keras.src.backend.common.stateless_scope import StatelessScope, get_statele
 from simplecell.graph.graph import Graph, topological
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor, as_tensor, placeholder
 from simplecell.keras_backend.labels import LabelCheck
-from simplecell.keras_backend.variable import Counters, Variable
+from simplecell.keras_backend.variable import Cell, Variable, changes
 from simplecell.ops import elementwise, reduction
 from simplecell.ops.base import Spec, spec_of
 from simplecell.ops.dtypes import to_dtype
@@ -152,30 +152,34 @@ class StepProgram:
         places = {t: i for i, t in enumerate(data)}
         self._checks = [(places[check.source], check) for check in scope.checks if check.source in places]
         self.owners: tuple[Any, ...] = ()
-        self._seen = -1
-        self._versions: tuple[int, ...] = ()
+        self._seen: object = None
+        self._cells: list[Cell] = []
 
     def refresh(self) -> None:
         """Hand new values of the parameters to the program, if there are any."""
-        if self._seen == Counters.values:
+        if self._seen is changes.values:
             return  # no variable of the process has got a new value
-        versions = tuple(v.version for v in self._parameters)
-        if versions != self._versions:
-            self.executable.set_parameters([current_array(v) for v in self._parameters])
-            self._versions = versions
-        self._seen = Counters.values
+        # One thread at a time takes values and hands them over: none overtakes another with older ones.
+        with self.executable.changing:
+            now = changes.values  # before the cells are looked at: what is assigned meanwhile is found next time
+            cells = [v.cell for v in self._parameters]
+            if len(cells) != len(self._cells) or any(a is not b for a, b in zip(cells, self._cells)):
+                self.executable.set_parameters([array_of(v, cell) for v, cell in zip(self._parameters, cells)])
+                self._cells = cells
+            self._seen = now
 
     def detach(self) -> None:
         """Part with the parameters' variables: their values now are the program's for good (see Executable.freeze)."""
         self.refresh()
-        self._parameters, self._versions = [], ()
+        with self.executable.changing:
+            self._parameters, self._cells = [], []
 
     def __call__(self, data: Sequence[np.ndarray]) -> Any:
         """Run on the arrays of the data's leaves (without Nones), and return the step's outputs."""
         for position, check in self._checks:
             check(data[position])
         self.refresh()
-        given = [*(current_array(v) for v in self._inputs), *data]
+        given = [*(array_of(v, v.cell) for v in self._inputs), *data]
         results = self.executable(given)
         first = len(results) - len(self._updated)
         borrowed = {id(a) for a in data}
@@ -189,8 +193,8 @@ class StepProgram:
         return tree.pack_sequence_as(self._outputs, flat)
 
 
-def current_array(variable: Variable) -> np.ndarray:
-    array = variable._array
+def array_of(variable: Variable, cell: Cell) -> np.ndarray:
+    array = cell.array
     if array is None:
         raise ValueError(f"Variable {variable.path} has no value yet. Build the model first, for instance by calling it on a batch.")
     return array

@@ -1,5 +1,6 @@
-"""Keras's Variable on NumPy arrays that cannot be written to, so that what is derived from a value (packed weights) can trust its version.
+"""Keras's Variable on NumPy arrays that cannot be written to, so that what is derived from a value (packed weights) can trust that it stays.
 
+Each assignment puts one new `Cell` into its place, by one store: who sees the same cell sees the same value, in any thread.
 Random initial values are drawn when they are first asked for: a model that is loaded from a file never asks.
 """
 
@@ -7,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,44 +27,65 @@ _OPERATORS = frozenset(
 )
 
 
-class Counters:
-    """What has happened to all variables of the process; two equal readings mean that nothing has."""
+class Changes:
+    """Has anything happened to any variable of the process? Each change puts a new object here, after it has been made: whoever sees the same
+    object as before has missed nothing. (Numbers would not do: two threads can count to the same one.)"""
 
-    values = 0  # how often any variable got a value
-    structure = 0  # how often a variable was made, or a `trainable` flag set
+    __slots__ = ("structure", "values")
+
+    def __init__(self) -> None:
+        self.values = object()
+        """a variable got a value"""
+        self.structure = object()
+        """a variable was made, or a `trainable` flag set"""
+
+
+changes = Changes()
+
+
+class Cell:
+    """A value of a variable, from one assignment to the next. The array is drawn when it is first asked for, if the cell was made for that."""
+
+    __slots__ = ("_array", "_draw")
+
+    def __init__(self, array: np.ndarray | None, draw: Callable[[], np.ndarray] | None = None) -> None:
+        self._array, self._draw = array, draw
+
+    @property
+    def array(self) -> np.ndarray | None:
+        array, draw = self._array, self._draw
+        if array is None and draw is not None:
+            self._array = array = draw()  # of two threads that draw at once both draw the same
+            self._draw = None
+        return self._array if array is None else array
 
 
 class Variable(KerasVariable):
-    """`version` grows with each new value. `value` is a read-only array; inside a trace it is the tensor that stands for it."""
+    """`cell` is another one with each new value. `value` is a read-only array; inside a trace it is the tensor that stands for it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.version = 0
-        self._held: np.ndarray | None = None
-        self._pending: Any = None
-        """the initializer of a value that nobody has asked for yet"""
-        Counters.structure += 1
+        self.cell = Cell(None)
         super().__init__(*args, **kwargs)
+        changes.structure = object()
 
     @property
     def _array(self) -> np.ndarray | None:
         """The value; None if there is none yet."""
-        if self._held is None and self._pending is not None:
-            drawn = self._convert_to_tensor(self._pending(self._shape, dtype=self._dtype))
-            drawn.flags.writeable = False  # fresh from the generator: ours
-            self._held, self._pending = owned(drawn), None  # the same value as ever, hence the same version
-        return self._held
+        return self.cell.array
 
     @property
     def _value(self) -> np.ndarray | None:
-        return self._array
+        return self.cell.array
 
     @_value.setter
     def _value(self, value: np.ndarray | None) -> None:
         if value is not None:
             value.flags.writeable = False
-        self._held, self._pending = value, None
-        self.version += 1
-        Counters.values += 1
+        self._put(Cell(value))
+
+    def _put(self, cell: Cell) -> None:
+        self.cell = cell
+        changes.values = object()
 
     @property
     def value(self) -> Any:
@@ -84,13 +108,12 @@ class Variable(KerasVariable):
 
     @trainable.setter
     def trainable(self, value: Any) -> None:
-        Counters.structure += 1
         self._trainable = bool(value)
+        changes.structure = object()
 
     def _initialize_with_initializer(self, initializer: Any) -> None:
         if _repeatable(initializer) and is_float_dtype(self._dtype):
-            self._value = None
-            self._pending = initializer
+            self._put(Cell(None, partial(_drawn, initializer, self._shape, self._dtype)))
         else:
             super()._initialize_with_initializer(initializer)
 
@@ -121,14 +144,14 @@ class Variable(KerasVariable):
         copy = type(self).__new__(type(self))
         memo[id(self)] = copy
         copy.__dict__.update(self.__dict__)  # arrays are read-only: sharing them is safe
-        Counters.structure += 1
+        changes.structure = object()
         return copy
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        if self._held is not None:
-            self._held.flags.writeable = False
-        Counters.structure += 1
+        if self.cell._array is not None:
+            self.cell._array.flags.writeable = False
+        changes.structure = object()
 
 
 LARGE, HUGE = 1 << 16, 1 << 22
@@ -156,6 +179,12 @@ def _pages(nbytes: int) -> mmap.mmap:
         with contextlib.suppress(OSError):  # a kernel without large pages
             pages.madvise(mmap.MADV_HUGEPAGE)
     return pages
+
+
+def _drawn(initializer: Any, shape: Any, dtype: str) -> np.ndarray:
+    array: np.ndarray = convert_to_tensor(initializer(shape, dtype=dtype), dtype)
+    array.flags.writeable = False  # fresh from the generator: ours
+    return owned(array)
 
 
 def _repeatable(initializer: Any) -> bool:
