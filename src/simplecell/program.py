@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import gc
 import os
@@ -10,82 +11,82 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simplecell.calling import Shape, check_batch_size, check_shape, input_specs, inputs_of, outputs_of
 from simplecell.engine.thread_count import thread_count
+from simplecell.keras_backend.program_cache import ProgramCache
 
 if TYPE_CHECKING:
-    from simplecell.engine.build import Executable
     from simplecell.keras_backend.tracing import StepProgram
 
 
+Usual = tuple["StepProgram", np.dtype[Any], Shape, np.dtype[Any]]
+"""A program of one input and one output, the input's dtype, and the output's shape and dtype."""
+
+
 class CompiledModel:
-    """The inference program(s) of a model; made by `compile`. One program per batch size, all over the same machine code."""
+    """The inference program(s) of a model; made by `compile`. One program per batch size, all over the same machine code.
+
+    Of many sizes the least recently used programs give way (see ProgramCache), until it is frozen. `copy.copy` gives a program of the same model,
+    `copy.deepcopy` and `pickle` one of a copy of the model, with the same settings.
+    """
 
     def __init__(self, model: Any, batch_size: int | None, threads: int | None, precision: str, tune: bool) -> None:
         self.model, self.threads, self.precision, self.tune = model, threads, precision, tune
         self.batch_size = batch_size
-        self._programs: dict[Any, StepProgram] = {}
-        self._usual: dict[tuple[int, ...], tuple[StepProgram, np.dtype[Any], tuple[int, ...], np.dtype[Any]]] = {}
+        self._specs = input_specs(model)
+        self._usual: dict[Shape, Usual] = {}
         """of one input and one output, by the input's shape: the program, and what fits it"""
-        self._specs = _input_specs(model)
+        self._last: Usual | None = None
+        """what was looked up last: the cache knows of its use"""
+        self._programs: ProgramCache[StepProgram] = ProgramCache(lambda program: program.executable, left=self._left)
         _trim()  # what loading the model left on the heap: the arena would be put there, onto pages that count already while weights are packed
         if batch_size is not None:
-            self._program(self._zeros(batch_size))
+            self._program(self._zeros(batch_size), stays=True)
 
     def __call__(self, x: Any, out: Any = None) -> Any:
         """The model's output for `x`, as `model(x, training=False)` gives it.
 
         Args:
-            x: one array `(batch, …)`, or a list of them for several inputs. Float arrays of another width, integers, foreign-endian and
-                non-contiguous arrays are converted.
-            out: the array (or list of arrays) to write the output to; None makes a new one.
+            x: one array `(batch, …)`, or a list of them for several inputs. Floats of another width, integers, booleans, nested lists of numbers,
+                foreign-endian and non-contiguous arrays are converted.
+            out: the array (or list of arrays) to write the output to, apart from `x` and from each other in memory; None makes a new one.
 
         Raises:
-            ValueError: for a wrong number of inputs, rank, size or an `out` that does not fit.
+            ValueError: for a wrong number of inputs, rank, size or dtype, or an `out` that does not fit or overlaps.
         """
         # One array to one array, the usual case of a layer or network in a loop, in as little Python as can be: it is 3 µs of 50.
         usual = self._usual.get(x.shape) if type(x) is np.ndarray and type(out) is np.ndarray else None
         if usual is not None:
             program, dtype, out_shape, out_dtype = usual
-            flags = out.flags
+            given, flags = x.flags, out.flags
             if (
                 x.dtype == dtype
-                and x.flags.c_contiguous
+                and given.c_contiguous
                 and out.shape == out_shape
                 and out.dtype == out_dtype
                 and flags.c_contiguous
                 and flags.writeable
+                and (given.owndata and flags.owndata and x is not out or not np.may_share_memory(x, out))
             ):
+                if usual is not self._last and self._programs.found(x.shape) is not None:
+                    self._last = usual
                 program.refresh()
                 program.executable((x,), (out,))
                 return out
-        several = isinstance(x, (list, tuple))
-        arrays = [self._checked(i, a) for i, a in enumerate(x if several else (x,))]
-        if len(arrays) != len(self._specs):
-            raise ValueError(f"x: the model has {len(self._specs)} input(s), got {len(arrays)} array(s). Pass a list with one for each.")
+        arrays = inputs_of(x, self._specs)
+        if not arrays[0].shape[0] and self.model is None:
+            return self._of_no_samples(arrays, out)
         program = self._program(arrays)
         if out is None:
             return program(arrays)
-        results = list(out) if isinstance(out, (list, tuple)) else [out]
-        # An array's dtype against a dtype: the name of a dtype takes 3 µs, as long as all the rest of a call.
-        fits = len(results) == len(program.results) and all(
-            a.shape == shape and a.dtype == dtype and a.flags.c_contiguous and a.flags.writeable
-            for a, (shape, dtype) in zip(results, program.results)
-        )
-        if not fits:
-            specs = [t.spec for t in program.graph.outputs]
-            raise ValueError(
-                f"out: must be writeable, C-contiguous and of shape and dtype {', '.join(map(str, specs))}; got "
-                f"{', '.join(f'{a.dtype.name}{list(a.shape)}' for a in results)}. Make it with np.empty."
-            )
-        program.refresh()
-        program.executable(arrays, results)
+        program(arrays, outputs_of(out, program.results, arrays))
         return out
 
     def freeze(self) -> None:
         """Give up the model, and each of its weights as soon as it is packed: the least memory, once nobody else holds the model.
 
-        Afterwards the program keeps today's weights whatever happens to the model, and takes no batch sizes but those that it was built for.
-        Freezing it again does nothing.
+        Afterwards the program keeps today's weights whatever happens to the model, and takes no batch sizes but those that it holds programs for:
+        the one that `compile` was given, and those that were used last. Freezing it again does nothing.
 
         Example:
             >>> program = simplecell.compile(model, batch_size=1)
@@ -94,33 +95,41 @@ class CompiledModel:
         """
         if self.model is None:
             return
-        if not self._programs:
+        programs = self._programs.values()
+        if not programs:
             raise ValueError(
                 "freeze: the program has not been built for any batch size yet. Give `batch_size` to `compile`, or call it on data first."
             )
         self.model = None
-        for program in self._programs.values():
+        for program in programs:
             program.detach()
         gc.collect()  # Keras's models refer to themselves
         _trim()
-        for program in self._programs.values():
+        for program in programs:
             program.executable.freeze()
 
-    def describe(self, batch_size: int | None = None, measure: bool = True) -> str:
-        """Per step of the program: layer, algorithm and why, shapes, MFLOP, bytes, predicted and (if `measure`) measured time."""
-        arrays = self._zeros(batch_size or self.batch_size or 1)
-        executable = self._executable(arrays)
+    def describe(self, batch_size: int | None = None, measure: bool = True, input_shape: Any = None) -> str:
+        """Per step of the program: layer, algorithm and why, shapes, MFLOP, bytes, predicted and (if `measure`) measured time.
+
+        Args:
+            batch_size: of the program that is described; None: as `input_shape` says, or as in the last call.
+            measure: run it on zeros and time each step.
+            input_shape: the input's shape with its batch axis (which may be None), or a list of shapes for several inputs; None: the model's own,
+                and for sizes that it leaves open those of the last call.
+        """
+        arrays = self._example(batch_size, input_shape)
+        program = self._program(arrays)
+        executable = program.executable
         if executable.program is None:
             return "llvmlite is not there: every op runs as its NumPy reference"
         from simplecell.engine.describe import describe
         from simplecell.engine.target import host
 
-        self(arrays)
-        return describe(executable.program, host(), executable.threads, executable.measure(arrays) if measure else None)
+        return describe(executable.program, host(), executable.threads, program.measure(arrays) if measure else None)
 
-    def assembly(self, batch_size: int | None = None) -> str:
-        """The machine code of the program's kernels, as assembly."""
-        executable = self._executable(self._zeros(batch_size or self.batch_size or 1))
+    def assembly(self, batch_size: int | None = None, input_shape: Any = None) -> str:
+        """The machine code of the program's kernels, as assembly. Arguments as of `describe`."""
+        executable = self._program(self._example(batch_size, input_shape)).executable
         if executable.program is None:
             return ""
         from simplecell.engine.describe import assembly
@@ -128,48 +137,101 @@ class CompiledModel:
 
         return assembly(executable.program, host())
 
-    def _zeros(self, batch_size: int) -> list[np.ndarray]:
-        for shape, _ in self._specs:
-            if None in shape:
-                raise ValueError(f"batch_size: the model's input {shape} has open sizes. Call the program on data; a program is made for each size.")
-        return [np.zeros((batch_size, *(n or 0 for n in shape)), dtype) for shape, dtype in self._specs]
+    # --- copies -----------------------------------------------------------------------------------------------------
 
-    def _executable(self, arrays: Sequence[np.ndarray]) -> Executable:
-        return self._program(arrays).executable
+    def __copy__(self) -> CompiledModel:
+        return CompiledModel(*self._settings("copied"))
 
-    def _checked(self, position: int, x: Any) -> np.ndarray:
-        shape, dtype = self._specs[position] if position < len(self._specs) else ((), np.dtype("float32"))
-        if type(x) is np.ndarray and x.dtype == dtype and x.flags.c_contiguous and x.shape[1:] == shape:
-            return x
-        array = np.ascontiguousarray(x, dtype)
-        if array.ndim != len(shape) + 1 or any(known is not None and known != n for n, known in zip(array.shape[1:], shape)):
-            raise ValueError(
-                f"x: input {position} must have shape (batch, {', '.join(map(str, shape))}), got {np.shape(x)}."
-                + (" Add the batch axis with x[None]." if array.shape == shape else "")
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledModel:
+        model, *settings = self._settings("copied")
+        return CompiledModel(copy.deepcopy(model, memo), *settings)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CompiledModel, self._settings("pickled")
+
+    def _settings(self, verb: str) -> tuple[Any, ...]:
+        if self.model is None:
+            raise TypeError(
+                f"A frozen program cannot be {verb}: it has given up its model, and machine code stays in its process. "
+                "Copy or pickle it before `freeze`, or save the model."
             )
-        return array
+        return self.model, self.batch_size, self.threads, self.precision, self.tune
 
-    def _program(self, arrays: Sequence[np.ndarray]) -> StepProgram:
+    # --- programs ---------------------------------------------------------------------------------------------------
+
+    def _left(self, key: Any) -> None:
+        self._usual.pop(key, None)
+        self._last = None
+
+    def _zeros(self, batch_size: int) -> list[np.ndarray]:
+        return self._example(batch_size, [(None, *shape) for shape, _ in self._specs])
+
+    def _example(self, batch_size: int | None, input_shape: Any) -> list[np.ndarray]:
+        """Inputs of zeros: of the shapes that are given, else of those used last, else of the model's own."""
+        if batch_size is not None:
+            check_batch_size(batch_size)
+        keys = self._programs.keys()
+        last: list[Shape] | None = None
+        if keys:
+            last = list(keys[-1]) if len(self._specs) > 1 else [keys[-1]]
+        if input_shape is None:
+            shapes: list[Any] = [(None, *shape) for shape, _ in self._specs]
+            if last is not None:
+                shapes = last if batch_size is None else [(None, *shape[1:]) for shape in last]
+        else:
+            one = all(n is None or isinstance(n, (int, np.integer)) for n in input_shape)
+            shapes = [tuple(input_shape)] if one else [tuple(shape) for shape in input_shape]
+        if len(shapes) != len(self._specs):
+            raise ValueError(f"input_shape: the model has {len(self._specs)} input(s), got {len(shapes)} shape(s). Pass a list with one for each.")
+        default = batch_size or self.batch_size or 1
+        arrays = []
+        for position, (shape, (known, dtype)) in enumerate(zip(shapes, self._specs, strict=True)):
+            if batch_size is not None and shape[0] is not None and shape[0] != batch_size:
+                raise ValueError(f"batch_size: is {batch_size}, and the batch axis of `input_shape` {shape} is {shape[0]}. Give one of them.")
+            if None in shape[1:]:
+                raise ValueError(
+                    f"input_shape: the model's input {known} has open sizes, and the program was not called yet. Pass the shape, with its batch "
+                    "axis, or call the program on data first; a program is made for each size."
+                )
+            check_shape(position, shape, known)
+            arrays.append(np.zeros((default if shape[0] is None else shape[0], *shape[1:]), dtype))
+        return arrays
+
+    def _program(self, arrays: Sequence[np.ndarray], stays: bool = False) -> StepProgram:
         key = arrays[0].shape if len(arrays) == 1 else tuple(a.shape for a in arrays)
-        program = self._programs.get(key)
+        program = self._programs.found(key)
         if program is None:
-            from simplecell.engine.tune import tuning
-            from simplecell.keras_backend.tracing import trace_step
-
             if self.model is None:
                 raise ValueError(
-                    f"x: the program is frozen, and was not built for the shape {arrays[0].shape}, only for {', '.join(map(str, self._programs))}. "
-                    "Call it on data of that shape before `freeze`."
+                    f"x: the program is frozen, and was not built for the shape {arrays[0].shape}, only for "
+                    f"{', '.join(map(str, self._programs.keys()))}. Call it on data of that shape before `freeze`."
                 )
-            if any(0 in a.shape for a in arrays):
-                raise ValueError(f"x: an empty batch ({arrays[0].shape}) has no output to compute. Pass at least one sample.")
-            data: Any = list(arrays) if len(arrays) > 1 else arrays[0]
-            with tuning(self.tune):
-                program = trace_step(lambda d: self.model(d, training=False), data, threads=self.threads, precision=self.precision)
-            self._programs[key] = program
-            if len(arrays) == len(program.results) == 1:
-                self._usual[arrays[0].shape] = (program, self._specs[0][1], *program.results[0])
+            program = self._programs.get(key, lambda: self._made(arrays), stays)
+        if len(arrays) == len(program.results) == 1 and not program.updates and arrays[0].shape not in self._usual:
+            self._usual[arrays[0].shape] = (program, self._specs[0][1], *program.results[0])
         return program
+
+    def _made(self, arrays: Sequence[np.ndarray]) -> StepProgram:
+        from simplecell.engine.tune import tuning
+        from simplecell.keras_backend.tracing import trace_step
+
+        data: Any = list(arrays) if len(arrays) > 1 else arrays[0]
+        with tuning(self.tune):
+            return trace_step(lambda d: self.model(d, training=False), data, threads=self.threads, precision=self.precision)
+
+    def _of_no_samples(self, arrays: Sequence[np.ndarray], out: Any) -> Any:
+        """The outputs of a frozen program for a batch of 0: as those of a program for another batch size, but empty."""
+        wanted = [a.shape[1:] for a in arrays]
+        for key, program in self._programs.items():
+            shapes = [key] if len(self._specs) == 1 else list(key)
+            batch = shapes[0][0]
+            if [s[1:] for s in shapes] == wanted and all(shape and batch and shape[0] % batch == 0 for shape, _ in program.results):
+                empty = [((0, *shape[1:]), dtype) for shape, dtype in program.results]
+                if out is None:
+                    return program.structured([np.empty(shape, dtype) for shape, dtype in empty])
+                outputs_of(out, empty, arrays)
+                return out
+        return self._program(arrays)  # says that there is none
 
 
 def compile(model: Any, batch_size: int | None = None, threads: int | None = None, precision: str = "fast", tune: bool = False) -> CompiledModel:
@@ -199,8 +261,8 @@ def compile(model: Any, batch_size: int | None = None, threads: int | None = Non
     """
     if precision not in ("fast", "tight", "exact"):
         raise ValueError(f"precision must be 'fast', 'tight' or 'exact', got {precision!r}.")
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, or None for any; got {batch_size}.")
+    if batch_size is not None:
+        check_batch_size(batch_size)
     return CompiledModel(model, batch_size, None if threads is None else thread_count(threads), precision, tune)
 
 
@@ -210,20 +272,3 @@ def _trim() -> None:
         give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if give_back is not None:
             give_back(0)
-
-
-def _input_specs(model: Any) -> list[tuple[tuple[int | None, ...], np.dtype[Any]]]:
-    """Shapes without the batch axis, and dtypes, of the model's inputs."""
-    if not getattr(model, "built", False):
-        raise ValueError("model: must be built, so that its input shapes are known. Call it once on data, or `model.build(input_shape)`.")
-    try:
-        inputs = model.inputs
-    except AttributeError:
-        inputs = None
-    if inputs:
-        return [(tuple(t.shape[1:]), np.dtype(t.dtype)) for t in inputs]
-    shapes = getattr(model, "_build_shapes_dict", None)
-    if not shapes:
-        raise ValueError("model: its input shapes are not known. Call it once on data, or `model.build(input_shape)`.")
-    first = [s for s in shapes.values() if s is not None]
-    return [(tuple(s[1:]), np.dtype("float32")) for s in (first if isinstance(first[0], tuple) else [tuple(first)])]

@@ -24,6 +24,7 @@ class ProgramCache(Generic[P]):
     def __init__(self, executable_of: Callable[[P], Any], budget: int | None = None, left: Callable[[Any], Any] | None = None) -> None:
         self._executable_of, self._budget, self._left = executable_of, budget, left
         self._programs: OrderedDict[Hashable, tuple[P, int]] = OrderedDict()
+        """by key, with the bytes that it counts; 0 for those that stay"""
         self._bytes = 0
         self._lock = lock()
 
@@ -35,14 +36,18 @@ class ProgramCache(Generic[P]):
         with self._lock:
             return list(self._programs)
 
+    def items(self) -> list[tuple[Any, P]]:
+        with self._lock:
+            return [(key, program) for key, (program, _) in self._programs.items()]
+
     def values(self) -> list[P]:
         with self._lock:
             return [program for program, _ in self._programs.values()]
 
-    def get(self, key: Hashable, make: Callable[[], P]) -> P:
-        """The program of `key`; made now if there is none."""
+    def get(self, key: Hashable, make: Callable[[], P], stays: bool = False) -> P:
+        """The program of `key`; made now if there is none. One that `stays` does not give way."""
         found = self.found(key)
-        return self._kept(key, make()) if found is None else found
+        return self._kept(key, make(), stays) if found is None else found
 
     def found(self, key: Hashable) -> P | None:
         """The program of `key`, if there is one; it is the most recently used one from now on."""
@@ -53,8 +58,8 @@ class ProgramCache(Generic[P]):
             self._programs.move_to_end(key)
             return held[0]
 
-    def _kept(self, key: Hashable, program: P) -> P:
-        size = memory_of(self._executable_of(program))
+    def _kept(self, key: Hashable, program: P, stays: bool) -> P:
+        size = 0 if stays else memory_of(self._executable_of(program))
         budget = BUDGET if self._budget is None else self._budget
         with self._lock:
             other = self._programs.get(key)
@@ -62,15 +67,19 @@ class ProgramCache(Generic[P]):
                 return other[0]
             self._programs[key] = program, size
             self._bytes += size
-            gone = []
-            while self._bytes > budget and len(self._programs) > 2:
-                old, (_, freed) = self._programs.popitem(last=False)
-                self._bytes -= freed
-                gone.append(old)
+            gone = [old for old in list(self._programs)[:-2] if self._gives_way(old, budget)]
         if self._left is not None:
             for old in gone:
                 self._left(old)
         return program
+
+    def _gives_way(self, key: Hashable, budget: int) -> bool:
+        _, size = self._programs[key]
+        if not size or self._bytes <= budget:
+            return False
+        del self._programs[key]
+        self._bytes -= size
+        return True
 
 
 def memory_of(executable: Any) -> int:

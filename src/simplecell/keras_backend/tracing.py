@@ -142,7 +142,10 @@ class StepProgram:
         from simplecell.engine.build import build  # on first use: `import keras` does without the engine
 
         self.graph = graph
-        self.results = [(t.spec.shape, to_dtype(t.spec.dtype)) for t in graph.outputs]
+        specs = [(t.spec.shape, to_dtype(t.spec.dtype)) for t in graph.outputs]
+        count = len(specs) - len(scope.updated)
+        self.results, self._new = specs[:count], specs[count:]
+        """shape and dtype of each array that the step gives, and of the new value of each variable that it updates"""
         self.executable = build(graph, threads=threads, precision=precision)
         self._outputs, self._slots = outputs, slots
         self._updated = list(scope.updated.values())
@@ -174,23 +177,47 @@ class StepProgram:
         with self.executable.changing:
             self._parameters, self._cells = [], []
 
-    def __call__(self, data: Sequence[np.ndarray]) -> Any:
-        """Run on the arrays of the data's leaves (without Nones), and return the step's outputs."""
+    def __call__(self, data: Sequence[np.ndarray], out: Sequence[np.ndarray] | None = None) -> Any:
+        """Run on the arrays of the data's leaves (without Nones), and return the step's outputs: arrays that are the caller's own.
+
+        Args:
+            out: where to write them: C-contiguous arrays of `results`, which overlap neither each other nor the data.
+        """
         for position, check in self._checks:
             check(data[position])
         self.refresh()
-        given = [*(array_of(v, v.cell) for v in self._inputs), *data]
-        results = self.executable(given)
-        first = len(results) - len(self._updated)
-        borrowed = {id(a) for a in data}
-        for variable, array in zip(self._updated, results[first:], strict=True):
-            fresh = array.flags.owndata and id(array) not in borrowed
-            variable._value = array if fresh else np.array(array)
+        given = self._given(data)
+        results = [np.empty(shape, dtype) for shape, dtype in self.results] if out is None else list(out)
+        values = [np.empty(shape, dtype) for shape, dtype in self._new]
+        self.executable(given, [*results, *values])
+        for variable, value in zip(self._updated, values, strict=True):
+            variable._value = value
+        return self.structured(results)
+
+    def _given(self, data: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [*(array_of(v, v.cell) for v in self._inputs), *data]
+
+    def measure(self, data: Sequence[np.ndarray]) -> list[float]:
+        """Median seconds of each step of the program on that data; variables stay as they are."""
+        self.refresh()
+        return self.executable.measure(self._given(data))
+
+    @property
+    def updates(self) -> bool:
+        """Does a run change variables?"""
+        return bool(self._updated)
+
+    def structured(self, results: Sequence[np.ndarray]) -> Any:
+        """The step's outputs, in the structure in which it returns them."""
         if self._outputs is None and self._slots == [0]:
             return results[0]
         leaves = tree.flatten(self._outputs)
-        flat = [leaf if slot is None else results[slot] for leaf, slot in zip(leaves, self._slots, strict=True)]
+        flat = [_own(leaf) if slot is None else results[slot] for leaf, slot in zip(leaves, self._slots, strict=True)]
         return tree.pack_sequence_as(self._outputs, flat)
+
+
+def _own(leaf: Any) -> Any:
+    return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
 
 
 def array_of(variable: Variable, cell: Cell) -> np.ndarray:

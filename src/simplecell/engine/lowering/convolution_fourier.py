@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from math import prod
 
 from simplecell.engine.expression import Epilogue
@@ -98,7 +98,7 @@ class Blocking:
     cost: float
 
 
-@cache
+@lru_cache(maxsize=4096)
 def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
     """The cheapest transform and block, by trying them."""
     p, lanes = problem, target.lanes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.tile import Tile, tiles
@@ -104,7 +104,7 @@ class Blocking:
     cost: float
 
 
-@cache
+@lru_cache(maxsize=4096)
 def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, threads: int = 1, from_memory: bool = False) -> Blocking:
     """The cheapest way to cut the work, by trying the register tiles and multiples of them.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from simplecell.engine.kernels.tile import Tile
@@ -72,7 +72,7 @@ def refusal(problem: ConvolutionProblem, transform: Transform, target: Target, p
     return None
 
 
-@cache
+@lru_cache(maxsize=4096)
 def cut(p: ConvolutionProblem, t: Transform, target: Target, threads: int) -> Cut | None:
     """The cheapest blocks whose V, M and U fit L2 together."""
     _, points, tiles = _counts(p, t)
