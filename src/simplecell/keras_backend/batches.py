@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from keras.src.trainers.data_adapters import data_adapter_utils
+from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 from keras.src.trainers.epoch_iterator import EpochIterator
 
@@ -38,6 +39,17 @@ class Batches(EpochIterator):
             self._num_batches = seen
         self._current_iterator = None
         self.data_adapter.on_epoch_end()
+
+    @property
+    def num_samples(self) -> int | None:
+        """How many samples there will be, if that is known: arrays are cut into batches of one size, of which the last may be smaller."""
+        adapter = self.data_adapter
+        if not isinstance(adapter, ArrayDataAdapter) or adapter.batch_size is None:
+            return None
+        whole: int = adapter.num_batches * adapter.batch_size
+        if adapter.partial_batch_size:
+            whole -= adapter.batch_size - adapter.partial_batch_size
+        return min(whole, (self.steps_per_epoch or adapter.num_batches) * adapter.batch_size)
 
     def first(self) -> Any:
         """The first batch, for its shapes. Call `reset` afterwards.

@@ -90,14 +90,19 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
 
 
 def _rows(indices: Any, shape: Sequence[int]) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
-    """Indices (…, k) into the first k axes, as one index (…,) into those axes made one; then these axes, and the others."""
+    """Indices (…, k) into the first k axes, as one index (…,) into those axes made one (their product where one is out of range, so that it does
+    not become another's); then these axes, and the others."""
     depth = indices.shape[-1]
     head, tail = tuple(shape[:depth]), tuple(shape[depth:])
     flat: Any = None
+    inside: Any = np.ones((), bool)
     for i, size in enumerate(head):
         column = shaping.squeeze(shaping.take_slice(indices, len(indices.shape) - 1, i, i + 1), len(indices.shape) - 1)
         column = elementwise.select(elementwise.less(column, 0), elementwise.add(column, size), column)
+        inside = elementwise.logical_and(inside, elementwise.logical_and(elementwise.greater_equal(column, 0), elementwise.less(column, size)))
         flat = column if flat is None else elementwise.add(elementwise.multiply(flat, size), column)
+    if depth > 1:
+        flat = elementwise.select(inside, flat, prod(head))
     return shaping.reshape(flat, (-1,)), head, tail
 
 

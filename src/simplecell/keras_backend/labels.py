@@ -1,4 +1,8 @@
-"""Class labels that do not exist are an error, not a silent zero: a program cannot raise, so its inputs are looked at before it runs."""
+"""Class labels that do not exist are an error, not a silent zero.
+
+Machine code cannot raise. Labels that follow from a step's data by a little arithmetic (`ignore_class` puts a 0 in the place of those that it leaves out)
+are computed and looked at before the program runs; others, which follow from what the model computes, by a call-out inside of it.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,33 @@ from typing import Any
 
 import numpy as np
 
-from simplecell.graph.tensor import Placeholder, Tensor
+from simplecell.graph.graph import Graph, evaluate, topological
+from simplecell.graph.tensor import Constant, Placeholder, Tensor
 from simplecell.keras_backend.conversion import constant
-from simplecell.ops.elementwise import Cast
-from simplecell.ops.shaping import Reshape
+from simplecell.ops.base import apply
+from simplecell.ops.callout import CallOut
+from simplecell.ops.elementwise import Binary, Cast, Select, StopGradient, Unary
+from simplecell.ops.shaping import BroadcastTo, Concatenate, Reshape, Reverse, Slice, Transpose
+
+_LITTLE = (Constant, Placeholder, Binary, Cast, Select, StopGradient, Unary, BroadcastTo, Concatenate, Reshape, Reverse, Slice, Transpose)
+"""Ops that are computed twice, here and in the program, sooner than a program is stopped for a look at their result."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelCheck:
-    """The labels that come in at `source` must lie in [0, `classes`)."""
+    """Labels must lie in [0, `classes`). `graph` computes them from the data at `sources` (see StepProgram)."""
 
-    source: Tensor
     classes: int
+    graph: Graph | None = None
 
-    def __call__(self, labels: np.ndarray) -> None:
+    @property
+    def sources(self) -> tuple[Tensor, ...]:
+        return () if self.graph is None else self.graph.inputs
+
+    def __call__(self, *data: np.ndarray) -> None:
+        """Look at the labels that follow from `data`; without a graph, at `data` itself."""
+        with np.errstate(all="ignore"):
+            (labels,) = data if self.graph is None else evaluate(self.graph, data)
         if labels.size == 0:
             return
         low, high = labels.min(), labels.max()
@@ -31,16 +48,28 @@ class LabelCheck:
             )
 
 
-def check_labels(target: Any, classes: int) -> None:
-    """Check known labels now, and traced ones at each run if they come from the step's data unchanged."""
+def checked_labels(target: Any, classes: int) -> Any:
+    """`target`, known to hold existing labels: looked at now if its values are known, else at each run of the program that is being traced."""
     from simplecell.keras_backend.tracing import current_trace
 
     known = constant(target)
     if known is not None:
-        LabelCheck(target, classes)(known)
-        return
-    while isinstance(target, Tensor) and isinstance(target.node.op, (Cast, Reshape)):
-        target = target.node.inputs[0]
+        LabelCheck(classes)(known)
+        return target
     scope = current_trace()
-    if scope is not None and isinstance(target, Tensor) and isinstance(target.node.op, Placeholder):
-        scope.checks.append(LabelCheck(target, classes))
+    if scope is None or not isinstance(target, Tensor):
+        return target  # only shapes are wanted
+    given = target
+    while isinstance(given.node.op, (Cast, Reshape)):  # as they came: a cast to int32 could make a label of what is none
+        given = given.node.inputs[0]
+    nodes = topological([given])
+    sources = [node.outputs[0] for node in nodes if isinstance(node.op, Placeholder)]
+    if all(isinstance(node.op, _LITTLE) for node in nodes) and scope.data.issuperset(sources):
+        scope.checks.append(LabelCheck(classes, Graph.of(sources, [given])))
+        return target
+
+    def look(labels: np.ndarray) -> np.ndarray:
+        LabelCheck(classes)(labels)
+        return labels
+
+    return apply(CallOut(look, target.spec, "check_labels", lambda inputs, outputs, diff_outputs: [None]), target)

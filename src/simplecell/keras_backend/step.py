@@ -11,6 +11,7 @@ from keras.src import tree
 
 from simplecell.keras_backend.conversion import ready
 from simplecell.keras_backend.eager_tensor import EagerScope, value_of
+from simplecell.keras_backend.joined import Joined
 from simplecell.keras_backend.program_cache import ProgramCache
 from simplecell.keras_backend.tracing import StepProgram, trace_step
 from simplecell.keras_backend.variable import changes
@@ -18,26 +19,47 @@ from simplecell.ops.base import Symbolic
 
 
 class Step:
-    """`function(data)` of `trainer`, as programs. Called with a list of batches (one per step of an execution); returns the last
-    step's outputs, or all of them joined along the batch if `concatenate`."""
+    """`function(data)` of `trainer`, as programs. Called with a list of batches (one per step of an execution); returns the last step's outputs,
+    or, of a step that `joins`, all of them joined along the batch.
 
-    def __init__(self, trainer: Any, function: Callable[[Any], Any], *, record: bool = False, concatenate: bool = False) -> None:
-        self.trainer, self.function, self.record, self.concatenate = trainer, function, record, concatenate
+    Args:
+        record: whether gradients are taken.
+        joins: as above. Such a step may have batches without samples; what trains or measures may not, as means over nothing are NaN.
+    """
+
+    def __init__(self, trainer: Any, function: Callable[[Any], Any], *, record: bool = False, joins: bool = False) -> None:
+        self.trainer, self.function, self.record, self.joins = trainer, function, record, joins
         self._programs: ProgramCache[StepProgram] = ProgramCache(lambda program: program.executable)
         self._state = State(None, None, None, (), ())
 
-    def __call__(self, batches: Sequence[Any]) -> Any:
-        results = [self.run(batch) for batch in batches]
-        if self.concatenate and len(results) > 1:
-            return tree.map_structure(lambda *parts: np.concatenate(parts), *results)
-        return results[-1]
+    def __call__(self, batches: Sequence[Any], joined: Joined | None = None) -> Any:
+        """Run. With `joined`, outputs are added to that, and nothing is returned."""
+        if joined is None and (len(batches) == 1 or not self.joins):
+            results = [self.run(batch) for batch in batches]
+            return results[-1]
+        into = Joined(len(batches)) if joined is None else joined
+        for batch in batches:
+            self.run(batch, into)
+        return into.result() if joined is None else None
 
-    def run(self, batch: Any) -> Any:
+    def run(self, batch: Any, joined: Joined | None = None) -> Any:
         data = tree.map_structure(lambda x: None if x is None else ready(x), batch)
         leaves = [x for x in tree.flatten(data) if x is not None]
+        count = leaves[0].shape[0] if leaves and leaves[0].ndim else 1
+        if not count and not self.joins:
+            raise ValueError(
+                f"A batch holds no sample: its first array has the shape {leaves[0].shape}. Nothing can be learned from it or measured on it. "
+                "Leave such batches out, or pass at least one sample."
+            )
         if self.trainer.run_eagerly or any(x.dtype.kind in "OSUMm" for x in leaves):
-            return self._run_eagerly(data)
-        return self.program(data)(leaves)
+            outputs = self._run_eagerly(data)
+        else:
+            program = self.program(data)
+            room = None if joined is None else joined.room(program.leaves, count)
+            outputs = program(leaves, None if room is None else room_for(room, program))
+        if joined is not None:
+            joined.add(outputs, count)
+        return outputs
 
     def program(self, data: Any) -> StepProgram:
         """The program for batches like `data`."""
@@ -66,7 +88,8 @@ class Step:
         with np.errstate(all="ignore"):
             with scope:
                 outputs = self.function(data)
-            outputs = tree.map_structure(lambda x: value_of(x) if isinstance(x, Symbolic) else x, outputs)
+            # copies: a value may be the caller's data, or a variable's
+            outputs = tree.map_structure(lambda x: np.array(value_of(x)) if isinstance(x, (Symbolic, np.ndarray)) else x, outputs)
             scope.commit()
         return outputs
 
@@ -80,6 +103,12 @@ class State:
     optimizer: Any
     fingerprint: tuple[Any, ...]
     owners: tuple[Any, ...]
+
+
+def room_for(room: Sequence[np.ndarray | None], program: StepProgram) -> list[np.ndarray]:
+    """The arrays that a program writes its results to, given room for some of its outputs' leaves."""
+    places = [place for place, spec in zip(room, program.leaves, strict=True) if spec is not None]
+    return [np.empty(*spec) if place is None else place for place, spec in zip(places, program.results, strict=True)]
 
 
 def describe(data: Any) -> Any:

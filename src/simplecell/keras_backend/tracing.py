@@ -23,7 +23,7 @@ from simplecell.keras_backend.labels import LabelCheck
 from simplecell.keras_backend.variable import Cell, Variable, changes
 from simplecell.ops import elementwise, reduction
 from simplecell.ops.base import Spec, spec_of
-from simplecell.ops.dtypes import to_dtype
+from simplecell.ops.dtypes import is_inexact, to_dtype
 
 
 class TraceScope(StatelessScope):
@@ -35,6 +35,8 @@ class TraceScope(StatelessScope):
         self.versions: dict[int, list[Any]] = {}
         self.assigned: dict[int, Any] = {}
         self.updated: dict[int, Variable] = {}
+        self.data: set[Tensor] = set()
+        """what stands for the step's data"""
         self.checks: list[LabelCheck] = []
 
     def leaf(self, variable: Variable) -> Any:
@@ -89,7 +91,11 @@ def gradients(loss: Any, variables: Sequence[Any]) -> list[Any]:
         variables: Keras variables (as the loss has read them: after an assignment, at their new value), or tensors.
 
     Returns:
-        One tensor per variable, None where the loss does not depend on it.
+        One tensor per variable, of its shape and dtype: zeros where the loss does not depend on it.
+
+    Raises:
+        RuntimeError: outside of a traced step, where arrays carry no history.
+        ValueError: inside of one, if the loss or one of `variables` is a plain array, which nothing was recorded for.
 
     Example:
         >>> def train_step(self, data):
@@ -99,28 +105,39 @@ def gradients(loss: Any, variables: Sequence[Any]) -> list[Any]:
         ...     return {"loss": loss}
     """
     from simplecell.graph.gradients import gradients as graph_gradients
-    from simplecell.keras_backend.eager_tensor import EagerTensor, value_of
+    from simplecell.keras_backend.eager_tensor import EagerScope, value_of
 
     scope = current_trace()
-    if scope is None and any(isinstance(v, KerasVariable) for v in variables):
+    if scope is None and (any(isinstance(v, KerasVariable) for v in variables) or not any(isinstance(x, Tensor) for x in (loss, *variables))):
         raise RuntimeError(
-            "`gradients` with respect to variables works inside of a traced step only (`train_step` and what it calls). "
+            "`gradients` works inside of a traced step only (`train_step` and what it calls). "
             "Elsewhere NumPy arrays carry no history: write a `train_step` and call `fit` or `train_on_batch`."
         )
-    if not isinstance(loss, Tensor):
-        return [None] * len(variables)
-    nodes = set(topological([loss]))
+    if isinstance(loss, KerasVariable):
+        loss = loss.value
+    for i, v in enumerate(variables):
+        if not isinstance(v, (Tensor, KerasVariable)):
+            raise ValueError(
+                f"`variables[{i}]` is a {type(v).__name__}, whose use is not recorded: its gradient is not known. Give variables, or tensors that the "
+                "loss was computed from: the step's data (not with `run_eagerly=True`, where they are arrays), or what was computed from them."
+            )
+    if not isinstance(loss, Tensor) and not isinstance(scope, EagerScope):
+        raise ValueError(f"`loss` is a {type(loss).__name__}, not a tensor: it was computed from none of the variables. Compute it from the model's outputs.")
+    nodes = set(topological([loss])) if isinstance(loss, Tensor) else set()
     wrt = [scope.version_in(v, nodes) if scope is not None and isinstance(v, KerasVariable) else v for v in variables]
+    for i, (v, t) in enumerate(zip(variables, wrt, strict=True)):
+        if not isinstance(t, Tensor) and is_inexact(spec_of(t).dtype):
+            raise ValueError(
+                f"`variables[{i}]` is {v.path}, whose use is not recorded: only those of trainable variables are recorded with `run_eagerly=True`, "
+                "and in `train_step` only."
+            )
     tensors = [t for t in wrt if isinstance(t, Tensor)]
-    if not tensors:
-        return [None] * len(wrt)
-    if loss.shape != ():
-        loss = reduction.sum(loss)
-    found = dict(zip(map(id, tensors), graph_gradients(loss, tensors), strict=True))
-    result = [found.get(id(t)) for t in wrt]
-    if isinstance(loss, EagerTensor):
-        return [None if g is None else value_of(g) for g in result]
-    return result
+    if isinstance(loss, Tensor) and tensors:
+        found = dict(zip(map(id, tensors), graph_gradients(reduction.sum(loss) if loss.shape != () else loss, tensors), strict=True))
+    else:
+        found = {}
+    result = [found[id(t)] if id(t) in found else np.zeros(t.shape, t.dtype) for t in wrt]
+    return [value_of(g) for g in result] if isinstance(scope, EagerScope) else result
 
 
 # --- programs ---------------------------------------------------------------------------------------------------------
@@ -153,7 +170,7 @@ class StepProgram:
         self._inputs = [v for v in read if id(v) in scope.updated]
         self._parameters = [v for v in read if id(v) not in scope.updated]
         places = {t: i for i, t in enumerate(data)}
-        self._checks = [(places[check.source], check) for check in scope.checks if check.source in places]
+        self._checks = [([places[t] for t in check.sources], check) for check in scope.checks]
         self.owners: tuple[Any, ...] = ()
         self._seen: object = None
         self._cells: list[Cell] = []
@@ -183,8 +200,8 @@ class StepProgram:
         Args:
             out: where to write them: C-contiguous arrays of `results`, which overlap neither each other nor the data.
         """
-        for position, check in self._checks:
-            check(data[position])
+        for positions, check in self._checks:
+            check(*(data[i] for i in positions))
         self.refresh()
         given = self._given(data)
         results = [np.empty(shape, dtype) for shape, dtype in self.results] if out is None else list(out)
@@ -206,6 +223,11 @@ class StepProgram:
     def updates(self) -> bool:
         """Does a run change variables?"""
         return bool(self._updated)
+
+    @property
+    def leaves(self) -> list[tuple[tuple[int, ...], np.dtype[Any]] | None]:
+        """Shape and dtype of each leaf of the step's outputs; None for those that are not computed."""
+        return [None if slot is None else self.results[slot] for slot in self._slots]
 
     def structured(self, results: Sequence[np.ndarray]) -> Any:
         """The step's outputs, in the structure in which it returns them."""
@@ -246,6 +268,7 @@ def trace_step(function: Callable[[Any], Any], data: Any, *, threads: int | None
     leaves = tree.flatten(data)
     inputs = {i: placeholder(spec_of(x), f"data {i}") for i, x in enumerate(leaves) if isinstance(x, np.ndarray)}
     scope = TraceScope()
+    scope.data.update(inputs.values())
     with scope:
         outputs = function(tree.pack_sequence_as(data, [inputs.get(i, x) for i, x in enumerate(leaves)]))
         outputs = tree.map_structure(lambda x: x.value if isinstance(x, KerasVariable) else x, outputs)

@@ -18,11 +18,14 @@ from keras.src import optimizers as optimizers_module
 from keras.src.backend import config
 from keras.src.trainers import trainer as base_trainer
 from keras.src.trainers.data_adapters import array_slicing, data_adapter_utils
+from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.utils import traceback_utils
 from keras.src.utils.python_utils import is_default, pythonify_logs
 
 from simplecell.keras_backend.batches import Batches
 from simplecell.keras_backend.conversion import convert_to_tensor, is_tensor
+from simplecell.keras_backend.given import given, is_there
+from simplecell.keras_backend.joined import Joined
 from simplecell.keras_backend.step import Step
 from simplecell.keras_backend.tracing import gradients
 
@@ -79,7 +82,7 @@ class NumpyTrainer(base_trainer.Trainer):
 
     def make_predict_function(self, force: bool = False) -> Step:
         if self.predict_function is None or force:
-            self.predict_function = Step(self, self.predict_step, concatenate=True)
+            self.predict_function = Step(self, self.predict_step, joins=True)
         return self.predict_function
 
     # --- loops over batches -----------------------------------------------------------------------------------------
@@ -105,13 +108,14 @@ class NumpyTrainer(base_trainer.Trainer):
         validation_freq: Any = 1,
     ) -> Any:
         self._assert_compile_called("fit")
+        x, y, sample_weight = given("x", is_there(x), self), given("y", y), given("sample_weight", sample_weight)
         limit = config.max_epochs()
         if limit and limit < epochs:
             warnings.warn(f"Limiting epochs to {limit}", stacklevel=2)
             epochs = limit
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = array_slicing.train_validation_split((x, y, sample_weight), validation_split=validation_split)
-        validation = None if validation_data is None else data_adapter_utils.unpack_x_y_sample_weight(validation_data)
+        validation = None if validation_data is None else _validation(validation_data, self)
         batches = Batches(
             x=x,
             y=y,
@@ -191,6 +195,7 @@ class NumpyTrainer(base_trainer.Trainer):
         cached = kwargs.pop("_use_cached_eval_dataset", False)
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
+        x, y, sample_weight = given("x", is_there(x), self), given("y", y), given("sample_weight", sample_weight)
         if cached:
             batches = self._eval_epoch_iterator
         else:
@@ -223,6 +228,7 @@ class NumpyTrainer(base_trainer.Trainer):
 
     @traceback_utils.filter_traceback
     def predict(self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None) -> Any:
+        x = given("x", is_there(x), self)
         batches = Batches(
             x=x,
             batch_size=batch_size,
@@ -230,7 +236,7 @@ class NumpyTrainer(base_trainer.Trainer):
             shuffle=False,
             steps_per_execution=self.steps_per_execution,
         )
-        if batches.num_batches == 0:
+        if batches.num_batches == 0 and isinstance(batches.data_adapter, ArrayDataAdapter):
             return self.predict_on_batch(x)  # no samples: the outputs' shapes with a batch of 0
         if not all(layer.built for layer in self._flatten_layers()):
             self._build_for_prediction(data_adapter_utils.unpack_x_y_sample_weight(batches.first())[0])
@@ -239,18 +245,20 @@ class NumpyTrainer(base_trainer.Trainer):
         step = self.make_predict_function()
         self.stop_predicting = False
         callbacks.on_predict_begin()
-        outputs: list[Any] = []
+        watched = _watch_outputs(callbacks)
+        outputs = Joined(batches.num_batches, batches.num_samples)
         with batches.catch_stop_iteration():
             for begin, end, data in batches:
                 callbacks.on_predict_batch_begin(begin)
-                outputs.append(step(data))
-                callbacks.on_predict_batch_end(end, {"outputs": outputs[-1]})
+                outputs.begin()
+                step(data, outputs)
+                callbacks.on_predict_batch_end(end, {"outputs": outputs.since()} if watched else {})
                 if self.stop_predicting:
                     break
         callbacks.on_predict_end()
         if not outputs:
             raise ValueError("There is nothing to predict: `x` holds no batch. Pass at least one sample.")
-        return tree.map_structure_up_to(outputs[0], lambda *parts: np.concatenate(parts), *outputs)
+        return outputs.result()
 
     # --- single batches ---------------------------------------------------------------------------------------------
 
@@ -263,7 +271,7 @@ class NumpyTrainer(base_trainer.Trainer):
                     f"Received: sample_weight={sample_weight}, class_weight={class_weight}"
                 )
             sample_weight = data_adapter_utils.class_weight_to_sample_weights(y, class_weight)
-        data = (_arrays(x), _arrays(y), _arrays(sample_weight))
+        data = (given("x", _arrays(x), self), given("y", _arrays(y)), given("sample_weight", _arrays(sample_weight)))
         self._symbolic_build(data_batch=data)
         train = self.make_train_function()
         self.reset_metrics()
@@ -271,18 +279,18 @@ class NumpyTrainer(base_trainer.Trainer):
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         self._assert_compile_called("test_on_batch")
-        data = (_arrays(x), _arrays(y), _arrays(sample_weight))
+        data = (given("x", _arrays(x), self), given("y", _arrays(y)), given("sample_weight", _arrays(sample_weight)))
         self._symbolic_build(data_batch=data)
         test = self.make_test_function()
         self.reset_metrics()
         return self._batch_logs(test([data]), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
-        x = _arrays(x)
+        x = given("x", _arrays(is_there(x)), self)
         if not all(layer.built for layer in self._flatten_layers()):
             self._build_for_prediction(x)
         outputs = self.make_predict_function()([(x,)])
-        return tree.map_structure(backend.convert_to_numpy, outputs)
+        return tree.map_structure(lambda y: y if isinstance(y, np.ndarray) else backend.convert_to_numpy(y), outputs)
 
     def _batch_logs(self, logs: Any, return_dict: bool) -> Any:
         logs = pythonify_logs(logs)
@@ -345,7 +353,17 @@ class NumpyTrainer(base_trainer.Trainer):
         return made
 
 
+def _watch_outputs(callbacks: Any) -> bool:
+    """May one of them look at a batch's predictions?"""
+    return any(not is_default(c.on_predict_batch_end) and type(c) is not callbacks_module.ProgbarLogger for c in callbacks.callbacks)
+
+
 _BATCH_ENDS = ("on_batch_end", "on_train_batch_end", "on_test_batch_end", "on_predict_batch_end")
+
+
+def _validation(data: Any, model: Any) -> Any:
+    x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
+    return given("validation_data", x, model), given("validation_data", y), given("validation_data", sample_weight)
 
 
 def _batch_size(x: Any) -> int:

@@ -9,7 +9,7 @@ from keras.src.backend import config
 from simplecell import ops
 from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.keras_backend.dispatch import cast, constant, dtype_of, floating, promote
-from simplecell.keras_backend.labels import check_labels
+from simplecell.keras_backend.labels import checked_labels
 from simplecell.keras_backend.nn.activations import log_softmax
 from simplecell.keras_backend.nn.encoding import one_hot
 from simplecell.keras_backend.numpy.reductions import mean, reduce
@@ -62,7 +62,7 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
             "Arguments `target` and `output` must have the same shape up until the last dimension: "
             f"target.shape={tuple(target.shape)}, output.shape={tuple(output.shape)}"
         )
-    check_labels(target, classes)
+    target = checked_labels(target, classes)
     chosen = one_hot(target, classes, axis, dtype=dtype_of(output))
     return ops.negative(reduce("sum", chosen * _log_probabilities(output, from_logits, axis), axis, False))
 
