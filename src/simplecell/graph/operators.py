@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from simplecell.graph.slices import moving_slices
+from simplecell.graph.unknown import UnknownMask, UnknownValue
 from simplecell.ops import elementwise as ew
 from simplecell.ops import linear, reduction, shaping
 from simplecell.ops.arguments import is_number
@@ -103,7 +105,10 @@ def _rmatmul_method(self: Any, other: Any) -> Any:
 
 
 def index(x: Any, key: Any) -> Any:
-    """`x[key]` as in NumPy: integers, slices, None, Ellipsis, integer arrays or tensors, and known boolean arrays."""
+    """`x[key]` as in NumPy: integers, slices, None, Ellipsis, integer arrays or tensors, and known boolean arrays.
+
+    A slice may begin at a tensor if its size is known, as in `x[a : a + 8]`. One that would reach over an end is moved back inside then.
+    """
     entries = list(key) if isinstance(key, tuple) else [key]
     entries = [e for k in entries for e in _expanded_masks(k)]
     rank = len(spec_of(x).shape)
@@ -115,6 +120,7 @@ def index(x: Any, key: Any) -> Any:
         raise IndexError(f"Too many indices: {used} for {spec_of(x)}.")
     at = dots[0] if dots else len(entries)
     entries[at : at + 1] = [slice(None)] * (rank - used)
+    x, entries = moving_slices(x, entries)
     advanced = any(_is_array(e) for e in entries)
 
     axis, starts, stops, steps, backwards = 0, [], [], [], []
@@ -178,7 +184,7 @@ def _expanded_masks(entry: Any) -> list[Any]:
     dtype = spec_of(entry).dtype
     if dtype == "bool":
         if isinstance(entry, Symbolic):
-            raise IndexError(
+            raise UnknownMask(
                 "A boolean mask whose values are not known yet makes a result of unknown shape. Use `keras.ops.where(mask, x, 0)`, "
                 "or compile with run_eagerly=True."
             )
@@ -295,7 +301,7 @@ class Operators:
         return (index(self, i) for i in range(len(self)))
 
     def _not_known(self, what: str) -> NoReturn:
-        raise TypeError(
+        raise UnknownValue(
             f"{what} of a symbolic tensor ({self.spec}) is not known while the model is being traced: Python's `if`, `while`, "
             "`float()` and NumPy functions cannot depend on it. Use keras.ops.where, keras.ops.cond or keras.ops.while_loop, "
             "or compile the model with run_eagerly=True."

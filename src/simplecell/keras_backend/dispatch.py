@@ -18,6 +18,7 @@ from keras.src.backend.common import dtypes
 from keras.src.backend.common.variables import standardize_dtype
 
 from simplecell.graph.tensor import as_tensor
+from simplecell.graph.unknown import UnknownShape
 from simplecell.keras_backend import conversion, eager
 from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.ops.base import Op, Spec, Symbolic, apply, spec_of
@@ -48,7 +49,7 @@ def known(function: str, value: Any) -> np.ndarray:
     """The array behind `value`, on which the shape of `function`'s result depends. Raises ValueError where it is still to come."""
     array = conversion.constant(value)
     if array is None:
-        raise ValueError(
+        raise UnknownShape(
             f"The shape of `{function}`'s result depends on values, and shapes must be known when a model is traced. "
             "Pass Python numbers or arrays, compute it outside of the model, or compile the model with `run_eagerly=True`."
         )

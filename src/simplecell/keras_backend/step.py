@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from keras.src import tree
+from keras.src.trainers.trainer import model_supports_jit
 
+from simplecell.graph.unknown import Untraceable
 from simplecell.keras_backend.conversion import ready
 from simplecell.keras_backend.eager_tensor import EagerScope, value_of
 from simplecell.keras_backend.joined import Joined
 from simplecell.keras_backend.program_cache import ProgramCache
 from simplecell.keras_backend.tracing import StepProgram, trace_step
+from simplecell.keras_backend.untraceable import layers_that_may_be_called_out
 from simplecell.keras_backend.variable import changes
 from simplecell.ops.base import Symbolic
 
@@ -31,6 +35,8 @@ class Step:
         self.trainer, self.function, self.record, self.joins = trainer, function, record, joins
         self._programs: ProgramCache[StepProgram] = ProgramCache(lambda program: program.executable)
         self._state = State(None, None, None, (), ())
+        self.uncompiled = False
+        """Could it not be traced, because of layers that Keras says cannot be? It then runs op by op."""
 
     def __call__(self, batches: Sequence[Any], joined: Joined | None = None) -> Any:
         """Run. With `joined`, outputs are added to that, and nothing is returned."""
@@ -51,15 +57,27 @@ class Step:
                 f"A batch holds no sample: its first array has the shape {leaves[0].shape}. Nothing can be learned from it or measured on it. "
                 "Leave such batches out, or pass at least one sample."
             )
-        if self.trainer.run_eagerly or any(x.dtype.kind in "OSUMm" for x in leaves):
+        program = None
+        if not (self.uncompiled or self.trainer.run_eagerly or any(x.dtype.kind in "OSUMm" for x in leaves)):
+            program = self._program_or_none(data)
+        if program is None:
             outputs = self._run_eagerly(data)
         else:
-            program = self.program(data)
             room = None if joined is None else joined.room(program.leaves, count)
             outputs = program(leaves, None if room is None else room_for(room, program))
         if joined is not None:
             joined.add(outputs, count)
         return outputs
+
+    def _program_or_none(self, data: Any) -> StepProgram | None:
+        try:
+            return self.program(data)
+        except Untraceable as error:
+            if model_supports_jit(self.trainer):
+                raise
+            self.uncompiled = True
+            warnings.warn(f"The step runs uncompiled, op by op, as a layer of the model with `supports_jit=False` cannot be traced: {error}", stacklevel=2)
+            return None
 
     def program(self, data: Any) -> StepProgram:
         """The program for batches like `data`."""
@@ -67,7 +85,8 @@ class Step:
         return self._programs.get((describe(data), state.fingerprint), lambda: self._made(data, state))
 
     def _made(self, data: Any, state: State) -> StepProgram:
-        program = trace_step(self.function, data, precision="tight")
+        with layers_that_may_be_called_out(self.trainer):
+            program = trace_step(self.function, data, precision="tight")
         program.owners = state.owners  # an id stays taken as long as a program can be found by it
         return program
 

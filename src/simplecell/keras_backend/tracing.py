@@ -67,6 +67,21 @@ class TraceScope(StatelessScope):
         self.assigned[id(variable)] = value
         self.state_mapping.pop(id(variable), None)
 
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        """What an attempt that fails has done to variables inside is undone."""
+        places = (self.read, self.versions, self.assigned, self.updated, self.state_mapping)
+        before = [{k: list(v) if isinstance(v, list) else v for k, v in place.items()} for place in places]
+        checks, losses = len(self.checks), len(self.losses)
+        try:
+            yield
+        except BaseException:
+            for place, kept in zip(places, before, strict=True):
+                place.clear()
+                place.update(kept)
+            del self.checks[checks:], self.losses[losses:]
+            raise
+
     def version_in(self, variable: Variable, nodes: set[Node]) -> Any:
         """The last value of `variable` that one of `nodes` stands for; the present one if none does."""
         present = self.get_current_value(variable)
