@@ -6,6 +6,7 @@ import copy
 import ctypes
 import gc
 import os
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ class CompiledModel:
         """of one input and one output, by the input's shape: the program, and what fits it"""
         self._last: Usual | None = None
         """what was looked up last: the cache knows of its use"""
+        self._apart: tuple[Any, Any] = (_nothing, _nothing)
+        """the input and output last seen to lie apart, as weak references"""
         self._programs: ProgramCache[StepProgram] = ProgramCache(lambda program: program.executable, left=self._left)
         _trim()  # what loading the model left on the heap: the arena would be put there, onto pages that count already while weights are packed
         if batch_size is not None:
@@ -66,7 +69,7 @@ class CompiledModel:
                 and out.dtype == out_dtype
                 and flags.c_contiguous
                 and flags.writeable
-                and (given.owndata and flags.owndata and x is not out or not np.may_share_memory(x, out))
+                and (given.owndata and flags.owndata and x is not out or self._lie_apart(x, out))
             ):
                 if usual is not self._last and self._programs.found(x.shape) is not None:
                     self._last = usual
@@ -156,6 +159,16 @@ class CompiledModel:
                 "Copy or pickle it before `freeze`, or save the model."
             )
         return self.model, self.batch_size, self.threads, self.precision, self.tune
+
+    def _lie_apart(self, x: np.ndarray, out: np.ndarray) -> bool:
+        """Have the two no memory in common? A loop asks for the same two again and again."""
+        one, other = self._apart
+        if one() is x and other() is out:
+            return True
+        if np.may_share_memory(x, out):
+            return False
+        self._apart = weakref.ref(x), weakref.ref(out)
+        return True
 
     # --- programs ---------------------------------------------------------------------------------------------------
 
@@ -264,6 +277,10 @@ def compile(model: Any, batch_size: int | None = None, threads: int | None = Non
     if batch_size is not None:
         check_batch_size(batch_size)
     return CompiledModel(model, batch_size, None if threads is None else thread_count(threads), precision, tune)
+
+
+def _nothing() -> None:
+    return None
 
 
 def _trim() -> None:
