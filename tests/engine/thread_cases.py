@@ -14,7 +14,7 @@ import numpy as np
 
 from simplecell import ops
 from simplecell.engine.build import build
-from simplecell.engine.forks import compiling
+from simplecell.forks import compiling
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec, apply

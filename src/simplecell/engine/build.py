@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simplecell.engine.thread_count import thread_count
+from simplecell.forks import lock
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.simplify import simplify
 from simplecell.graph.tensor import Placeholder
-from simplecell.locks import lock
 from simplecell.ops.dtypes import to_dtype
 
 if TYPE_CHECKING:

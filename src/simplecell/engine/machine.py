@@ -12,9 +12,9 @@ import llvmlite.ir as ir
 
 from simplecell.engine import cache, linker
 from simplecell.engine.emit import Emitter
-from simplecell.engine.forks import compiling
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.target import Target, llvm_version
+from simplecell.forks import compiling
 
 if TYPE_CHECKING:
     from simplecell.engine.compiler import Compiler

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from simplecell.engine import runner
-from simplecell.engine.forks import renew_in_child
 from simplecell.engine.kernel import Kernel
 from simplecell.engine.machine import machine
 from simplecell.engine.memory import ALIGNMENT, rounded
 from simplecell.engine.program import Address, Program, Step, meet
 from simplecell.engine.target import Target
 from simplecell.engine.threads import pool
+from simplecell.forks import renew_in_child
 from simplecell.ops.base import Spec
 from simplecell.ops.dtypes import to_dtype
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from simplecell.engine import cache as cache_on_disk
-from simplecell.engine.forks import compiling
+from simplecell.forks import compiling
 
 SETTING = "SIMPLECELL_TARGET"
 """Environment variable: `amx`, `avx512`, `avx2`, `x86-64` or `neon`; unset means the best that this CPU has."""

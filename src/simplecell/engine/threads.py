@@ -15,9 +15,9 @@ from functools import cache
 import numpy as np
 
 from simplecell.engine import runner
-from simplecell.engine.forks import renew_in_child
 from simplecell.engine.machine import machine
 from simplecell.engine.target import Target
+from simplecell.forks import renew_in_child
 
 PATIENCE = 0.1
 """Seconds to wait for workers that have been hired and are still to come. A run does without those that are late."""

@@ -11,7 +11,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from simplecell.engine.forks import HeldAcrossForks
+from simplecell.forks import HeldAcrossForks
 
 LATER = frozenset(
     ("cv2", "h5py", "huggingface_hub", "matplotlib", "matplotlib.patches", "matplotlib.pyplot", "requests", "rich.console", "rich.markup", "rich.table")

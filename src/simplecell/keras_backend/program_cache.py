@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
-from simplecell.locks import lock
+from simplecell.forks import lock
 
 P = TypeVar("P")
 

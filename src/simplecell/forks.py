@@ -59,13 +59,26 @@ def renew_in_child(owner: Renewable) -> None:
     _owners[key] = weakref.ref(owner, lambda _: _owners.pop(key, None))
 
 
-# A dict and not a WeakSet: each change of it is one step of the interpreter, which no fork divides.
+def lock() -> threading.Lock:
+    """A lock that a forked child finds open, whoever held it: for a few lines that leave what they guard usable wherever
+    they stop."""
+    made, key = threading.Lock(), next(_keys)
+    _locks[key] = weakref.ref(made, lambda _: _locks.pop(key, None))
+    return made
+
+
+# Dicts and not a WeakSet: each change of them is one step of the interpreter, which no fork divides.
 _owners: dict[int, weakref.ref[Renewable]] = {}
+_locks: dict[int, weakref.ref[threading.Lock]] = {}
 _keys = itertools.count()
 _left_behind: list[object] = []
 
 
 def _renew() -> None:
+    for found in list(_locks.values()):
+        open_lock = found()
+        if open_lock is not None:
+            open_lock._at_fork_reinit()  # type: ignore[attr-defined]  # of the standard library, which uses it in the same way
     for reference in list(_owners.values()):
         owner = reference()
         if owner is not None:
