@@ -8,11 +8,8 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import json
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 from simplecell.engine import cache
 
@@ -21,6 +18,9 @@ _found: dict[str, dict[str, float]] = {}
 """What this process knows: problem → algorithm → seconds."""
 
 RUNS = 5
+
+_FILE = "tuned.json"
+"""In the cache's folder."""
 
 
 @contextlib.contextmanager
@@ -62,29 +62,20 @@ def times(problem: str, candidates: Mapping[str, Callable[[], Callable[[], objec
     return known
 
 
-def _path() -> Path | None:
-    folder = cache.folder()
-    return None if folder is None else folder / "tuned.json"
-
-
 def _read() -> dict[str, dict[str, float]]:
     """What is on disk; nothing if that is not what `_write` writes."""
-    path = _path()
     try:
-        data = json.loads(path.read_text()) if path is not None else {}
-    except (OSError, ValueError):
+        data = json.loads(cache.read_file(_FILE) or b"{}")
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(data, dict):
         return {}
-    return {k: v for k, v in data.items() if isinstance(v, dict) and all(isinstance(a, str) and isinstance(t, (int, float)) for a, t in v.items())}
+    return {k: v for k, v in data.items() if isinstance(v, dict) and v and all(_is_time(t) for t in v.values())}
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
 def _write(data: dict[str, dict[str, float]]) -> None:
-    path = _path()
-    if path is None:
-        return
-    with contextlib.suppress(OSError):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        with os.fdopen(handle, "w") as f:
-            json.dump(data, f, indent=0)
-        os.replace(name, path)
+    cache.write_file(_FILE, json.dumps(data, indent=0).encode())

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from simplecell.keras_backend.later import LATER, found_later, load, parent_of
+from simplecell.keras_backend.writers import WRITERS, found_writer
 
 SLOT = "keras.src.backend.numpy"
 PACKAGE = "simplecell.keras_backend"
@@ -45,6 +46,8 @@ class SlotFinder:
         elif fullname in LATER and _importing("keras"):
             spec = importlib.machinery.PathFinder.find_spec(fullname, path)
             return None if spec is None or spec.loader is None else found_later(spec)
+        elif fullname in WRITERS:
+            return found_writer(fullname, path)
         else:
             parent = parent_of(fullname)
             if parent is not None:

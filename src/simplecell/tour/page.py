@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from simplecell.files import together
 from simplecell.plotting import curves, data_uri, enlarge, grey, png, signed
 
 from . import story
@@ -26,18 +27,21 @@ class Page:
         self._pictures: dict[str, bytes] = {}
 
     def write(self, folder: Path) -> Path:
-        """Writes `index.html` and the PNGs into `folder` (made if it is not there) and returns the path of the page."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, picture in self._pictures.items():
-            (folder / f"{name}.png").write_bytes(picture)
+        """Writes `index.html` and the PNGs into `folder` (made if it is not there) and returns the path of the page.
+
+        They come all at once, when all are written: a tour that is interrupted, or finds the disk full, leaves the page that was there before.
+        """
         links = "".join(f'<a href="#chapter-{c.number}"><b>{c.number}</b> {escape(c.title)}</a>' for c in self._chapters)
         body = "\n".join(self._parts) + ("</section>" if self._chapters else "")
         template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
         style = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
         html = template.replace("{{title}}", escape(self.title)).replace("{{style}}", style).replace("{{links}}", links).replace("{{body}}", body)
-        path = folder / "index.html"
-        path.write_text(html, encoding="utf-8")
-        return path
+        folder.mkdir(parents=True, exist_ok=True)
+        with together(str(folder), "index.html") as place:
+            for name, picture in self._pictures.items():
+                (Path(place) / f"{name}.png").write_bytes(picture)
+            (Path(place) / "index.html").write_text(html, encoding="utf-8")
+        return folder / "index.html"
 
     @singledispatchmethod
     def show(self, block: Any) -> None:

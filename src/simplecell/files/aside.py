@@ -1,0 +1,144 @@
+"""Hidden folders beside the files that are to be replaced: what is new is written there first, under the name that it will have.
+
+    .model.keras.1f09ab3c.simplecell-saving/    being written by a living process, which holds a lock on it
+        new/model.keras                         what is to come
+        old/                                    what had to make room
+    .config.json.simplecell-saved/              the same folder, complete and announced: its contents are on their way to their places
+
+A process that dies drops its lock: who next writes into the folder finds what it left, and removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked, and what died is told by its age
+    fcntl = None  # type: ignore[assignment]
+
+_LEFT_BEHIND = re.compile(r"\..+\.[0-9a-f]{8}\.simplecell-saving", re.DOTALL)
+_A_DAY = 86400.0
+"""Seconds after which a folder counts as left behind where the file system has no locks (NFS): no save takes so long."""
+
+
+class Aside:
+    """One such folder. `path` changes when it is announced; `kept`: it is not to be removed at the end."""
+
+    def __init__(self, path: str, lock: int | None) -> None:
+        self.path, self.lock, self.kept = path, lock, False
+
+    @property
+    def new(self) -> str:
+        return os.path.join(self.path, "new")
+
+    @property
+    def old(self) -> str:
+        return os.path.join(self.path, "old")
+
+
+@contextlib.contextmanager
+def aside(folder: str, name: str) -> Iterator[Aside]:
+    """A folder in `folder` for what is to become `name` there; gone at the end, whatever happens, unless it is `kept`.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    _sweep(folder)
+    place = _make(folder, name)
+    try:
+        yield place
+    finally:
+        if not place.kept:
+            shutil.rmtree(place.path, ignore_errors=True)
+        if place.lock is not None:
+            os.close(place.lock)
+
+
+def announced(folder: str, head: str) -> str:
+    """The name under which a complete set stands whose last file is `head`."""
+    return os.path.join(folder, f".{_short(head)}.simplecell-saved")
+
+
+@contextlib.contextmanager
+def held(path: str, seconds: float) -> Iterator[bool]:
+    """Whether the folder `path` is there and, for this while, ours: its writer, if it lives, is waited for so long."""
+    end = time.monotonic() + seconds
+    while True:
+        lock, busy = _lock(path)
+        if not busy or time.monotonic() >= end:
+            break
+        time.sleep(0.005)
+    try:
+        yield not busy and os.path.isdir(path)
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _short(name: str) -> str:
+    """`name`, or something as good where it is nearly as long as a file system's names can be."""
+    return name if len(os.fsencode(name)) <= 180 else hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+
+
+def _make(folder: str, name: str) -> Aside:
+    while True:
+        path = os.path.join(folder, f".{_short(name)}.{secrets.token_hex(4)}.simplecell-saving")
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+            lock, busy = _lock(path)
+            if busy or (lock is None and not os.path.isdir(path)):
+                continue  # another process took it for left behind, before it was locked
+            place = Aside(path, lock)
+            try:
+                os.mkdir(place.new, 0o700)
+                os.mkdir(place.old, 0o700)
+            except OSError:
+                if lock is not None:
+                    os.close(lock)
+                shutil.rmtree(path, ignore_errors=True)
+                raise
+            return place
+
+
+def _lock(path: str) -> tuple[int | None, bool]:
+    """Lock a folder: (what holds the lock until it is closed, whether somebody else has it). (None, False): no such folder, or no locks here."""
+    if fcntl is None:
+        return None, False
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None, False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        same = os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except OSError as error:
+        os.close(descriptor)
+        return None, error.errno in (errno.EWOULDBLOCK, errno.EACCES)
+    if not same:  # it was renamed, and another one has its name
+        os.close(descriptor)
+        return None, True
+    return descriptor, False
+
+
+def _sweep(folder: str) -> None:
+    """Remove what dead processes have left in `folder`."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for path in [e.path for e in entries if _LEFT_BEHIND.fullmatch(e.name)]:
+            lock, busy = _lock(path)
+            try:
+                if lock is not None or (not busy and time.time() - os.lstat(path).st_mtime > _A_DAY):
+                    shutil.rmtree(path, ignore_errors=True)
+            except OSError:
+                continue
+            finally:
+                if lock is not None:
+                    os.close(lock)
