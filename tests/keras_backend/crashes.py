@@ -46,7 +46,7 @@ class Steps:
         if writes and isinstance(path, (str, bytes)) and os.fsdecode(path).startswith(self.folder):
             self.step(event)
 
-    def install(self, swaps):
+    def start(self, swaps):
         """`swaps`: the system can exchange folders."""
         fsync = os.fsync
 
@@ -63,6 +63,7 @@ class Steps:
 
         os.fsync, replace.exchange = counted_fsync, counted_exchange
         sys.addaudithook(self.audit)
+        self.on = True
 
 
 @contextlib.contextmanager
@@ -74,11 +75,11 @@ def without_recovery():
         replace.announced = known
 
 
-def in_child(function):
+def in_child(function, *args):
     pid = os.fork()
     if pid == 0:
         try:
-            function()
+            function(*args)
             os._exit(0)
         except BaseException:
             traceback.print_exc()
@@ -89,7 +90,7 @@ def in_child(function):
 def check(load, folder, found):
     """What a plain reader and ours find: the generations go into the set `found`. Raises what is wrong."""
     with tempfile.TemporaryDirectory() as copy:
-        shutil.copytree(folder, copy, dirs_exist_ok=True, symlinks=True)
+        copied(folder, copy)
         with without_recovery():
             try:
                 plain = load(copy)
@@ -103,6 +104,16 @@ def check(load, folder, found):
     found.update((ours, ("plain", plain)))
 
 
+def until(step, folder, swaps, function, *args):
+    """Calls `function`, and ends the process at its step of this number."""
+    Steps(folder, step).start(swaps)
+    function(*args)
+
+
+def copied(folder, into):
+    return shutil.copytree(folder, into, dirs_exist_ok=True, symlinks=True)
+
+
 def crash_everywhere(name, swaps=True, every=1):
     """Returns (the number of steps, what readers found) of a save of generation 2 over generation 1."""
     save, load = WAYS[name]
@@ -112,17 +123,12 @@ def crash_everywhere(name, swaps=True, every=1):
         save(model(1), 1, before)
         while True:
             with tempfile.TemporaryDirectory() as folder:
-                shutil.copytree(before, folder, dirs_exist_ok=True, symlinks=True)
-
-                def saving(folder=folder):
-                    s = Steps(folder, steps)
-                    s.install(swaps)
-                    s.on = True
-                    save(new, 2, folder)
-
-                code = in_child(saving)
+                copied(before, folder)
+                code = in_child(until, steps, folder, swaps, save, new, 2, folder)
                 assert code in (0, 9), f"{name}: the save failed"
                 try:
+                    if any(n.endswith(".simplecell-saved") for _, folders, _ in os.walk(folder) for n in folders):
+                        crash_recovery(load, folder, found, every)
                     check(load, folder, found)
                     if code == 0:
                         return steps, found
@@ -133,6 +139,18 @@ def crash_everywhere(name, swaps=True, every=1):
                 except Exception as error:
                     raise AssertionError(f"{name}, {'with' if swaps else 'without'} exchange, after a crash at step {steps}: {error}") from error
                 steps += every
+
+
+def crash_recovery(load, folder, found, every):
+    """The reader who recovers is ended, too, at each step of it."""
+    for step in range(0, 1000, every):
+        with tempfile.TemporaryDirectory() as again:
+            copied(folder, again)
+            code = in_child(until, step, again, True, load, again)
+            assert code in (0, 9), "the reader failed"
+            check(load, again, found)
+            if code == 0:
+                return
 
 
 def main():

@@ -6,8 +6,9 @@ The model of generation k has the number k in its configuration and in all of it
 import functools
 import os
 
-import simplecell  # noqa: F401  isort: split
+import simplecell  # noqa: F401  (before Keras)
 
+# isort: split
 import keras
 import numpy as np
 

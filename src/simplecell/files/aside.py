@@ -69,8 +69,11 @@ def announced(folder: str, head: str) -> str:
 
 
 @contextlib.contextmanager
-def held(path: str, seconds: float) -> Iterator[bool]:
-    """Whether the folder `path` is there and, for this while, ours: its writer, if it lives, is waited for so long."""
+def held(path: str, seconds: float) -> Iterator[tuple[bool, bool]]:
+    """For this while: (whether the folder `path` is there and may be worked on, whether nobody else can be doing so).
+
+    Its writer, if it lives, is waited for so long. Where there are no locks, nobody can say.
+    """
     end = time.monotonic() + seconds
     while True:
         lock, busy = _lock(path)
@@ -78,7 +81,7 @@ def held(path: str, seconds: float) -> Iterator[bool]:
             break
         time.sleep(0.005)
     try:
-        yield not busy and os.path.isdir(path)
+        yield not busy and os.path.isdir(path), lock is not None
     finally:
         if lock is not None:
             os.close(lock)

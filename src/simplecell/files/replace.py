@@ -141,9 +141,9 @@ def recover(path: str | os.PathLike[str]) -> None:
         folder, head = os.path.split(candidate)
         ready = announced(folder, head)
         if os.path.isdir(ready):
-            with contextlib.suppress(OSError), held(ready, _WAIT) as ours:
+            with contextlib.suppress(OSError), held(ready, _WAIT) as (ours, alone):
                 if ours:
-                    _move_in(ready, folder, head)
+                    _move_in(ready, folder, head, alone)
                     shutil.rmtree(ready, ignore_errors=True)
 
 
@@ -238,18 +238,21 @@ def _announce(place: Aside, arranged: str, folder: str, head: str) -> None:
     if arranged == place.path:
         place.path, place.kept = ready, True
     _flush_folder(folder)
-    if len(os.listdir(os.path.join(ready, "new"))) > 1:
-        with contextlib.suppress(OSError):
-            _put_away(os.path.join(folder, head), os.path.join(ready, "old"))
-    _move_in(ready, folder, head)
+    _move_in(ready, folder, head, alone=True)
     shutil.rmtree(ready, ignore_errors=True)
     _flush_folder(folder)
 
 
-def _move_in(ready: str, folder: str, head: str) -> None:
-    """Move all of `ready/new` into `folder`, `head` last. Can be repeated from wherever it was interrupted."""
+def _move_in(ready: str, folder: str, head: str, alone: bool) -> None:
+    """Move all of `ready/new` into `folder`, `head` last. Can be repeated from wherever it was interrupted.
+
+    The old head goes first, if we are alone in this: else another process may just have put the new one there.
+    """
     new, old = os.path.join(ready, "new"), os.path.join(ready, "old")
     names = os.listdir(new) if os.path.isdir(new) else []  # all are in place, and the rest was being removed
+    if alone and head in names and len(names) > 1:
+        with contextlib.suppress(OSError):
+            _put_away(os.path.join(folder, head), old)
     for name in sorted(names, key=lambda name: (name == head, name)):
         source, target = os.path.join(new, name), os.path.join(folder, name)
         if os.path.islink(target):
