@@ -57,10 +57,12 @@ def aside(folder: str, name: str) -> Iterator[Aside]:
     try:
         yield place
     finally:
-        if not place.kept:
-            shutil.rmtree(place.path, ignore_errors=True)
-        if place.lock is not None:
-            os.close(place.lock)
+        try:
+            if not place.kept:
+                shutil.rmtree(place.path, ignore_errors=True)
+        finally:
+            if place.lock is not None:
+                os.close(place.lock)
 
 
 def announced(folder: str, head: str) -> str:

@@ -198,9 +198,10 @@ def _prepare(new: str, target: str) -> None:
     """
     _flush(new)
     if os.path.isfile(target):
-        os.close(os.open(target, os.O_WRONLY))
-        if os.path.isfile(new):
-            _take_after(target, new)
+        with contextlib.suppress(FileNotFoundError):  # another process is just replacing it
+            os.close(os.open(target, os.O_WRONLY))
+            if os.path.isfile(new):
+                _take_after(target, new)
 
 
 def _take_after(old: str, new: str) -> None:
@@ -250,7 +251,7 @@ def _move_in(ready: str, folder: str, head: str, alone: bool) -> None:
     """
     new, old = os.path.join(ready, "new"), os.path.join(ready, "old")
     names = os.listdir(new) if os.path.isdir(new) else []  # all are in place, and the rest was being removed
-    if alone and head in names and len(names) > 1:
+    if alone and head in names and len(names) > 1 and not os.path.islink(os.path.join(folder, head)):
         with contextlib.suppress(OSError):
             _put_away(os.path.join(folder, head), old)
     for name in sorted(names, key=lambda name: (name == head, name)):
