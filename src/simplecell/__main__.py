@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import sys
 
-
-def main() -> None:
-    if len(sys.argv) > 1 and sys.argv[1].endswith(".py"):
-        from simplecell.cli.script import run_script
-
-        run_script(sys.argv[1], sys.argv[2:])
-    else:
-        from simplecell.cli import main as commands
-
-        commands(prog_name="python -m simplecell")
-
+from simplecell.cli import main
 
 if __name__ == "__main__":
-    main()
+    words = sys.argv[1:]
+    script = words[:1] and words[0].endswith(".py")
+    main(["run", *words] if script else words, prog_name="python -m simplecell")

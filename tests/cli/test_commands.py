@@ -4,7 +4,7 @@ import sys
 import pytest
 
 import simplecell
-from simplecell.cli.main import COMMANDS
+from simplecell.cli.commands import COMMANDS
 
 
 def call(*arguments, **options):
@@ -21,9 +21,7 @@ def script(tmp_path):
         "layer = keras.layers.Conv1D(1, 3)\n"
         "layer.build((None, 8, 1))\n"
         "print(keras.backend.backend(), __name__, sys.argv[1:], helper.word, sys.modules['keras.src.backend.numpy'].__name__)\n"
-        "if '--fail' in sys.argv: raise SystemExit(3)\n"
-        "if '--raise' in sys.argv: raise RuntimeError('of the script')\n"
-    )
+        )
     (tmp_path / "helper.py").write_text("word = 'beside'\n")
     return path
 
@@ -56,17 +54,6 @@ def test_runs_a_script_that_knows_nothing_of_simplecell(script, before):
     result = call(*before, script, "--option", "value", "-h")
     assert result.returncode == 0, result.stderr
     assert result.stdout.split("\n")[0] == "numpy __main__ ['--option', 'value', '-h'] beside simplecell.keras_backend"
-
-
-def test_exit_and_exceptions_pass_through(script):
-    assert call("run", script, "--fail").returncode == 3
-    result = call("run", script, "--raise")
-    assert result.returncode == 1 and "RuntimeError: of the script" in result.stderr
-
-
-def test_missing_script(tmp_path):
-    result = call("run", tmp_path / "no.py")
-    assert result.returncode == 2 and "does not exist" in result.stderr
 
 
 def test_tour_refuses_a_folder_that_cannot_be(tmp_path):

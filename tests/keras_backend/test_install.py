@@ -41,11 +41,107 @@ def test_the_environment_is_put_back(backend):
     assert run(code, KERAS_BACKEND=backend).stdout.strip() == repr(backend)
 
 
-def test_another_backend_in_the_environment_is_an_error():
-    result = run("import simplecell", KERAS_BACKEND="jax")
-    assert "ImportError" in result.stderr
-    assert "KERAS_BACKEND=jax" in result.stderr
-    assert "Unset KERAS_BACKEND" in result.stderr
+ASKS = {
+    "shell": "",
+    "script": "os.environ['KERAS_BACKEND'] = 'jax'",
+    "setdefault": "os.environ.setdefault('KERAS_BACKEND', 'jax')",
+}
+
+
+@pytest.mark.parametrize("how", ASKS)
+def test_another_backend_is_an_error(how):
+    environment = {"KERAS_BACKEND": "jax"} if how == "shell" else {}
+    result = run(f"import os, simplecell\n{ASKS[how]}\nprint('imported')\nimport keras", **environment)
+    assert result.returncode == 1 and result.stdout == "imported\n"
+    error = result.stderr.splitlines()[-1]
+    assert error.startswith("ImportError: KERAS_BACKEND=jax asks Keras for another backend, after `import simplecell`")
+    assert "leave out the line that sets KERAS_BACKEND (or unset it in the shell" in error
+    assert "simplecell run SCRIPT.py" in error and "To run on 'jax', leave out `import simplecell`" in error
+
+
+def test_keras_can_be_imported_once_the_environment_is_right():
+    code = """
+import os, simplecell
+os.environ["KERAS_BACKEND"] = "jax"
+try: import keras
+except ImportError: print("refused")
+del os.environ["KERAS_BACKEND"]
+import keras
+print(keras.src.backend.Variable.__mro__[1].__module__)
+"""
+    result = run(code)
+    assert result.stdout == "refused\nsimplecell.keras_backend.variable\n", result.stderr
+
+
+def test_what_keras_does_not_read_changes_nothing():
+    """`putenv`, which `os.environ` does not see, and the environment after the import."""
+    code = "import os, simplecell; os.putenv('KERAS_BACKEND', 'jax'); import keras; os.environ['KERAS_BACKEND'] = 'torch'; import keras.layers; "
+    result = run(code + "print(keras.backend.backend(), os.environ['KERAS_BACKEND'])")
+    assert (result.stdout, result.stderr) == ("numpy torch\n", "")
+
+
+def test_set_backend_cannot_leave_simplecell():
+    code = """
+import simplecell, keras
+layer = keras.layers.Dense
+assert keras.config.set_backend("numpy") is None and "Reload" in keras.config.set_backend.__doc__
+try: keras.config.set_backend("jax")
+except RuntimeError as error: print(error)
+import keras
+print(keras.layers.Dense is layer)
+"""
+    first, last = run(code).stdout.splitlines()
+    assert first.startswith("keras.config.set_backend('jax'): Keras runs on simplecell in this process, and cannot leave it. Leave out the call")
+    assert last == "True"
+
+
+INSISTING = """
+import sys
+from simplecell.keras_backend.install import install
+install(insist=True)
+{}
+import keras
+print(keras.src.backend.Variable.__mro__[1].__module__, os.environ.get("KERAS_BACKEND"))
+import subprocess
+sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]))
+"""
+OVERRIDES = {  # how it is asked for → what is said, what the environment is then
+    "shell": ("the environment sets KERAS_BACKEND=jax", "jax"),
+    "script": ("the script sets KERAS_BACKEND=jax", "jax"),
+    "setdefault": ("the script sets KERAS_BACKEND=jax", "jax"),
+    "keras.json": ("keras.json says 'jax'", "None"),
+    "Keras's own keras.json": ("", "None"),
+    "set_backend": ("the script calls keras.config.set_backend('jax')", "None"),
+}
+
+
+@pytest.mark.parametrize("how", OVERRIDES)
+def test_where_simplecell_insists_it_says_once_what_it_overrides(tmp_path, how):
+    said, left = OVERRIDES[how]
+    (tmp_path / "keras.json").write_text(f'{{"backend": "{"jax" if how == "keras.json" else "tensorflow"}"}}')
+    asks = "import keras; keras.config.set_backend('jax')" if how == "set_backend" else ASKS.get(how, "")
+    environment = {"KERAS_BACKEND": "jax"} if how == "shell" else {}
+    # the script, and once more as its own child
+    code = f"import os, sys\nsys.argv = ['', '-c', 'import os' + {INSISTING!r}.format({asks!r}).partition('import sub')[0]]" + INSISTING.format(asks)
+    result = run(code, KERAS_HOME=str(tmp_path), **environment)
+    assert result.stdout.splitlines() == [f"simplecell.keras_backend.variable {left}"] * 2, result.stderr
+    assert result.stderr.count("\n") == bool(said) and said in result.stderr
+    assert not said or result.stderr.startswith("simplecell: ") and result.stderr.endswith("; Keras runs on simplecell all the same.\n")
+
+
+def test_nobody_to_say_it_to():
+    code = "import os, sys; os.environ['KERAS_BACKEND'] = 'jax'; from simplecell.keras_backend.install import install; install(insist=True)\n"
+    assert run(code + "sys.stderr.close(); import keras; print(keras.backend.backend())").stdout == "numpy\n"
+    assert run(code + "sys.stderr = None; import keras; print(keras.backend.backend())").stdout == "numpy\n"
+
+
+def test_a_module_that_is_changed_is_like_others():
+    code = """
+import inspect, simplecell
+import keras.src.utils.backend_utils as module
+print("def set_backend" in inspect.getsource(module), type(module.__spec__.loader).__name__, module.__loader__ is module.__spec__.loader)
+"""
+    assert run(code).stdout.split() == ["True", "SourceFileLoader", "True"]
 
 
 def test_keras_first_is_an_error():

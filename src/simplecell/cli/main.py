@@ -1,36 +1,20 @@
-"""`simplecell`: finds the command and loads its file only then, so that `--help` is quick."""
+"""`simplecell`, the program."""
 
 from __future__ import annotations
 
-import importlib
+import sys
+from collections.abc import Sequence
 
-import click
-
-COMMANDS = {
-    "run": "Run a Keras script that knows nothing of simplecell.",
-    "tour": "From a filter made by hand to a network that learns its own: about a minute.",
-}
-"""Name → what it does, in one line. The command `x` is the function `command` in `cli/x.py`."""
+HELP = ("-h", "--help")
 
 
-class LazyGroup(click.Group):
-    """Lists commands without importing them."""
+def main(arguments: Sequence[str] | None = None, prog_name: str | None = None) -> None:
+    """Does what the arguments (`sys.argv`'s, if None) say, and exits."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["run"] and words[1:] and words[1] not in HELP:
+        from .python import run_python
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+        run_python(words[1:])
+    from .commands import commands
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"simplecell.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="simplecell", prog_name="simplecell")
-def main() -> None:
-    """Convolutional networks you can see through: Keras on machine code made for this CPU."""
+    commands.main(words, prog_name)

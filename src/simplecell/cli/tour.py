@@ -25,7 +25,9 @@ def command(output: Path, epochs: int, seed: int, no_pictures: bool) -> None:
     Five chapters in the terminal, and as a page with all its pictures. Everything runs offline, on data that came with the package. Exits with 1 if a
     claim that it tests on the way does not hold.
     """
-    import simplecell  # noqa: F401  (first: Keras then runs on it)
+    from simplecell.keras_backend.install import install
+
+    install(insist=True)  # first: Keras then runs on it, whatever the environment says
     from simplecell.tour import run
     from simplecell.tour.terminal import console_for
 

@@ -3,11 +3,14 @@
 Keras chooses a backend by name: it imports `keras.src.backend.NAME` and a few of its submodules. A finder at the head of
 `sys.meta_path` answers for `keras.src.backend.numpy` with this package's own modules, so both names mean one module.
 `KERAS_BACKEND` is set to `numpy` for the moment in which Keras reads it, and put back: child processes and later
-readers of the environment see what the user set.
+readers of the environment see what the user set. Who asks for another backend gets an error, or, where simplecell insists
+(`simplecell run`), simplecell and a line that says so.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
 import importlib.machinery
 import os
@@ -16,20 +19,25 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from simplecell.keras_backend.after import after_import, found_to_change, is_to_be_changed
 from simplecell.keras_backend.later import LATER, found_later, load, parent_of
-from simplecell.keras_backend.writers import WRITERS, found_writer
+from simplecell.keras_backend.writers import write_safely
 
 SLOT = "keras.src.backend.numpy"
 PACKAGE = "simplecell.keras_backend"
 
 _VARIABLE = "KERAS_BACKEND"
 _OURS = ("", "numpy", "simplecell")
+OVERRIDDEN = "SIMPLECELL_OVERRIDDEN"
+"""For the processes that this one starts: the backend of which it has been said that simplecell stands in its place."""
 
 
 class SlotFinder:
     """Finds the slot's modules in our package, and loads Keras first whoever of the two is asked for first."""
 
     def __init__(self) -> None:
+        self.insists = False
+        self._first = os.environ.get(_VARIABLE)
         self._outer: str | None = None
         self._asked = False
 
@@ -46,8 +54,8 @@ class SlotFinder:
         elif fullname in LATER and _importing("keras"):
             spec = importlib.machinery.PathFinder.find_spec(fullname, path)
             return None if spec is None or spec.loader is None else found_later(spec)
-        elif fullname in WRITERS:
-            return found_writer(fullname, path)
+        elif is_to_be_changed(fullname):
+            return found_to_change(fullname, path)
         else:
             parent = parent_of(fullname)
             if parent is not None:
@@ -57,9 +65,22 @@ class SlotFinder:
 
     def _ask_for_the_slot(self) -> None:
         outer = os.environ.get(_VARIABLE)
-        if outer is None or outer in _OURS:  # else `keras.config.set_backend` asks for another one
-            self._outer, self._asked = outer, True
-            os.environ[_VARIABLE] = "numpy"
+        if outer is not None and outer not in _OURS:
+            self._refuse(outer)
+        self._outer, self._asked = outer, True
+        os.environ[_VARIABLE] = "numpy"
+
+    def _refuse(self, backend: str) -> None:
+        """Another backend than ours is asked for by the environment, or by the script that has changed it."""
+        if self.insists:
+            who = "the environment" if backend == self._first else "the script"
+            _say_overridden(backend, f"{who} sets {_VARIABLE}={backend}")
+            return
+        raise ImportError(
+            f"{_VARIABLE}={backend} asks Keras for another backend, after `import simplecell`, which takes the place of Keras's NumPy backend. "
+            f"To run on simplecell, leave out the line that sets {_VARIABLE} (or unset it in the shell; 'numpy' is right, too), "
+            f"or run the script as it is with `simplecell run SCRIPT.py`. To run on '{backend}', leave out `import simplecell`."
+        )
 
     def _stop_asking(self) -> None:
         if not self._asked:
@@ -69,6 +90,36 @@ class SlotFinder:
             os.environ.pop(_VARIABLE, None)
         else:
             os.environ[_VARIABLE] = self._outer
+        if self.insists and not self._outer:
+            config = sys.modules.get("keras.src.backend.config")
+            backend = getattr(config, "_config", {}).get("backend", "tensorflow")
+            if backend not in (*_OURS, "tensorflow"):  # which Keras itself writes into a new file
+                _say_overridden(backend, f"{getattr(config, '_config_path', 'keras.json')} says {backend!r}")
+
+    def change_set_backend(self, module: ModuleType) -> None:
+        """`keras.config.set_backend` would load a second Keras beside the one that our modules belong to."""
+
+        @functools.wraps(module.set_backend)
+        def set_backend(backend: str) -> None:
+            if backend in _OURS:
+                return
+            if not self.insists:
+                raise RuntimeError(
+                    f"keras.config.set_backend({backend!r}): Keras runs on simplecell in this process, and cannot leave it. "
+                    f"Leave out the call to run on simplecell, or `import simplecell` to run on '{backend}'."
+                )
+            _say_overridden(backend, f"the script calls keras.config.set_backend({backend!r})")
+
+        module.set_backend = set_backend  # type: ignore[attr-defined]
+
+
+def _say_overridden(backend: str, how: str) -> None:
+    """One line on stderr, once: the processes that this one starts do not say it again."""
+    if os.environ.get(OVERRIDDEN) == backend or sys.stderr is None:
+        return
+    os.environ[OVERRIDDEN] = backend
+    with contextlib.suppress(OSError, ValueError):  # a pipe that nobody reads, a closed file
+        print(f"simplecell: {how}; Keras runs on simplecell all the same.", file=sys.stderr, flush=True)
 
 
 def _importing(name: str) -> bool:
@@ -100,25 +151,27 @@ class _Alias:
         module.__spec__ = self.spec  # importlib has just written the alias's
 
 
-def install() -> None:
+def install(insist: bool = False) -> None:
     """Make Keras run on simplecell. Called by `import simplecell`; calling it again does nothing.
 
+    Args:
+        insist: `simplecell run`: where the script, the environment or `keras.json` ask for another backend, it is simplecell all the same, and
+            a line on stderr says so, once. Else, `import keras` raises an ImportError where `KERAS_BACKEND` asks for another backend then.
+
     Raises:
-        ImportError: Keras was imported before, or the environment's `KERAS_BACKEND` asks for another backend.
+        ImportError: Keras was imported before.
     """
-    if any(isinstance(finder, SlotFinder) for finder in sys.meta_path):
-        return
-    if "keras.src.backend" in sys.modules:
-        found = getattr(sys.modules.get("keras.src.backend.config"), "_BACKEND", "unknown")
-        raise ImportError(
-            f"`simplecell` has to be imported before `keras`, but Keras is already loaded, with its '{found}' backend. "
-            "Move `import simplecell` above the first `import keras` (and above packages that import Keras; where a tool sorts imports, put "
-            "`# isort: split` after it), or start the script with `simplecell run SCRIPT.py`."
-        )
-    asked = os.environ.get(_VARIABLE, "")
-    if asked not in _OURS:
-        raise ImportError(
-            f"The environment asks Keras for another backend: {_VARIABLE}={asked}. simplecell takes the place of Keras's NumPy backend. "
-            f"Unset {_VARIABLE} (or set it to 'numpy') to run on simplecell, or leave out `import simplecell` to run on '{asked}'."
-        )
-    sys.meta_path.insert(0, SlotFinder())
+    finder = next((finder for finder in sys.meta_path if isinstance(finder, SlotFinder)), None)
+    if finder is None:
+        if "keras.src.backend" in sys.modules:
+            found = getattr(sys.modules.get("keras.src.backend.config"), "_BACKEND", "unknown")
+            raise ImportError(
+                f"`simplecell` has to be imported before `keras`, but Keras is already loaded, with its '{found}' backend. "
+                "Move `import simplecell` above the first `import keras` (and above packages that import Keras; where a tool sorts imports, put "
+                "`# isort: split` after it), or start the script with `simplecell run SCRIPT.py`."
+            )
+        finder = SlotFinder()
+        after_import("keras.src.utils.backend_utils", finder.change_set_backend)
+        write_safely()
+        sys.meta_path.insert(0, finder)
+    finder.insists = finder.insists or insist

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.machinery
-from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
+
+from simplecell.keras_backend.after import after_import
 
 WRITERS: dict[str, tuple[tuple[str, str], ...]] = {
     "keras.src.saving.saving_lib": (("save_model", "save_model"), ("save_weights_only", "save_weights_only")),
@@ -29,35 +29,18 @@ WRITERS: dict[str, tuple[tuple[str, str], ...]] = {
 """Module → (what it calls the function, the function of `saving` that is given it and its arguments)."""
 
 
-class _WrittenSafely:
-    """A module's own loader, after which the module's writers are ours."""
-
-    def __init__(self, loader: Any) -> None:
-        self.loader = loader
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        self.loader.exec_module(module)
-        for path, ours in WRITERS[module.__name__]:
-            owner, _, name = path.rpartition(".")
-            place = getattr(module, owner, None) if owner else module
-            if hasattr(place, name):
-                setattr(place, name, _around(getattr(place, name), ours))
-        if module.__spec__ is not None:
-            module.__spec__.loader = module.__loader__ = self.loader
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.loader, name)  # get_source and the like
+def write_safely() -> None:
+    """Have ours put around each writer as soon as its module is loaded."""
+    for name in WRITERS:
+        after_import(name, _replace_writers)
 
 
-def found_writer(fullname: str, path: Sequence[str] | None) -> importlib.machinery.ModuleSpec | None:
-    """The spec of a module of `WRITERS`."""
-    spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-    if spec is not None and spec.loader is not None:
-        spec.loader = _WrittenSafely(spec.loader)
-    return spec
+def _replace_writers(module: ModuleType) -> None:
+    for path, ours in WRITERS[module.__name__]:
+        owner, _, name = path.rpartition(".")
+        place = getattr(module, owner, None) if owner else module
+        if hasattr(place, name):
+            setattr(place, name, _around(getattr(place, name), ours))
 
 
 def _around(theirs: Any, ours: str) -> Any:

@@ -1,0 +1,1 @@
+"""The folder that `simplecell run` puts at the head of PYTHONPATH, for its `sitecustomize`."""
