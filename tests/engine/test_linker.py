@@ -133,6 +133,21 @@ def test_the_disk_says_what_llvm_says(tmp_path, monkeypatch):
     assert found[0] == found[1] == (llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
 
 
+def test_one_arm_cpu_is_not_taken_for_another(tmp_path, monkeypatch):
+    """Two that share a folder of kernels: Linux tells the features of these CPUs, but not which they are."""
+    monkeypatch.setenv(cache.SETTING, str(tmp_path))
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    cache.folder.cache_clear()
+    try:
+        for name in ("cortex-a72", "neoverse-n1"):
+            targets.this_cpu.cache_clear()
+            monkeypatch.setattr(llvm, "get_host_cpu_name", lambda name=name: name)
+            assert targets.this_cpu()[1] == name
+    finally:
+        cache.folder.cache_clear()
+        targets.this_cpu.cache_clear()
+
+
 def test_several_python_threads_may_ask_for_the_same_kernels():
     kernels = [s.kernel for s in build(network(), threads=1).program.run if s.kernel]
     fresh = Machine(host())

@@ -44,6 +44,7 @@ class Target:
 
 
 _LEVELS = ("amx", "avx512", "avx2", "x86-64")
+_X86_64 = ("x86_64", "amd64")
 
 
 @cache
@@ -61,7 +62,7 @@ def target(name: str | None = None) -> Target:
     if machine in ("aarch64", "arm64"):
         best = Target("neon", 4, 32, True, cpu, features, triple)
         return _chosen(name, {"neon": best}, "neon")
-    if machine not in ("x86_64", "amd64"):
+    if machine not in _X86_64:
         return _chosen(name, {"generic": Target("generic", 4, 16, False, cpu, features, triple)}, "generic")
     found: dict[str, Target] = {"x86-64": Target("x86-64", 4, 16, False, "x86-64", "", triple)}
     if flags >= {"avx2", "fma"}:
@@ -79,8 +80,9 @@ def target(name: str | None = None) -> Target:
 
 @cache
 def this_cpu() -> tuple[str, str, str]:
-    """LLVM's triple, name and features (`+avx,-sse4a,…`) of this process's CPU: from the disk, where LLVM has told them before."""
-    kernels_view = _file("/sys/devices/system/cpu/modalias")  # vendor, family, model and features
+    """LLVM's triple, name and features (`+avx,-sse4a,…`) of this process's CPU: on x86-64 from the disk, where LLVM has told them before."""
+    # Vendor, family, model and features. On Arm it names no model (and, emulated, another machine's); there LLVM links, so it is loaded anyway.
+    kernels_view = _file("/sys/devices/system/cpu/modalias") if platform.machine().lower() in _X86_64 else ""
     key = hashlib.sha256(f"cpu|{llvm_version()}|{platform.machine()}|{kernels_view}".encode()).hexdigest()[:40]
     known = cache_on_disk.read(key) if kernels_view else None
     if known is not None:

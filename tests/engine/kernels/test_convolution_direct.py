@@ -127,18 +127,21 @@ def test_axes_of_extent_one_are_dropped_and_pointwise_rows_join() -> None:
     assert (pointwise.n, pointwise.dst) == (1, (1, 1, 60))
 
 
-@pytest.mark.parametrize("l2", [4096, 40 * 1024, 512 * 1024])
-def test_small_caches_make_many_blocks(l2: int) -> None:
-    """Blocks of rows, of columns and parts of the output channels, all ragged."""
+@pytest.mark.parametrize("name", available_targets())
+@pytest.mark.parametrize("fitting", [0.3, 2.8, 40])
+def test_small_caches_make_many_blocks(fitting: float, name: str) -> None:
+    """Blocks of rows, of columns and parts of the output channels, all ragged, in caches that so many of the blocks of weights would fill."""
     op, shape, problem = problem_of(Case((2, 13, 37, 5), (3, 3), 70, padding="same"))
-    plan = plan_direct(problem, replace(target(), l2=l2), NO_EPILOGUE, threads=2)
-    assert plan.kernel.partial == (l2 < 512 * 1024)
+    tile = direct_tile(problem, target(name))
+    l2 = int(fitting * 4 * 9 * 5 * tile.vectors * target(name).lanes)
+    plan = plan_direct(problem, replace(target(name), l2=l2), NO_EPILOGUE, threads=2)
+    assert plan.kernel.tile == tile and plan.kernel.partial == (fitting < 4)
     rng = np.random.default_rng(2)
     src, weights = rng.standard_normal((2, 13, 37, 5)).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
     packed, dst = np.empty(plan.packed_bytes // 4, np.float32), np.full((2, 13, 37, 70), np.nan, np.float32)
-    run(PackConvolutionWeights(), dst=packed, src=weights, **plan.packing)
+    run(PackConvolutionWeights(), on=name, dst=packed, src=weights, **plan.packing)
     scratch = guarded(np.zeros(-(-plan.scratch_bytes // 64) * 32, np.float32))
-    run(plan.kernel, 2, dst=dst, src=src, weights=packed, scratch=scratch, scratch_stride=scratch.nbytes // 2, **plan.arguments)
+    run(plan.kernel, 2, name, dst=dst, src=src, weights=packed, scratch=scratch, scratch_stride=scratch.nbytes // 2, **plan.arguments)
     np.testing.assert_allclose(dst, op.reference(src, weights), rtol=2e-5, atol=2e-5)
 
 
