@@ -15,7 +15,7 @@ from simplecell.ops import elementwise as ew
 from simplecell.ops import reduction as r
 from simplecell.ops.base import spec_of
 from simplecell.ops.shaping import transpose
-from tests.engine.graphs import compare
+from tests.engine.graphs import compare, draw
 
 RNG = np.random.default_rng(11)
 SHAPE = (3, 5, 2, 19)
@@ -23,7 +23,7 @@ AXES = [axes for k in range(1, 5) for axes in combinations(range(4), k)]
 
 
 def array(*shape: int, dtype: str = "float32") -> np.ndarray:
-    return (RNG.standard_normal(shape) * 50).astype(dtype)
+    return draw(RNG, shape, dtype)
 
 
 @pytest.mark.parametrize("axes", AXES)

@@ -8,13 +8,13 @@ import pytest
 from simplecell.engine.lowering.shaping import pieces
 from simplecell.ops import elementwise as ew
 from simplecell.ops import shaping as s
-from tests.engine.graphs import compare
+from tests.engine.graphs import compare, draw
 
 RNG = np.random.default_rng(5)
 
 
 def array(*shape: int, dtype: str = "float32") -> np.ndarray:
-    return (RNG.standard_normal(shape) * 50).astype(dtype)
+    return draw(RNG, shape, dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "bool", "int16", "int64", "float16"])
