@@ -254,8 +254,11 @@ def compile(model: Any, batch_size: int | None = None, threads: int | None = Non
         model: a built Keras model (Sequential, functional or subclassed).
         batch_size: build the program for this batch size now; None builds one for each batch size when it first comes.
         threads: how many threads it may use (None: the setting SIMPLECELL_THREADS, or the cores of this process).
-        precision: `fast` may use Winograd, and matrix units (error within 3e-5 of the largest output); `tight`, as Keras's own calls are, only where it errs
-            as little as direct sums, and Fourier transforms, which err less for large kernels; `exact` sums directly.
+        precision: `fast` may use Winograd's and Fourier's transforms and matrix units: errors are at most 3e-5 of the
+            largest output, so that outputs which are much smaller (the quiet parts of a recording, the dark ones of a
+            scan) may lose their digits beside it. `tight`, as Keras's own calls are: those of them that err as little
+            as direct sums, and an outlier in the input changes nothing but the outputs that see it. `exact` sums
+            directly. In all of them, a NaN or an infinity reaches exactly the outputs that see it.
         tune: time the algorithms that could compute each convolution and take the fastest, instead of predicting it. What was found is
             remembered on disk. Slower to build; results may differ in the last bits from those of a program that was not tuned.
 

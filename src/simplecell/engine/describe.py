@@ -11,6 +11,13 @@ from simplecell.engine.machine import machine
 from simplecell.engine.program import Part, Program, Step
 from simplecell.engine.target import Target
 
+PRECISIONS = {
+    "fast": "errors are at most 3e-5 of an output's largest value, so that values much smaller than that may lose their digits; "
+    "NaN and infinities stay with the outputs that see them",
+    "tight": "errors are those of direct sums; an outlier, a NaN or an infinity changes nothing but the outputs that see it",
+    "exact": "direct sums",
+}
+
 COLUMNS = ("layer", "algorithm", "shapes", "MFLOP", "KiB", "predicted µs", "measured µs", "GFLOP/s")
 
 
@@ -24,6 +31,7 @@ def describe(program: Program, target: Target, threads: int, measured: Sequence[
         f"{len(program.run)} steps, {program.flops / 1e9:.3f} GFLOP, on {target.name} ({target.lanes} float32 per vector), {threads} thread(s)",
         f"memory: arena {_mib(program.arena_bytes)}, scratch {_mib(program.scratch_bytes)} per thread, constants and prepared weights "
         f"{_mib(program.kept_bytes)} ({len(program.prepare)} steps when weights change)",
+        *([f"precision {program.precision}: {PRECISIONS[program.precision]}"] if program.precision else []),
         "",
         line(_fit(c, w, i) for i, (c, w) in enumerate(zip(COLUMNS, widths))),
         line("─" * w for w in widths),

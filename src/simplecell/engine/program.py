@@ -117,6 +117,8 @@ class Program:
     """constants and prepared buffers"""
     preparing_bytes: int = 0
     """the arena of `prepare`"""
+    precision: str = ""
+    """that it was planned for"""
 
     @property
     def parallel(self) -> bool:

@@ -341,6 +341,7 @@ class Lowering:
             self._buffers[self._scratch].nbytes,
             kept,
             preparing,
+            self.precision,
         )
 
     def _place(self, kind: str, steps: tuple[Step, ...]) -> int:
