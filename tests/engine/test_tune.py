@@ -53,8 +53,8 @@ def test_programs_that_did_not_ask_are_not_tuned():
     assert "timed" not in build(graph(), threads=1).program.run[-1].reason
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 3}', '{"a": {"b": "c"}}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 3}', '{"a": {"b": "c"}}', '{"a": {"b": NaN}}', '{"a": {"b": -1}}', '{"a": {"b": true}}', '{"a": {}}', "[" * 100_000, "\udcff"])
 def test_a_damaged_file_is_ignored(private_folder, content):
     cache.folder()
-    (private_folder / "tuned.json").write_text(content)
+    (private_folder / "tuned.json").write_bytes(content.encode(errors="surrogateescape"))
     assert tune._read() == {}
