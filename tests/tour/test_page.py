@@ -12,8 +12,8 @@ from simplecell.tour.page import Page
 def page(words):
     p = Page("Title")
     p.show(story.Text(words))
-    p.show(story.Picture("one", "A picture", np.zeros((2, 2, 3), np.uint8)))
-    p.show(story.Picture("two", "Another", np.zeros((2, 2, 3), np.uint8)))
+    p.show(story.Picture("one", np.zeros((2, 2, 3), np.uint8), "A picture"))
+    p.show(story.Picture("two", np.zeros((2, 2, 3), np.uint8), "Another"))
     return p
 
 
