@@ -57,18 +57,31 @@ def test_processes_of_multiprocessing(tmp_path, method, before):
         str((ours, 4, name)),
         f"{(ours, 5, name)} __main__ True 0 ['-h']",
     ], result.stderr
-    assert result.stderr == "simplecell: the script sets KERAS_BACKEND=tensorflow; Keras runs on simplecell all the same.\n"
+    assert (
+        result.stderr
+        == "simplecell: the script sets KERAS_BACKEND=tensorflow; Keras runs on simplecell all the same.\n"
+    )
 
 
 def test_a_python_that_the_script_starts(tmp_path):
-    (tmp_path / "script.py").write_text("import subprocess, sys; sys.exit(subprocess.call([sys.executable, 'other.py']))")
-    (tmp_path / "other.py").write_text("import keras; print(keras.src.backend.Variable.__mro__[1].__module__); raise SystemExit(4)")
+    (tmp_path / "script.py").write_text(
+        "import subprocess, sys; sys.exit(subprocess.call([sys.executable, 'other.py']))"
+    )
+    (tmp_path / "other.py").write_text(
+        "import keras; print(keras.src.backend.Variable.__mro__[1].__module__); raise SystemExit(4)"
+    )
     result = start(tmp_path, "run", "script.py")
     assert (result.returncode, result.stdout) == (4, "simplecell.keras_backend.variable\n"), result.stderr
 
 
 def test_a_script_without_a_guard_fails_as_in_python(tmp_path):
     """No endless loop of children that start children."""
-    (tmp_path / "script.py").write_text("import multiprocessing as m\np = m.get_context('spawn').Process(target=print)\np.start()\np.join()\nprint(p.exitcode)")
+    (tmp_path / "script.py").write_text(
+        "import multiprocessing as m\np = m.get_context('spawn').Process(target=print)\np.start()\np.join()\nprint(p.exitcode)"
+    )
     result = start(tmp_path, "run", "script.py")
-    assert result.stdout == "1\n" and "An attempt has been made to start a new process" in result.stderr and "cli" not in result.stderr
+    assert (
+        result.stdout == "1\n"
+        and "An attempt has been made to start a new process" in result.stderr
+        and "cli" not in result.stderr
+    )

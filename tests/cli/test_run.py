@@ -1,4 +1,4 @@
-"""`simplecell run` is Python: what a script prints, raises, exits with and sees is compared with `python`, byte for byte."""
+"""`simplecell run` is Python: what a script prints, raises and sees is compared with `python`'s, to the byte."""
 
 import os
 import pathlib
@@ -16,8 +16,12 @@ SIMPLECELL = [sys.executable, "-m", "simplecell"]
 
 
 def start(command, folder, **environment):
-    env = {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "PYTHONPATH")} | environment
-    return subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    env = {
+        name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "PYTHONPATH")
+    } | environment
+    return subprocess.Popen(
+        command, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def outcome(process, given=b""):
@@ -50,14 +54,30 @@ ENDS = {
     "click's abort": ("import click\nraise click.Abort", 1, "click.exceptions.Abort"),
     "broken pipe": ("raise BrokenPipeError(32, 'Broken pipe')", 1, "BrokenPipeError"),
     "at exit": ("import atexit\natexit.register(lambda: print(__name__))\n1 / 0", 1, "ZeroDivisionError"),
-    "chain": ("def f():\n    try:\n        {}['a']\n    except KeyError as e:\n        raise ValueError('b') from e\nf()", 1, "direct cause"),
+    "chain": (
+        "def f():\n    try:\n        {}['a']\n    except KeyError as e:\n        raise ValueError('b') from e\nf()",
+        1,
+        "direct cause",
+    ),
     "syntax": ("x = 1\nif x\n    print(x)\n", 1, "SyntaxError"),
     "encoding": (b"# coding: ascii\nprint('\xc3\xa9')\n", 1, "SyntaxError"),
     "null": (b"print(1)\0\n", 1, ""),
-    "hook": ("import sys\nsys.excepthook = lambda *what: print(what[1], what[2].tb_lineno, what[2].tb_next)\n1 / 0", 1, ""),
+    "hook": (
+        "import sys\nsys.excepthook = lambda *what: print(what[1], what[2].tb_lineno, what[2].tb_next)\n1 / 0",
+        1,
+        "",
+    ),
     "bad hook": ("import sys\nsys.excepthook = lambda *what: None + 1\n1 / 0", 1, "Original exception was"),
-    "stack": ("import traceback, warnings\ntraceback.print_stack()\nwarnings.warn('far', stacklevel=9)", 0, "UserWarning: far"),
-    "thread": ("import threading\nt = threading.Thread(target=lambda: 1 / 0, name='t')\nt.start()\nt.join()", 0, "ZeroDivisionError"),
+    "stack": (
+        "import traceback, warnings\ntraceback.print_stack()\nwarnings.warn('far', stacklevel=9)",
+        0,
+        "UserWarning: far",
+    ),
+    "thread": (
+        "import threading\nt = threading.Thread(target=lambda: 1 / 0, name='t')\nt.start()\nt.join()",
+        0,
+        "ZeroDivisionError",
+    ),
 }
 
 
@@ -81,7 +101,8 @@ class Point:
 def source(): return "of this function"
 
 print(sorted(globals()), __name__, __file__, __package__, __spec__, type(__loader__), __builtins__)
-print(sys.modules["__main__"] is __main__, __main__.Point is Point, pickle.loads(pickle.dumps(Point(3))), typing.get_type_hints(Point))
+print(sys.modules["__main__"] is __main__, __main__.Point is Point)
+print(pickle.loads(pickle.dumps(Point(3))), typing.get_type_hints(Point))
 print(inspect.getsource(source), inspect.getsource(Point))
 print(sys.argv, sys.orig_argv, sys.path, sys.flags, sys._xoptions, sys.warnoptions, sys._getframe().f_back)
 """
@@ -92,14 +113,21 @@ def test_main_is_the_script(tmp_path):
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "script.py").write_text(MAIN)
     (tmp_path / "link.py").symlink_to("inner/script.py")
-    for words in (["inner/script.py", "run", "-h", "--", "-m"], ["./inner/../link.py"], ["-O", "-X", "dev", "-Werror", "-", "a"], ["inner/script.py"]):
+    for words in (
+        ["inner/script.py", "run", "-h", "--", "-m"],
+        ["./inner/../link.py"],
+        ["-O", "-X", "dev", "-Werror", "-", "a"],
+        ["inner/script.py"],
+    ):
         code, out, error = assert_same(tmp_path, *words, given=from_a_pipe, PYTHONPATH=f"{tmp_path}{os.pathsep}inner")
         assert code == 0 and out, error
 
 
 def test_what_python_takes_for_a_script(tmp_path):
     (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "__main__.py").write_text("import beside, sys\nprint(__name__, __file__, sys.path[0], sys.argv)\n1 / 0\n")
+    (tmp_path / "folder" / "__main__.py").write_text(
+        "import beside, sys\nprint(__name__, __file__, sys.path[0], sys.argv)\n1 / 0\n"
+    )
     (tmp_path / "folder" / "beside.py").write_text("print(__file__)\n")
     with zipfile.ZipFile(tmp_path / "archive.pyz", "w") as archive:
         for path in (tmp_path / "folder").iterdir():
@@ -108,7 +136,9 @@ def test_what_python_takes_for_a_script(tmp_path):
     for word in ("folder", "archive.pyz"):
         assert assert_same(tmp_path, word, "-a")[0] == 1
     assert assert_same(tmp_path, "compiled.pyc")[0] == 0
-    assert assert_same(tmp_path, "/dev/stdin", given=b"print(__file__, __name__)\n1 / 0\n")[1] == "/dev/stdin __main__\n"
+    assert (
+        assert_same(tmp_path, "/dev/stdin", given=b"print(__file__, __name__)\n1 / 0\n")[1] == "/dev/stdin __main__\n"
+    )
     assert assert_same(tmp_path, "-", given=b"print(__name__)\n1 / 0\n")[1] == "__main__\n"
     assert assert_same(tmp_path, "-c", "import sys; print(sys.argv)", "-x")[1] == "['-c', '-x']\n"
     assert assert_same(tmp_path, "-m", "json.tool", "--compact", given=b"[1, 2]")[1] == "[1,2]\n"
@@ -118,7 +148,12 @@ def test_what_cannot_be_run(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.pyc").write_bytes(b"none of it")
     code, out, error = assert_same(tmp_path, "no.py")
-    assert code == 2 and "can't open file" in error and "[Errno 2] No such file or directory" in error and error.count("\n") == 1
+    assert (
+        code == 2
+        and "can't open file" in error
+        and "[Errno 2] No such file or directory" in error
+        and error.count("\n") == 1
+    )
     assert "can't find '__main__' module in" in assert_same(tmp_path, "empty")[2]
     assert "Bad magic number" in assert_same(tmp_path, "bad.pyc")[2]
     assert assert_same(tmp_path, "--no-such-option")[0] == 2
@@ -141,7 +176,9 @@ def test_without_exec(tmp_path):
     assert outcome(start([sys.executable, "-c", code], tmp_path)) == (5, "['-c', 'a']\n", "")
 
 
-@pytest.mark.parametrize("words", [["run", "-I", "script.py"], ["run", "-BES", "-c", "0"], ["run", "-X", "dev", "-S", "-"]])
+@pytest.mark.parametrize(
+    "words", [["run", "-I", "script.py"], ["run", "-BES", "-c", "0"], ["run", "-X", "dev", "-S", "-"]]
+)
 def test_options_that_keep_simplecell_out(tmp_path, words):
     code, _, error = outcome(start([*SIMPLECELL, *words], tmp_path))
     assert code == 2 and "keeps simplecell out" in error and "import simplecell" in error
@@ -158,7 +195,9 @@ def test_help_is_ours_before_the_script_and_the_script_s_after_it(tmp_path):
 
 
 def test_options_of_the_python_before(tmp_path):
-    (tmp_path / "script.py").write_text("import sys; print(sys.flags.optimize, sys.flags.dev_mode, sys.stdout.write_through, sys.argv)")
+    (tmp_path / "script.py").write_text(
+        "import sys; print(sys.flags.optimize, sys.flags.dev_mode, sys.stdout.write_through, sys.argv)"
+    )
     command = [sys.executable, "-uOX", "dev", "-W", "default", "-m", "simplecell", "script.py", "-O"]
     assert outcome(start(command, tmp_path)) == (0, "1 True True ['script.py', '-O']\n", "")
 
@@ -181,7 +220,9 @@ def test_the_environment_takes_simplecell_once():
 
 def test_another_sitecustomize_runs_too(tmp_path):
     hidden = tmp_path / "sitecustomize.py"
-    hidden.write_text("import sys; seen = (__name__, __file__, sys.modules[__name__].__spec__.origin, sys.modules[__name__].__dict__ is globals())")
+    hidden.write_text(
+        "import sys; seen = (__name__, __file__, sys.modules[__name__].__spec__.origin, sys.modules[__name__].__dict__ is globals())"
+    )
     _, out, _ = assert_same(tmp_path, "-c", "import sitecustomize; print(sitecustomize.seen)", PYTHONPATH=str(tmp_path))
     assert out == f"('sitecustomize', '{hidden}', '{hidden}', True)\n"
     hidden.write_text("import sys; 'simplecell' in sys.modules and 1 / 0")
@@ -197,8 +238,14 @@ def test_other_pythons_stay_as_they_are(tmp_path):
 
 def test_simplecell_is_found_wherever_it_lies(tmp_path):
     """Started in the folder that holds it, and installed nowhere: the script's own path does not lead there."""
-    (tmp_path / "script.py").write_text("import sys, simplecell; print(simplecell.__file__, sys.path[0]); from simplecell.cli import python")
+    (tmp_path / "script.py").write_text(
+        "import sys, simplecell; print(simplecell.__file__, sys.path[0]); from simplecell.cli import python"
+    )
     source = pathlib.Path(STARTUP).parents[2]
-    bare = [sys.executable, "-c", "import sys; sys.path.insert(0, ''); import simplecell.cli as c; c.main(['run', '-s', sys.argv[1]])"]
+    bare = [
+        sys.executable,
+        "-c",
+        "import sys; sys.path.insert(0, ''); import simplecell.cli as c; c.main(['run', '-s', sys.argv[1]])",
+    ]
     code, out, error = outcome(start([*bare, str(tmp_path / "script.py")], source))
     assert (code, out) == (0, f"{source / 'simplecell' / '__init__.py'} {tmp_path}\n"), error

@@ -1,6 +1,6 @@
-"""Processes of the script's own: that those of `multiprocessing` are on simplecell whatever the script does to its environment.
+"""The script's own processes: those of `multiprocessing` are on simplecell whatever the script does to its environment.
 
-The others (`subprocess` with Python) inherit the environment, and are on simplecell unless they are started in another one.
+The others (`subprocess` with Python) inherit the environment, and are on simplecell unless they are given another one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from simplecell.keras_backend.after import after_import
 
 
 def follow() -> None:
-    """Called once in each process of `simplecell run`, at its start. Loads nothing: `multiprocessing` is changed when it is imported."""
+    """Called once in each process of `simplecell run`, at its start.
+
+    Loads nothing: `multiprocessing` is changed when it is imported.
+    """
     after_import("multiprocessing.util", _renew_before_each_start)
 
 

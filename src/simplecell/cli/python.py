@@ -1,9 +1,10 @@
 """Starts Python on somebody's script, with simplecell in the place of Keras's backend.
 
-The script runs as `python` itself runs it, because `python` itself does: this process becomes that Python (`exec`). What is added is the folder
-`startup/` at the head of PYTHONPATH, whose `sitecustomize` Python imports before anything of the script's. Tracebacks, exit codes, signals,
-`__main__`, `sys.argv`, `sys.path`, `-`, folders and archives are therefore Python's own, and the processes that the script starts in its turn
-inherit the environment, and with it simplecell.
+The script runs as `python` itself runs it, because `python` itself does: this process becomes that Python (`exec`).
+What is added is the folder `startup/` at the head of PYTHONPATH, whose `sitecustomize` Python imports before anything
+of the script's. Tracebacks, exit codes, signals, `__main__`, `sys.argv`, `sys.path`, `-`, folders and archives are
+therefore Python's own, and the processes that the script starts in its turn inherit the environment, and with it
+simplecell.
 """
 
 from __future__ import annotations
@@ -17,19 +18,21 @@ from simplecell.keras_backend.install import OVERRIDDEN
 
 STARTUP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup")
 RUN = "SIMPLECELL_RUN"
-"""Set in the processes of `simplecell run`: for which Python, so that another one that the script starts stays as it is."""
+"""Set in the processes of `simplecell run`: for which Python. Another one that the script starts stays as it is."""
 
 
 def run_python(arguments: Sequence[str]) -> NoReturn:
-    """`python ARGUMENTS`, on simplecell: options of Python's, a script (or `-`, `-m MODULE`, `-c CODE`) and what is the script's. Does not return.
+    """`python ARGUMENTS` on simplecell: Python's options, a script (or `-`, `-m NAME`, `-c CODE`), the script's options.
 
+    Does not return.
     Options that this Python was started with (`python -O -m simplecell script.py`) hold for the script, too.
     """
     command = [sys.executable, *python_options(sys.orig_argv[1:]), *arguments]
     refused = [option for option in python_options(command[1:]) if option in ("-E", "-I", "-S")]
     if refused:
         print(
-            f"simplecell run: Python's option {refused[0]} keeps simplecell out, which comes in by PYTHONPATH and `sitecustomize`. "
+            f"simplecell run: Python's option {refused[0]} keeps simplecell out, "
+            "which comes in by PYTHONPATH and `sitecustomize`. "
             "Leave it out, or write `import simplecell` above the script's `import keras`.",
             file=sys.stderr,
         )
@@ -48,11 +51,18 @@ def with_simplecell(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment, with what makes a Python that is started in it run Keras on simplecell."""
     before = environment.get("PYTHONPATH")
     entries = [entry for entry in before.split(os.pathsep) if entry != STARTUP] if before else []
-    return {**environment, "PYTHONPATH": os.pathsep.join([STARTUP, *entries]), RUN: f"{sys.implementation.cache_tag} {sys.prefix}"}
+    return {
+        **environment,
+        "PYTHONPATH": os.pathsep.join([STARTUP, *entries]),
+        RUN: f"{sys.implementation.cache_tag} {sys.prefix}",
+    }
 
 
 def python_options(words: Iterable[str]) -> list[str]:
-    """The options at the head of Python's command line, one by one: of `-uO -W error -m name -v`, they are `-u`, `-O` and `-Werror`."""
+    """The options at the head of Python's command line, one by one.
+
+    Of `-uO -W error -m name -v`, they are `-u`, `-O` and `-Werror`.
+    """
     found: list[str] = []
     words = iter(words)
     for word in words:

@@ -12,7 +12,10 @@ _changes: dict[str, Callable[[ModuleType], None]] = {}
 
 
 def after_import(name: str, change: Callable[[ModuleType], None]) -> None:
-    """Have `change(module)` called once the module has been executed, before anybody gets it: at once, if it is loaded already."""
+    """Have `change(module)` called once the module has been executed, before anybody gets it.
+
+    At once, if it is loaded already.
+    """
     if name in sys.modules:
         change(sys.modules[name])
     else:

@@ -77,8 +77,10 @@ class SlotFinder:
             _say_overridden(backend, f"{who} sets {_VARIABLE}={backend}")
             return
         raise ImportError(
-            f"{_VARIABLE}={backend} asks Keras for another backend, after `import simplecell`, which takes the place of Keras's NumPy backend. "
-            f"To run on simplecell, leave out the line that sets {_VARIABLE} (or unset it in the shell; 'numpy' is right, too), "
+            f"{_VARIABLE}={backend} asks Keras for another backend, after `import simplecell`, "
+            "which takes the place of Keras's NumPy backend. "
+            f"To run on simplecell, leave out the line that sets {_VARIABLE} (or unset it in the shell; "
+            "'numpy' is right, too), "
             f"or run the script as it is with `simplecell run SCRIPT.py`. To run on '{backend}', leave out `import simplecell`."
         )
 
@@ -155,8 +157,9 @@ def install(insist: bool = False) -> None:
     """Make Keras run on simplecell. Called by `import simplecell`; calling it again does nothing.
 
     Args:
-        insist: `simplecell run`: where the script, the environment or `keras.json` ask for another backend, it is simplecell all the same, and
-            a line on stderr says so, once. Else, `import keras` raises an ImportError where `KERAS_BACKEND` asks for another backend then.
+        insist: `simplecell run`: where the script, the environment or `keras.json` ask for another backend, it is
+            simplecell all the same, and a line on stderr says so, once. Else, `import keras` raises an ImportError
+            where `KERAS_BACKEND` asks for another backend then.
 
     Raises:
         ImportError: Keras was imported before.

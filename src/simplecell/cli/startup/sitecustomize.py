@@ -16,7 +16,9 @@ if __name__ == "sitecustomize":
     if os.environ.get("SIMPLECELL_RUN") == "%s %s" % (sys.implementation.cache_tag, sys.prefix):  # noqa: UP031
         # This very simplecell, though it be found neither on the script's path nor first on it.
         _package = os.path.dirname(os.path.dirname(os.path.abspath(_here)))
-        _spec = importlib.util.spec_from_file_location("simplecell", os.path.join(_package, "__init__.py"), submodule_search_locations=[_package])
+        _spec = importlib.util.spec_from_file_location(
+            "simplecell", os.path.join(_package, "__init__.py"), submodule_search_locations=[_package]
+        )
         assert _spec is not None and _spec.loader is not None
         sys.modules["simplecell"] = importlib.util.module_from_spec(_spec)
         _spec.loader.exec_module(sys.modules["simplecell"])
