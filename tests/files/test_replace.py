@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from simplecell.files import exchange, recover, remove_folder, replace, replacing, replacing_folder, together
+from simplecell.files import aside, exchange, recover, remove_folder, replace, replacing, replacing_folder, together
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and links as POSIX has them")
 OWN = frozenset(("head", "part"))
@@ -373,3 +373,39 @@ def test_many_writers_and_readers(tmp_path):
         t.join()
     assert errors == [] and names(tmp_path) == ["a", "head", "part"]
     assert (tmp_path / "head").read_text() == (tmp_path / "part").read_text()
+
+
+@posix
+@pytest.mark.parametrize("another", [False, True])
+def test_a_set_that_its_writer_has_just_moved_is_nobody_elses(tmp_path, monkeypatch, another):
+    """A reader has opened the folder of a set, and gets its lock when the writer is done: under its name stands nothing, or the next writer's."""
+    ready = aside.announced(str(tmp_path), "head")
+    os.mkdir(ready)
+    flock = aside.fcntl.flock
+
+    def late(descriptor, how):
+        os.rmdir(ready)
+        if another:
+            os.mkdir(os.path.join(tmp_path, "next"))
+            os.rename(os.path.join(tmp_path, "next"), ready)
+        flock(descriptor, how)
+
+    monkeypatch.setattr(aside.fcntl, "flock", late)
+    with aside.held(ready, 0) as (ours, alone):
+        assert not ours and not alone
+
+
+def test_without_locks(tmp_path, monkeypatch):
+    """As on Windows, and on some network file systems: what died is told by its age."""
+    monkeypatch.setattr(aside, "fcntl", None)
+    write_set(tmp_path, "old")
+    left_by_a_dead_process(tmp_path, announce=True)
+    left = ".a.0123abcd.simplecell-saving"
+    os.mkdir(tmp_path / left)
+    recover(tmp_path / "head")
+    assert (tmp_path / "head").read_text() == (tmp_path / "part").read_text() == "new"
+    write(tmp_path / "a")
+    assert names(tmp_path) == [left, "a", "head", "part"]
+    os.utime(tmp_path / left, (0, 0))
+    write(tmp_path / "a")
+    assert names(tmp_path) == ["a", "head", "part"]

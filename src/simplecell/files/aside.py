@@ -78,12 +78,19 @@ def held(path: str, seconds: float) -> Iterator[tuple[bool, bool]]:
     """
     end = time.monotonic() + seconds
     while True:
-        lock, busy = _lock(path)
-        if not busy or time.monotonic() >= end:
+        try:
+            lock = _lock(path)
             break
-        time.sleep(0.005)
+        except BlockingIOError:
+            if time.monotonic() < end:
+                time.sleep(0.005)
+                continue
+        except OSError:  # it has gone, so there is no more to do; or it cannot be opened
+            pass
+        yield False, False
+        return
     try:
-        yield not busy and os.path.isdir(path), lock is not None
+        yield os.path.isdir(path), lock is not None
     finally:
         if lock is not None:
             os.close(lock)
@@ -97,53 +104,62 @@ def _short(name: str) -> str:
 def _make(folder: str, name: str) -> Aside:
     while True:
         path = os.path.join(folder, f".{_short(name)}.{secrets.token_hex(4)}.simplecell-saving")
-        with contextlib.suppress(FileExistsError):
+        lock = None
+        try:
             os.mkdir(path, 0o700)
-            lock, busy = _lock(path)
-            if busy or (lock is None and not os.path.isdir(path)):
-                continue  # another process took it for left behind, before it was locked
+            lock = _lock(path)
             place = Aside(path, lock)
-            try:
-                os.mkdir(place.new, 0o700)
-                os.mkdir(place.old, 0o700)
-            except OSError:
-                if lock is not None:
-                    os.close(lock)
-                shutil.rmtree(path, ignore_errors=True)
-                raise
+            os.mkdir(place.new, 0o700)
+            os.mkdir(place.old, 0o700)
             return place
+        except OSError as error:
+            if lock is None and os.path.isdir(folder) and isinstance(error, (FileExistsError, BlockingIOError, FileNotFoundError)):
+                continue  # the name is taken; or another process took it for left behind, before it was locked
+            if lock is not None:
+                os.close(lock)
+            shutil.rmtree(path, ignore_errors=True)
+            raise
 
 
-def _lock(path: str) -> tuple[int | None, bool]:
-    """Lock a folder: (what holds the lock until it is closed, whether somebody else has it). (None, False): no such folder, or no locks here."""
+def _lock(path: str) -> int | None:
+    """Lock a folder: a descriptor that holds the lock until it is closed, or None where there are no locks.
+
+    Raises:
+        BlockingIOError: somebody else has the lock.
+        OSError: the folder is not, or no longer, there, or cannot be opened.
+    """
     if fcntl is None:
-        return None, False
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None, False
+        os.lstat(path)
+        return None
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        same = os.path.samestat(os.fstat(descriptor), os.lstat(path))
-    except OSError as error:
+        locked = True
+    except BlockingIOError:
         os.close(descriptor)
-        return None, error.errno in (errno.EWOULDBLOCK, errno.EACCES)
-    if not same:  # it was renamed, and another one has its name
+        raise
+    except OSError:
+        locked = False
+    try:
+        if not os.path.samestat(os.fstat(descriptor), os.lstat(path)):
+            raise BlockingIOError(errno.EWOULDBLOCK, "another folder has this name now", path)
+    except OSError:
         os.close(descriptor)
-        return None, True
-    return descriptor, False
+        raise
+    if not locked:
+        os.close(descriptor)
+    return descriptor if locked else None
 
 
 def _sweep(folder: str) -> None:
     """Remove what dead processes have left in `folder`."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for path in [e.path for e in entries if _LEFT_BEHIND.fullmatch(e.name)]:
-            lock, busy = _lock(path)
-            try:
-                if lock is not None or (not busy and time.time() - os.lstat(path).st_mtime > _A_DAY):
-                    shutil.rmtree(path, ignore_errors=True)
-            except OSError:
-                continue
-            finally:
-                if lock is not None:
-                    os.close(lock)
+            with contextlib.suppress(OSError):
+                lock = _lock(path)
+                try:
+                    if lock is not None or time.time() - os.lstat(path).st_mtime > _A_DAY:
+                        shutil.rmtree(path, ignore_errors=True)
+                finally:
+                    if lock is not None:
+                        os.close(lock)

@@ -286,7 +286,8 @@ def _copy_over(source: str, target: str) -> None:
     else:
         shutil.copyfile(source, target)
         _flush(target)
-        os.unlink(source)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(source)
 
 
 def _flush(path: str) -> None:
