@@ -57,7 +57,7 @@ def test_data_and_calls_are_found(compiler):
 def test_a_function_of_the_c_library_is_found():
     compiler = Compiler(host())
     code = compiler.object_code(runner.module(host()))  # it yields to the system
-    assert set(linker.link([code])) == {"run", "serve", "launch"}
+    assert set(linker.link([code])) == {"run", "serve", "launch", "if_marked"}
 
 
 @needs_linker

@@ -151,7 +151,8 @@ def test_not_a_number_and_infinity(network: Any) -> None:
 
 
 def test_what_the_step_says() -> None:
-    (step,) = plan(plain(1), host(), 1, "fast").run
+    step, apart = plan(plain(1), host(), 1, "fast").run
+    assert apart.algorithm == "direct where there are outliers" and apart.predicted == 0 < step.predicted
     assert step.algorithm.startswith("winograd F(") and step.algorithm.endswith("+ max pool 2×2")
     assert step.shapes == "21×19 35→49, 3×3, pooled to 10×9"
     assert "max pool 2×2" in describe(plan(plain(1), host(), 1, "fast"), host(), 1)
@@ -163,10 +164,11 @@ def test_where_they_are_not_joined_the_pool_says_why() -> None:
         y = ops.relu(ops.convolution(net.x, net.parameter(3, 3, 32 // options.get("groups", 1), 32), padding="same", **options))
         graph = net.graph(pool(y), *([y] if wanted else []))
         program = plan(graph, host(), 1, "fast")
-        assert len(program.run) == 2
+        steps = [s for s in program.run if s.algorithm != "direct where there are outliers"]
+        assert len(steps) == 2
         found, expected = (computed(graph, arrays_of(graph))[1][0], evaluate(graph, arrays_of(graph))[0])
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
-        return program.run[1].reason
+        return steps[1].reason
 
     def halved(y: Any) -> Any:
         return ops.max_pool(y, (2, 2))

@@ -212,8 +212,10 @@ class Lowering:
         )
 
     def predict(self, nanoseconds: float) -> None:
-        """What the last step appended will take on one thread, by its own family's reckoning."""
-        self._steps[-1] = replace(self._steps[-1], predicted=nanoseconds)
+        """What the last step appended (but for one that is hardly ever run) will take on one thread, by its own family's
+        reckoning."""
+        last = next(i for i, s in reversed(list(enumerate(self._steps))) if s.kernel is None or s.kernel.if_marked is None)
+        self._steps[last] = replace(self._steps[last], predicted=nanoseconds)
 
     def call_out(self, node: Node, reason: str) -> None:
         """Append a step that runs the node's reference."""
@@ -392,6 +394,9 @@ def _looking_ahead(run: list[Step]) -> tuple[Step, ...]:
     steps: list[Step] = []
     following: Address | int | float = 0
     for step in reversed(run):
+        if step.kernel is not None and step.kernel.if_marked is not None:
+            steps.append(step)  # hardly ever run
+            continue
         arguments = dict(step.arguments)
         if following and "next_weights" in arguments:
             step = replace(step, arguments=tuple((a, following if a == "next_weights" else v) for a, v in step.arguments))
