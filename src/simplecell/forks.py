@@ -1,4 +1,5 @@
-"""What a forked child finds of state that its parent's other threads, which are not there, were changing when it was forked."""
+"""What a forked child finds of state that its parent's other threads, which are not there, were changing when it was
+forked."""
 
 from __future__ import annotations
 
@@ -11,10 +12,11 @@ from typing import Protocol
 
 
 class HeldAcrossForks:
-    """A lock that the forking thread holds while the process forks: what it guards is whole in the child. Use it as `with held.lock:`.
+    """A lock that the forking thread holds while the process forks: what it guards is whole in the child. Use it as
+    `with held.lock:`.
 
-    The lock is the plain one of the interpreter, whose `with` no signal can come between. Only for state that is changed in a bounded time,
-    and under which no other lock of this kind is taken: forks wait for it.
+    The lock is the plain one of the interpreter, whose `with` no signal can come between. Only for state that is
+    changed in a bounded time, and under which no other lock of this kind is taken: forks wait for it.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,5 @@
-"""Threads: any number of them, and what happens when signals, failures, forks and the end of the process come in between (docs/threads.md)."""
+"""Threads: any number of them, and what happens when signals, failures, forks and the end of the process come in
+between (docs/threads.md)."""
 
 import ctypes
 import os
@@ -22,10 +23,14 @@ from tests.engine.test_build import arrays_for, network
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 
-def in_another_process(case):
+def in_another_process(case, module="thread_cases"):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.engine.thread_cases", case], env=environment, capture_output=True, text=True, timeout=thread_cases.TIME + 30
+        [sys.executable, "-m", f"tests.engine.{module}", case],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=thread_cases.TIME + 30,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -272,13 +277,13 @@ def test_measuring_and_running_at_once():
     ],
 )
 def test_a_forked_child_runs_the_same_programs(case):
-    in_another_process(case)
+    in_another_process(case, "fork_cases")
 
 
 @needs_fork
 @pytest.mark.parametrize("case", ["workers_of_a_data_loader", "workers_of_a_keras_data_set"])
 def test_workers_that_are_forked_use_models(case):
-    in_another_process(case)
+    in_another_process(case, "fork_cases")
 
 
 def test_the_process_ends():

@@ -1,16 +1,21 @@
-"""Programs under fire: everything that may come between, at random, and each result compared with what was computed before in peace.
+"""Programs under fire: everything that may come between, at random, and each result compared with what was computed
+before in peace.
 
     python tests/soak/soak.py --seconds 60 --seed 1
 
 For that long, all at once in one process:
 
-- threads call compiled models and Keras's `predict_on_batch`, on inputs chosen at random; one of the models fails now and then (a singular matrix);
-- one thread gives new weights to a model that others are running (`--no-weights`: nobody does): a result is that of weights which the model has had,
+- threads call compiled models and Keras's `predict_on_batch`, on inputs chosen at random; one of the models fails now
+  and then (a singular matrix);
+- one thread gives new weights to a model that others are running (`--no-weights`: nobody does): a result is that of
+  weights which the model has had,
   and after `set_weights` has returned the next call is that of the new ones;
-- the main thread calls programs while a timer's signal raises an exception at any microsecond, forks children that run (and compile) programs,
+- the main thread calls programs while a timer's signal raises an exception at any microsecond, forks children that run
+  (and compile) programs,
   makes programs with other numbers of threads, times steps, and rests for so long that workers go to sleep.
 
-Results must be equal to the last bit to those of one thread that ran alone before, which are checked against NumPy's sums. The exit code is 0 if
+Results must be equal to the last bit to those of one thread that ran alone before, which are checked against NumPy's
+sums. The exit code is 0 if
 nothing was wrong and nothing hung. What hangs is shown with everybody's traceback, and ends the process.
 """
 
@@ -45,14 +50,16 @@ class Fire(BaseException):
 
 
 class Inverse(keras.layers.Layer):
-    """Of the 4×4 matrices that the middle of each of four channels holds. NumPy raises an exception for a singular one."""
+    """Of the 4×4 matrices that the middle of each of four channels holds. NumPy raises an exception for a singular
+    one."""
 
     def call(self, x):
         return keras.ops.inv(x[:, :4, :4, :4])
 
 
 class Case:
-    """A function of arrays, with inputs, and for each input the results that are right (one but for changing weights)."""
+    """A function of arrays, with inputs, and for each input the results that are right (one but for changing
+    weights)."""
 
     def __init__(self, name, call, inputs, right):
         self.name, self.call, self.inputs, self.right = name, call, inputs, right
@@ -89,8 +96,21 @@ def networks():
     L = keras.layers
     keras.utils.set_random_seed(7)
     two = keras.Sequential([L.Input((64, 64, 3)), L.Conv2D(16, 3, activation="relu"), L.Conv2D(16, 3)])
-    deep = keras.Sequential([L.Input((24, 24, 8)), *(L.Conv2D(16, 3, padding="same", activation="relu") for _ in range(8)), L.GlobalAveragePooling2D()])
-    solving = keras.Sequential([L.Input((20, 20, 4)), L.Conv2D(32, 3, padding="same", use_bias=False), L.Conv2D(4, 1, use_bias=False), Inverse()])
+    deep = keras.Sequential(
+        [
+            L.Input((24, 24, 8)),
+            *(L.Conv2D(16, 3, padding="same", activation="relu") for _ in range(8)),
+            L.GlobalAveragePooling2D(),
+        ]
+    )
+    solving = keras.Sequential(
+        [
+            L.Input((20, 20, 4)),
+            L.Conv2D(32, 3, padding="same", use_bias=False),
+            L.Conv2D(4, 1, use_bias=False),
+            Inverse(),
+        ]
+    )
     changing = keras.Sequential([L.Input((32, 32, 3)), L.Conv2D(16, 3, use_bias=False), L.Conv2D(8, 3, use_bias=False)])
     return two, deep, solving, changing
 
@@ -130,7 +150,14 @@ class Soak:
                 inputs[0][:] = 0
             right = alone(model, inputs)
             program = simplecell.compile(model, threads=threads)
-            self.cases.append(Case(f"compiled {threads}", into(program, model.output_shape[1:]), inputs, [None if r is None else [r] for r in right]))
+            self.cases.append(
+                Case(
+                    f"compiled {threads}",
+                    into(program, model.output_shape[1:]),
+                    inputs,
+                    [None if r is None else [r] for r in right],
+                )
+            )
             if model is not solving:
                 predicted = [np.asarray(model.predict_on_batch(x)) for x in inputs]
                 self.cases.append(Case("predict_on_batch", model.predict_on_batch, inputs, [[p] for p in predicted]))
@@ -140,7 +167,9 @@ class Soak:
     def _changing_case(self):
         """The first layer's weights may be newer than the second's: `set_weights` gives one after the other."""
         rng = np.random.default_rng(5)
-        self.versions = [[rng.normal(size=w.shape).astype(np.float32) / 5 for w in self.changing.get_weights()] for _ in range(3)]
+        self.versions = [
+            [rng.normal(size=w.shape).astype(np.float32) / 5 for w in self.changing.get_weights()] for _ in range(3)
+        ]
         inputs = inputs_of(self.changing, 3)
         found = {}
         for i, j in itertools.product(range(3), repeat=2):
@@ -214,7 +243,9 @@ class Soak:
                 if compiles:
                     x = np.zeros((rng.randrange(1, 9), 64, 64, 3), np.float32)
                     program = simplecell.compile(self.two, threads=rng.choice((1, 2, 5)))
-                    found.append(None if np.isfinite(program(x)).all() else "a program compiled in a child gives no numbers")
+                    found.append(
+                        None if np.isfinite(program(x)).all() else "a program compiled in a child gives no numbers"
+                    )
                 for wrong in filter(None, found):
                     print("in a child:", wrong, file=sys.stderr, flush=True)
                 ok = not any(found)
@@ -269,11 +300,18 @@ class Soak:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=None, help="of what is done, as far as chance is ours (default: another one each time)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=None,
+        help="of what is done, as far as chance is ours (default: another one each time)",
+    )
     parser.add_argument("--no-weights", action="store_true", help="nobody changes weights")
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
-    warnings.filterwarnings("ignore", message=".*fork.*", category=DeprecationWarning)  # Python 3.12 warns of just what is tried here
+    warnings.filterwarnings(
+        "ignore", message=".*fork.*", category=DeprecationWarning
+    )  # Python 3.12 warns of just what is tried here
     faulthandler.enable()
     faulthandler.dump_traceback_later(5 * HANGS, exit=True)
     soak = Soak(seed, not arguments.no_weights)

@@ -37,7 +37,8 @@ Pieces = list[tuple[int, int] | Callable[[], None]]
 class Bound:
     """A program with its memory and its table of steps for the runner. One run at a time: others wait.
 
-    Wherever an exception (a signal's, a call-out's) or a fork stops it, what it holds is whole, or is known not to be (docs/threads.md).
+    Wherever an exception (a signal's, a call-out's) or a fork stops it, what it holds is whole, or is known not to be
+    (docs/threads.md).
     """
 
     def __init__(self, program: Program, target: Target, threads: int) -> None:
@@ -93,7 +94,9 @@ class Bound:
     def _finish(self) -> None:
         """Prepare: now, or once more where that was interrupted."""
         if self._unfinished == "freeze":
-            raise RuntimeError("`freeze` was interrupted while it let go of the weights, and the program cannot run any more. Make a new one.")
+            raise RuntimeError(
+                "`freeze` was interrupted while it let go of the weights, and the program cannot run any more. Make a new one."
+            )
         for position, array in self._parameters.items():
             self._give("parameter", position, array)
         passing = aligned(self.program.preparing_bytes)
@@ -153,7 +156,8 @@ class Bound:
         steps = self.program.run
         count = len(steps)
         last = [i for i in range(count) if i + 1 == count or (steps[i].thread or 0) >= (steps[i + 1].thread or 0)]
-        timed = [(first, end + 1, self._run.pieces(first, end + 1)) for first, end in zip([0, *(i + 1 for i in last)], last)]
+        ends = [i + 1 for i in last]
+        timed = [(first, end, self._run.pieces(first, end)) for first, end in zip([0, *ends], ends)]
         times = np.empty((repeats, count))
         with self._lock:
             self._go_whole(inputs, outputs)
@@ -265,7 +269,7 @@ class Bound:
         return int(value)
 
     def _call_out(self, step: Step) -> Callable[[], None]:
-        """A function that runs the step's reference. What it raises is the run's exception: machine code is not under way meanwhile."""
+        """A function that runs the step's reference. What it raises is the run's exception: no machine code is under way."""
         op, position = step.op, len(self._words)
         assert op is not None
         # words hold the addresses: the caller's arrays come and go
@@ -283,7 +287,9 @@ class Bound:
             for target, value in zip(arrays[count:], several, strict=True):
                 value = np.asarray(value)
                 if value.shape != target.shape:
-                    raise ValueError(f"`{op.name}` promised shape {target.shape} when it was traced and gave {value.shape} when it ran.")
+                    raise ValueError(
+                        f"`{op.name}` promised shape {target.shape} when it was traced and gave {value.shape} when it ran."
+                    )
                 target[...] = value
 
         return call
@@ -298,7 +304,7 @@ def _address(array: Any) -> int:
 
 
 class _Table:
-    """Steps in the table's memory: the word where they begin, the words that hold their arguments' addresses, and those that are call-outs."""
+    """Steps in the table's memory: where they begin, which words hold their arguments' addresses, which are call-outs."""
 
     def __init__(self, start: int) -> None:
         self.start, self.address = start, 0

@@ -30,7 +30,10 @@ def thread_count(threads: Any = None) -> int:
             raise TypeError
         count = operator.index(threads)
     except TypeError:
-        raise TypeError(f"threads must be a whole number from 1 to {MAX_THREADS}, or None; got {threads!r} ({type(threads).__name__}).") from None
+        raise TypeError(
+            f"threads must be a whole number from 1 to {MAX_THREADS}, or None; "
+            f"got {threads!r} ({type(threads).__name__})."
+        ) from None
     if not 1 <= count <= MAX_THREADS:
         what = "at least 1" if count < 1 else f"at most {MAX_THREADS}"
         raise ValueError(f"threads must be {what}, got {count}. None takes the cores of this process.")

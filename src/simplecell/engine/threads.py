@@ -1,4 +1,5 @@
-"""The worker threads: threads that live in machine code, where they wait for work, asleep or awake, without the interpreter.
+"""The worker threads: threads that live in machine code, where they wait for work, asleep or awake, without the
+interpreter.
 
 docs/threads.md says who owns what, and in which order things happen.
 """
@@ -24,8 +25,8 @@ PATIENCE = 0.1
 
 
 class Pool:
-    """`threads - 1` workers, all of which take part in every run. One run at a time has them; another that comes meanwhile does so
-    on its own thread alone (the bits are the same)."""
+    """`threads - 1` workers, all of which take part in every run. One run at a time has them; another that comes
+    meanwhile does so on its own thread alone (the bits are the same)."""
 
     def __init__(self, target: Target, threads: int) -> None:
         self.threads = threads
@@ -50,8 +51,8 @@ class Pool:
         self._launch(self._address, table, count)
 
     def _hire(self) -> None:
-        """Start the workers that are missing, if the system has threads to give. An exception in between does no harm: who has been started counts when
-        he comes, and one too many leaves by himself."""
+        """Start the workers that are missing, if the system has threads to give. An exception in between does no harm:
+        a worker that has been started counts when it comes, and one too many leaves by itself."""
         with self._hiring:
             while self._hired < self._wanted:
                 if self._start():
@@ -63,7 +64,8 @@ class Pool:
             time.sleep(0)
 
     def _start(self) -> bool:
-        """Start a worker, if that is possible. (Not by `threading.Thread`, which waits for it in Python, where a signal's exception may come.)"""
+        """Start a worker, if that is possible. (Not by `threading.Thread`, which waits for it in Python, where a
+        signal's exception may come.)"""
         if sys.is_finalizing():
             return False  # it would wait for the interpreter, and we for it
         try:
@@ -76,7 +78,8 @@ class Pool:
 def _memory(threads: int) -> np.ndarray:
     """A pool's words, on a cache line of their own, never freed: workers look at them until the process is gone.
 
-    Workers sleep at the interpreter's locks (`PyThread_…`, of its stable interface): they are there on every system, and want no interpreter."""
+    Workers sleep at the interpreter's locks (`PyThread_…`, of its stable interface): they are there on every system,
+    and want no interpreter."""
     words = np.zeros(runner.pool_words(threads) + 8, np.int64)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(words))
     words = words[-(words.ctypes.data // 8) % 8 :]
