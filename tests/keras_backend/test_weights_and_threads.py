@@ -287,3 +287,44 @@ def test_a_child_that_was_forked_while_weights_were_packed_packs_them_itself() -
     _, status = os.waitpid(child, 0)
     killer.cancel()
     assert status == 0
+
+
+def test_a_signal_leaves_a_training_step_done_or_not_done() -> None:
+    """All variables have their new values, or none of them, whatever line of running the program the exception comes at."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    x, y = np.ones((2, 4), np.float32), np.zeros((2, 2), np.float32)
+    model.train_on_batch(x, y)
+    states = []
+    for place in range(1, 200):
+        before = [np.array(v) for v in model.trainable_variables]
+        if not _interrupted_at(place, lambda: model.train_on_batch(x, y)):
+            break
+        changed = [bool((np.array(v) != b).any()) for v, b in zip(model.trainable_variables, before)]
+        assert len(set(changed)) == 1, (place, changed)
+        states.append(changed[0])
+    assert set(states) == {True, False} and len(states) > 15
+
+
+def _interrupted_at(place: int, function: Callable[[], object]) -> bool:
+    """Call, with a KeyboardInterrupt at the line number `place` of those that run the program and assign to variables. Was there such a line?"""
+    lines = 0
+
+    def interrupt(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal lines
+        if frame.f_code.co_name not in ("__call__", "assign_together", "structured") or "keras_backend" not in frame.f_code.co_filename:
+            return None
+        lines += event == "line"
+        if lines == place and event == "line":
+            raise KeyboardInterrupt
+        return interrupt
+
+    sys.settrace(interrupt)
+    try:
+        function()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(None)
+    return False

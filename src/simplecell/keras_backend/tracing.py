@@ -20,7 +20,7 @@ from keras.src.backend.common.stateless_scope import StatelessScope, get_statele
 from simplecell.graph.graph import Graph, topological
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor, as_tensor, placeholder
 from simplecell.keras_backend.labels import LabelCheck
-from simplecell.keras_backend.variable import Cell, Variable, changes
+from simplecell.keras_backend.variable import Cell, Variable, assign_together, changes
 from simplecell.ops import elementwise, reduction
 from simplecell.ops.base import Spec, spec_of
 from simplecell.ops.dtypes import is_inexact, to_dtype
@@ -222,8 +222,7 @@ class StepProgram:
         results = [np.empty(shape, dtype) for shape, dtype in self.results] if out is None else list(out)
         values = [np.empty(shape, dtype) for shape, dtype in self._new]
         self.executable(given, [*results, *values])
-        for variable, value in zip(self._updated, values, strict=True):
-            variable._value = value
+        assign_together(self._updated, values)
         return self.structured(results)
 
     def _given(self, data: Sequence[np.ndarray]) -> list[np.ndarray]:

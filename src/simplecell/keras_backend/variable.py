@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -152,6 +153,18 @@ class Variable(KerasVariable):
         if self.cell._array is not None:
             self.cell._array.flags.writeable = False
         changes.structure = object()
+
+
+def assign_together(variables: Sequence[Variable], arrays: Sequence[np.ndarray]) -> None:
+    """New values for several variables in one step of the interpreter, which neither a signal's exception nor another
+    thread comes between. The arrays are the variables' own from now on."""
+    cells: list[Any] = []
+    for array in arrays:
+        array.flags.writeable = False
+        cells.append(Cell(array))
+    owners = [*variables, changes]
+    names = ["cell"] * len(cells) + ["values"]
+    deque(map(setattr, owners, names, [*cells, object()]), maxlen=0)
 
 
 LARGE, HUGE = 1 << 16, 1 << 22
