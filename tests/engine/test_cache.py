@@ -24,7 +24,10 @@ def test_what_is_written_is_read():
     assert cache.read("other") is None
 
 
-@pytest.mark.parametrize("damage", [lambda d: d[:-1], lambda d: d + b"x", lambda d: b"", lambda d: b"\0" * len(d), lambda d: d[:30] + b"!" + d[31:]])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda d: d[:-1], lambda d: d + b"x", lambda d: b"", lambda d: b"\0" * len(d), lambda d: d[:30] + b"!" + d[31:]],
+)
 def test_a_damaged_file_is_not_used(private_folder, damage):
     cache.write("abc", b"code" * 10)
     path = private_folder / "abc.o"
@@ -51,7 +54,7 @@ def test_off(monkeypatch):
     assert cache.read("abc") is None
 
 
-# --- what is in the folder, and who can put it there -----------------------------------------------------------------------
+# --- what is in the folder, and who can put it there ------------------------------------------------------------------
 
 posix = pytest.mark.skipif(os.name != "posix", reason="owners, modes and pipes as POSIX has them")
 
@@ -74,7 +77,8 @@ def in_time(code, folder, **environment):
 def test_a_pipe_is_not_waited_for(private_folder, name):
     cache.folder()
     os.mkfifo(private_folder / name)
-    code = "print(cache.read('abc'), tune._read())\ncache.write('abc', b'code'); tune._write({'p': {'a': 1.0}})\nprint(cache.read('abc'), tune._read())"
+    code = "print(cache.read('abc'), tune._read())\n"
+    code += f"cache.write('abc', b'code'); tune._write({{'p': {{'a': 1.0}}}})\n{code}"
     assert in_time(code, private_folder)[0] == "None {}\nb'code' {'p': {'a': 1.0}}"
 
 
@@ -109,7 +113,10 @@ def test_a_folder_that_others_can_write_to_is_refused(private_folder, mode):
     cache.write("abc", b"code")
     private_folder.chmod(mode)
     cache.folder.cache_clear()
-    with pytest.warns(UserWarning, match=f"cache of machine code, .*objects, is not used: others can write to it .mode {mode:o}.*chmod go-w.*{cache.SETTING}"):
+    with pytest.warns(
+        UserWarning,
+        match=f".*objects, is not used: others can write to it .mode {mode:o}.*chmod go-w.*{cache.SETTING}",
+    ):
         assert cache.read("abc") is None
     cache.write("def", b"code")  # says it no second time
     assert [p.name for p in private_folder.iterdir()] == ["abc.o"]
@@ -130,6 +137,21 @@ def test_a_folder_around_it_that_others_can_write_to(private_folder, mode, safe)
                 assert cache.folder() is None
     finally:
         around.chmod(0o700)
+
+
+@posix
+def test_folders_that_are_made_for_it_are_private(tmp_path, monkeypatch):
+    """Whatever the umask: else the cache would be refused that it has made itself."""
+    monkeypatch.setenv(cache.SETTING, str(tmp_path / "a" / "b" / "objects"))
+    before = os.umask(0o002)
+    try:
+        cache.write("abc", b"code")
+    finally:
+        os.umask(before)
+    assert cache.read("abc") == b"code"
+    assert [(tmp_path / n).stat().st_mode & 0o777 for n in ("a", "a/b", "a/b/objects", "a/b/objects/abc.o")] == [
+        0o700
+    ] * 3 + [0o600]
 
 
 @posix
@@ -165,7 +187,12 @@ def test_the_default(tmp_path, monkeypatch):
     monkeypatch.delenv(cache.SETTING)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    for value, expected in ((str(tmp_path / "c"), tmp_path / "c"), ("c", tmp_path / ".cache"), ("~/c", tmp_path / ".cache"), ("", tmp_path / ".cache")):
+    for value, expected in (
+        (str(tmp_path / "c"), tmp_path / "c"),
+        ("c", tmp_path / ".cache"),
+        ("~/c", tmp_path / ".cache"),
+        ("", tmp_path / ".cache"),
+    ):
         monkeypatch.setenv("XDG_CACHE_HOME", value)
         assert cache._default() == expected / "simplecell"
 

@@ -92,7 +92,9 @@ def test_a_folder_within_one_that_others_can_write_to(folder, mode, safe):
     inner.mkdir(parents=True, mode=0o700)
     (folder / "around").chmod(mode)
     reason = open_to_others(inner)
-    assert (reason is None) is safe and (safe or f"the folder around it, {folder / 'around'} (mode {mode:03o})" in reason)
+    assert (reason is None) is safe and (
+        safe or f"the folder around it, {folder / 'around'} (mode {mode:03o})" in reason
+    )
 
 
 def test_a_link_is_looked_at_on_both_sides(folder):

@@ -54,14 +54,21 @@ def test_the_name_to_write_to_is_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt(), ValueError("half-way")])
-@pytest.mark.parametrize("how", [lambda p: replacing(p / "head"), lambda p: together(p, "head"), lambda p: replacing_folder(p, "head", OWN)])
+@pytest.mark.parametrize(
+    "how", [lambda p: replacing(p / "head"), lambda p: together(p, "head"), lambda p: replacing_folder(p, "head", OWN)]
+)
 def test_an_exception_changes_nothing(tmp_path, error, how):
     folder = tmp_path / "f"
     folder.mkdir()
     (folder / "head").write_text("old")
     with pytest.raises(type(error)):
         with how(folder) as new:
-            with open(new if os.path.basename(new) == "head" else os.path.join(os.makedirs(new, exist_ok=True) or new, "head"), "w") as f:
+            with open(
+                new
+                if os.path.basename(new) == "head"
+                else os.path.join(os.makedirs(new, exist_ok=True) or new, "head"),
+                "w",
+            ) as f:
                 f.write("ne")
                 raise error
     assert (folder / "head").read_text() == "old" and names(folder) == ["head"] and names(tmp_path) == ["f"]
@@ -93,7 +100,11 @@ def test_a_new_file_has_the_mode_that_open_gives(tmp_path, umask):
 @posix
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o755])
 def test_the_mode_of_the_old_file_is_kept(tmp_path, mode):
-    for name, writer in (("a", lambda: write(tmp_path / "a")), ("head", lambda: write_set(tmp_path)), ("f/head", lambda: write_folder(tmp_path / "f"))):
+    for name, writer in (
+        ("a", lambda: write(tmp_path / "a")),
+        ("head", lambda: write_set(tmp_path)),
+        ("f/head", lambda: write_folder(tmp_path / "f")),
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("old")
         (tmp_path / name).chmod(mode)
@@ -126,7 +137,12 @@ def test_links_are_written_through(tmp_path, dangling):
     (tmp_path / "middle").symlink_to(target)
     link.symlink_to("../middle")
     write(link)
-    assert link.is_symlink() and target.read_text() == "new" and names(tmp_path / "there") == ["file"] and names(tmp_path / "here") == ["a"]
+    assert (
+        link.is_symlink()
+        and target.read_text() == "new"
+        and names(tmp_path / "there") == ["file"]
+        and names(tmp_path / "here") == ["a"]
+    )
 
 
 @posix
@@ -134,7 +150,11 @@ def test_a_linked_folder_stays_a_link(tmp_path):
     write_folder(tmp_path / "real", "old")
     (tmp_path / "link").symlink_to("real")
     write_folder(tmp_path / "link")
-    assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "part").read_text() == "new" and names(tmp_path) == ["link", "real"]
+    assert (
+        (tmp_path / "link").is_symlink()
+        and (tmp_path / "real" / "part").read_text() == "new"
+        and names(tmp_path) == ["link", "real"]
+    )
 
 
 @posix
@@ -157,7 +177,11 @@ def test_errors_are_those_of_open(tmp_path, monkeypatch, path):
         open(path, "w")
     with pytest.raises(OSError) as found:
         write(path)
-    assert (type(found.value), str(found.value)) == (type(expected.value), str(expected.value)) and names(tmp_path) == ["file", "folder", "loop"]
+    assert (type(found.value), str(found.value)) == (type(expected.value), str(expected.value)) and names(tmp_path) == [
+        "file",
+        "folder",
+        "loop",
+    ]
 
 
 @posix
@@ -175,7 +199,10 @@ def test_pipes_and_devices_are_written_to(tmp_path):
 @posix
 @pytest.mark.parametrize("mode", [0o555, 0o755])
 def test_where_nothing_may_be_made_or_written(tmp_path, mode):
-    """A folder that may not be written: in place, as ever. A file that may not be: an error, as ever, although it could be renamed over."""
+    """A folder that may not be written: in place, as ever.
+
+    A file that may not be: an error, as ever, although it could be renamed over.
+    """
     folder = tmp_path / "f"
     folder.mkdir()
     (folder / "a").write_text("old")
@@ -194,7 +221,10 @@ def test_where_nothing_may_be_made_or_written(tmp_path, mode):
             for writer in (lambda: write(folder / "a"), lambda: write_set(folder)):
                 with pytest.raises(PermissionError):
                     writer()
-            assert (folder / "a").read_text() == (folder / "head").read_text() == "old" and names(folder) == ["a", "head"]
+            assert (folder / "a").read_text() == (folder / "head").read_text() == "old" and names(folder) == [
+                "a",
+                "head",
+            ]
     finally:
         folder.chmod(0o755)
 
@@ -225,7 +255,9 @@ def test_what_cannot_be_renamed_over_changes_its_contents(tmp_path, monkeypatch,
 
     monkeypatch.setattr(os, "replace", refuses)
     write(tmp_path / "a")
-    assert (tmp_path / "a").read_text() == "new" and (tmp_path / "a").stat().st_ino == inode and names(tmp_path) == ["a"]
+    assert (
+        (tmp_path / "a").read_text() == "new" and (tmp_path / "a").stat().st_ino == inode and names(tmp_path) == ["a"]
+    )
 
 
 def test_names_as_long_as_can_be(tmp_path):
@@ -235,14 +267,16 @@ def test_names_as_long_as_can_be(tmp_path):
     assert len(names(tmp_path)) == 4
 
 
-# --- sets and folders -----------------------------------------------------------------------------------------------------
+# --- sets and folders -------------------------------------------------------------------------------------------------
 
 
 def test_a_set_leaves_other_files_alone(tmp_path):
     (tmp_path / "mine").write_text("mine")
     write_set(tmp_path, "old")
     write_set(tmp_path)
-    assert [(tmp_path / n).read_text() for n in ("head", "mine", "part")] == ["new", "mine", "new"] and names(tmp_path) == ["head", "mine", "part"]
+    assert [(tmp_path / n).read_text() for n in ("head", "mine", "part")] == ["new", "mine", "new"] and names(
+        tmp_path
+    ) == ["head", "mine", "part"]
 
 
 @pytest.mark.parametrize("swaps", [True, False])
@@ -273,7 +307,9 @@ def test_what_else_is_in_a_folder_stays(tmp_path):
     (tmp_path / "f" / "notes").mkdir()
     (tmp_path / "f" / "notes" / "mine").write_text("mine")
     write_folder(tmp_path / "f")
-    assert names(tmp_path / "f") == ["head", "notes", "part"] and (tmp_path / "f" / "notes" / "mine").read_text() == "mine"
+    assert (
+        names(tmp_path / "f") == ["head", "notes", "part"] and (tmp_path / "f" / "notes" / "mine").read_text() == "mine"
+    )
     assert (tmp_path / "f" / "head").read_text() == "new"
 
 
@@ -302,7 +338,7 @@ def test_a_folder_is_removed_whole(tmp_path):
     assert names(tmp_path) == []
 
 
-# --- several at once, and those that died ------------------------------------------------------------------------------------
+# --- several at once, and those that died -----------------------------------------------------------------------------
 
 
 def left_by_a_dead_process(folder, announce=False):
@@ -341,17 +377,25 @@ def test_what_was_announced_comes(tmp_path):
     left_by_a_dead_process(tmp_path, announce=True)
     assert (tmp_path / "part").read_text() == "old"
     recover(tmp_path / "head")
-    assert (tmp_path / "head").read_text() == (tmp_path / "part").read_text() == "new" and names(tmp_path) == ["head", "part"]
+    assert (tmp_path / "head").read_text() == (tmp_path / "part").read_text() == "new" and names(tmp_path) == [
+        "head",
+        "part",
+    ]
 
 
 def test_the_next_set_comes_after_what_was_announced(tmp_path):
     left_by_a_dead_process(tmp_path, announce=True)
     write_set(tmp_path, "newer")
-    assert (tmp_path / "head").read_text() == (tmp_path / "part").read_text() == "newer" and names(tmp_path) == ["head", "part"]
+    assert (tmp_path / "head").read_text() == (tmp_path / "part").read_text() == "newer" and names(tmp_path) == [
+        "head",
+        "part",
+    ]
 
 
 def test_many_writers_and_readers(tmp_path):
-    """Each reader finds a whole file and, after `recover`, a head that is there or just being replaced; nothing is lost, nothing left."""
+    """Each reader finds a whole file and, after `recover`, a head that is there or just being replaced; nothing is
+    lost, nothing left.
+    """
     write(tmp_path / "a", "x" * 1000)
     write_set(tmp_path, "0")
     errors = []
@@ -378,7 +422,9 @@ def test_many_writers_and_readers(tmp_path):
 @posix
 @pytest.mark.parametrize("another", [False, True])
 def test_a_set_that_its_writer_has_just_moved_is_nobody_elses(tmp_path, monkeypatch, another):
-    """A reader has opened the folder of a set, and gets its lock when the writer is done: under its name stands nothing, or the next writer's."""
+    """A reader has opened the folder of a set, and gets its lock when the writer is done: under its name stands
+    nothing, or the next writer's.
+    """
     ready = aside.announced(str(tmp_path), "head")
     os.mkdir(ready)
     flock = aside.fcntl.flock

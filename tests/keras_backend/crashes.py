@@ -1,8 +1,9 @@
-"""Ends processes at each step that saving takes on the disk, one after the other: `python -m tests.keras_backend.crashes`.
+"""Ends processes at each step that saving takes on the disk: `python -m tests.keras_backend.crashes`.
 
-Steps are what Python audits (files opened for writing, renamed, linked, removed, folders made …), `fsync`, and the exchange of two folders, of which a
-crash before and one after are tried. What is on the disk then has to be the old generation or the new one, whole, and so it has to be, or else nothing
-at all, for a reader who does not know how to recover: Keras on another backend.
+Steps are what Python audits (files opened for writing, renamed, linked, removed, folders made …), `fsync`, and the
+exchange of two folders, of which a crash before and one after are tried. What is on the disk then has to be the old
+generation or the new one, whole, and so it has to be, or else nothing at all, for a reader who does not know how to
+recover: Keras on another backend.
 """
 
 import argparse
@@ -134,10 +135,14 @@ def crash_everywhere(name, swaps=True, every=1):
                         return steps, found
                     save(model(3), 3, folder)
                     assert load(folder) == 3
-                    left = [n for _, folders, files in os.walk(folder) for n in (*folders, *files) if "simplecell-sav" in n]
+                    left = [
+                        n for _, folders, files in os.walk(folder) for n in (*folders, *files) if "simplecell-sav" in n
+                    ]
                     assert not left, left
                 except Exception as error:
-                    raise AssertionError(f"{name}, {'with' if swaps else 'without'} exchange, after a crash at step {steps}: {error}") from error
+                    raise AssertionError(
+                        f"{name}, {'with' if swaps else 'without'} exchange, after a crash at step {steps}: {error}"
+                    ) from error
                 steps += every
 
 

@@ -1,7 +1,7 @@
 """Kills processes with SIGKILL, at random moments, while they save: `python -m tests.keras_backend.kills --times 200`.
 
-A child saves one generation after the other, and says so after each. When it has been killed, what is on the disk has to be the last generation that
-it said, or the one after it, whole.
+A child saves one generation after the other, and says so after each. When it has been killed, what is on the disk has
+to be the last generation that it said, or the one after it, whole.
 """
 
 import argparse
@@ -35,7 +35,10 @@ def child(save, k, folder, pipe):
 
 
 def kill_once(save, k, folder, moment):
-    """Start a child at generation k, kill it `moment` seconds after it begins to save. Returns the last generation that it said to be saved."""
+    """Start a child at generation k, kill it `moment` seconds after it begins to save.
+
+    Returns the last generation that it said to be saved.
+    """
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -66,7 +69,11 @@ def kills(name, times, seed=0, keep=print):
         took = time.perf_counter() - start
         for _ in range(times):
             said = kill_once(save, k + 1, folder, rng.uniform(0, 2 * took))
-            inside += any(n.endswith((".simplecell-saving", ".simplecell-saved")) for _, folders, _ in os.walk(folder) for n in folders)
+            inside += any(
+                n.endswith((".simplecell-saving", ".simplecell-saved"))
+                for _, folders, _ in os.walk(folder)
+                for n in folders
+            )
             try:
                 found = load(folder)
                 assert found in (said, said + 1), f"found {found}, but {said} was saved"
@@ -96,7 +103,12 @@ def main():
     for name in [arguments.way] if arguments.way else WAYS:
         start = time.perf_counter()
         inside, lost = kills(name, arguments.times, arguments.seed)
-        print(f"{name}: {arguments.times} kills, {inside} inside of a save, {len(lost)} lost, {time.perf_counter() - start:.1f} s", *lost[:3], sep="\n    ")
+        print(
+            f"{name}: {arguments.times} kills, {inside} inside of a save, {len(lost)} lost, "
+            f"{time.perf_counter() - start:.1f} s",
+            *lost[:3],
+            sep="\n    ",
+        )
         failed = failed or bool(lost)
     return failed
 

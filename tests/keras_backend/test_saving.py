@@ -1,4 +1,7 @@
-"""Keras's writers leave the old file or the new one, whole, whatever ends them. Crashes by SIGKILL: `kills`; at each step on the disk: `crashes`."""
+"""Keras's writers leave the old file or the new one, whole, whatever ends them.
+
+Crashes by SIGKILL: `kills`; at each step on the disk: `crashes`.
+"""
 
 import importlib
 import io
@@ -26,22 +29,30 @@ quiet = pytest.mark.filterwarnings("ignore:Skipping variable loading")  # Keras'
 
 
 def contents(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(pathlib.Path(folder).rglob("*"))}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None
+        for p in sorted(pathlib.Path(folder).rglob("*"))
+    }
 
 
-# --- crashes --------------------------------------------------------------------------------------------------------------
+# --- crashes ----------------------------------------------------------------------------------------------------------
 
 
 @posix
 @pytest.mark.parametrize("script", [("kills", "--times", "2"), ("crashes", "--every", "7")])
 def test_nothing_is_lost(script):
     """20 processes are killed while they save, and 60 at chosen steps."""
-    run = subprocess.run([sys.executable, "-m", f"tests.keras_backend.{script[0]}", *script[1:]], cwd=ROOT, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-m", f"tests.keras_backend.{script[0]}", *script[1:]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     assert len(run.stdout.splitlines()) >= len(WAYS)
 
 
-# --- exceptions -----------------------------------------------------------------------------------------------------------
+# --- exceptions -------------------------------------------------------------------------------------------------------
 
 
 @quiet
@@ -96,12 +107,18 @@ for name, (save, load) in WAYS.items():
 
 @posix
 def test_a_full_disk_changes_nothing(tmp_path):
-    run = subprocess.run([sys.executable, "-c", DISK], cwd=ROOT, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    run = subprocess.run(
+        [sys.executable, "-c", DISK],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.splitlines() == list(WAYS)
 
 
-# --- what stays as it was --------------------------------------------------------------------------------------------------
+# --- what stays as it was ---------------------------------------------------------------------------------------------
 
 
 def test_all_writers_are_ours():
@@ -111,12 +128,19 @@ def test_all_writers_are_ours():
             for part in path.split("."):
                 place = getattr(place, part)
             assert place.__code__.co_filename == writers.__file__ and callable(getattr(saving, ours)), (module, path)
-    assert keras.saving.load_model is keras.models.load_model is importlib.import_module("keras.src.saving.saving_api").load_model
+    assert (
+        keras.saving.load_model
+        is keras.models.load_model
+        is importlib.import_module("keras.src.saving.saving_api").load_model
+    )
 
 
 def test_import_does_not_load_what_is_done_around_them():
-    code = "import sys, simplecell, keras; print([m for m in ('simplecell.keras_backend.saving', 'simplecell.files') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    names = ["simplecell.keras_backend.saving", "simplecell.files"]
+    code = f"import sys, simplecell, keras; print([m for m in {names} if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 @posix
@@ -145,7 +169,11 @@ def test_links_are_written_through(tmp_path, name):
     (tmp_path / name).symlink_to(tmp_path / "store" / "blob")
     m = model(1)
     (m.save_weights if "weights" in name else m.save)(tmp_path / name)
-    assert (tmp_path / name).is_symlink() and not (tmp_path / "store" / "blob").is_symlink() and os.listdir(tmp_path / "store") == ["blob"]
+    assert (
+        (tmp_path / name).is_symlink()
+        and not (tmp_path / "store" / "blob").is_symlink()
+        and os.listdir(tmp_path / "store") == ["blob"]
+    )
 
 
 @quiet
@@ -191,7 +219,9 @@ class Words(keras.layers.Layer):
 
 @pytest.mark.parametrize("absolute", [True, False])
 def test_a_folder_can_be_saved_again(tmp_path, monkeypatch, absolute):
-    """By itself, Keras raises at the second time where the path is absolute, and loses what layers keep in files where it is relative."""
+    """By itself, Keras raises at the second time where the path is absolute, and loses what layers keep in files where
+    it is relative.
+    """
     monkeypatch.chdir(tmp_path)
     path = str(tmp_path / "m") if absolute else "m"
     for words in ("one", "two"):
@@ -221,7 +251,9 @@ def test_prompts(tmp_path, monkeypatch, answer, expected, name, prompts):
         assert generation(keras.saving.load_model(path, compile=False)) == expected
 
 
-@pytest.mark.parametrize("overwritten, error", [("nowhere/m.keras", FileNotFoundError), ("folder.keras", IsADirectoryError)])
+@pytest.mark.parametrize(
+    "overwritten, error", [("nowhere/m.keras", FileNotFoundError), ("folder.keras", IsADirectoryError)]
+)
 def test_errors_name_what_the_user_named(tmp_path, overwritten, error):
     (tmp_path / "folder.keras").mkdir()
     with pytest.raises(error) as raised:
@@ -244,7 +276,11 @@ def test_names_that_keras_refuses(tmp_path, name, options):
 def test_renamed_shards(tmp_path):
     with pytest.warns(UserWarning, match="requires `.*json`") as seen:
         model(5).save_weights(tmp_path / "m.weights.h5", max_shard_size=SHARD)
-    assert len(seen) == 1 and str(tmp_path / "m.weights.h5") in str(seen[0].message) and "simplecell" not in str(seen[0].message)
+    assert (
+        len(seen) == 1
+        and str(tmp_path / "m.weights.h5") in str(seen[0].message)
+        and "simplecell" not in str(seen[0].message)
+    )
     assert weights("m.weights.json")(str(tmp_path)) == 5
 
 
@@ -255,11 +291,13 @@ def test_a_checkpoint_that_is_a_folder(tmp_path):
         WAYS["ModelCheckpoint"][0](model(1), 1, str(tmp_path))
 
 
-# --- backups ---------------------------------------------------------------------------------------------------------------
+# --- backups ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_backup_of_two_files_is_one(tmp_path, monkeypatch):
-    """Killed when the weights are in place and the epoch is not: by itself, Keras would train these weights from the epoch before."""
+    """Killed when the weights are in place and the epoch is not: by itself, Keras would train these weights from the
+    epoch before.
+    """
     save, load = WAYS["BackupAndRestore"]
     save(model(1), 1, str(tmp_path))
     monkeypatch.setattr(replace, "_move_in", lambda *args, **kwargs: (_ for _ in ()).throw(SystemExit))
@@ -335,10 +373,13 @@ def test_training_goes_on_where_it_was_interrupted(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-# --- others ----------------------------------------------------------------------------------------------------------------
+# --- others -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("before, after", [("epoch,loss\r\n0,0.5\r\n1,0.", "epoch,loss\r\n0,0.5\r\n1,0.\n"), ("epoch,loss\r\n0,0.5\r\n",) * 2, ("", "")])
+@pytest.mark.parametrize(
+    "before, after",
+    [("epoch,loss\r\n0,0.5\r\n1,0.", "epoch,loss\r\n0,0.5\r\n1,0.\n"), ("epoch,loss\r\n0,0.5\r\n",) * 2, ("", "")],
+)
 def test_a_log_goes_on_in_a_line_of_its_own(tmp_path, before, after):
     path = tmp_path / "log.csv"
     path.write_bytes(before.encode())

@@ -17,7 +17,9 @@ WIDTH = int(os.environ.get("KILLS_WIDTH", "24"))
 
 @functools.lru_cache(maxsize=4)
 def model(k):
-    m = keras.Sequential([keras.Input((WIDTH,)), keras.layers.Rescaling(float(k)), *(keras.layers.Dense(WIDTH) for _ in range(3))])
+    m = keras.Sequential(
+        [keras.Input((WIDTH,)), keras.layers.Rescaling(float(k)), *(keras.layers.Dense(WIDTH) for _ in range(3))]
+    )
     m.compile(keras.optimizers.SGD(momentum=0.9), "mse")
     fill(m, k)
     return m
@@ -60,7 +62,9 @@ def weights(name):
 
 def save_checkpoint(name, weights_only):
     def save(m, k, folder):
-        callback = keras.callbacks.ModelCheckpoint(os.path.join(folder, name), "loss", save_weights_only=weights_only, mode="min")
+        callback = keras.callbacks.ModelCheckpoint(
+            os.path.join(folder, name), "loss", save_weights_only=weights_only, mode="min"
+        )
         callback.set_model(m)
         callback.on_epoch_begin(k)
         callback.on_epoch_end(k, {"loss": 1.0})

@@ -36,4 +36,6 @@ def test_an_interrupted_tour_leaves_the_page_before(tmp_path, monkeypatch):
     assert written and {p.name: p.read_bytes() for p in folder.iterdir()} == before
     monkeypatch.undo()
     page("second").write(folder)
-    assert "second" in (folder / "index.html").read_text() and sorted(p.name for p in folder.iterdir()) == sorted(before)
+    assert "second" in (folder / "index.html").read_text() and sorted(p.name for p in folder.iterdir()) == sorted(
+        before
+    )

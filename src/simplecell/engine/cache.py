@@ -1,4 +1,4 @@
-"""Object code on disk: written to a temporary name and renamed, checked by a digest when read, rebuilt whenever in doubt.
+"""Object code on disk: renamed into place, checked by a digest when read, rebuilt whenever in doubt.
 
 Files are machine code, so the folder has to be one that only the user can write to, and so has each file that is read.
 """
@@ -32,7 +32,8 @@ _AN_HOUR = 3600.0
 def folder() -> Path | None:
     """The cache's folder (made, private to the user), or None where there is none to be had.
 
-    It is decided once per process. A folder that others can write to is not used, with a warning: they could put machine code into it.
+    It is decided once per process. A folder that others can write to is not used, with a warning: they could put
+    machine code into it.
     """
     setting = os.environ.get(SETTING, "")
     if setting.lower() in ("off", "0", "no"):
@@ -40,12 +41,15 @@ def folder() -> Path | None:
     try:
         # absolute, so that it stays where it is when the process changes its working directory
         base = Path(os.path.abspath(Path(setting).expanduser())) if setting else _default()
-        base.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for around in reversed([p for p in base.parents if not p.exists()]):
+            around.mkdir(mode=0o700, exist_ok=True)  # as private: `parents=True` would leave their mode to the umask
+        base.mkdir(mode=0o700, exist_ok=True)
         reason = open_to_others(base)
         if reason is not None:
             warnings.warn(
-                f"The cache of machine code, {base}, is not used: {reason}, and could put code of their own there. Kernels are compiled anew in each "
-                f"process. Take others' right to write away (chmod go-w), set {SETTING} to a folder of your own, or to 'off'.",
+                f"The cache of machine code, {base}, is not used: {reason}. Who can write there can have code "
+                "of their own run by this process. Kernels are compiled anew in each process. Take others' right to write away (chmod go-w), "
+                f"or set {SETTING} to a folder of your own or to 'off'.",
                 stacklevel=2,
             )
             return None
@@ -74,7 +78,11 @@ def read(key: str) -> bytes | None:
     """The object code kept under `key`, or None if there is none that is whole and ours."""
     data = read_file(f"{key}.o")
     head = len(_MAGIC) + 32
-    if data is None or data[: len(_MAGIC)] != _MAGIC or hashlib.sha256(key.encode() + data[head:]).digest() != data[len(_MAGIC) : head]:
+    if (
+        data is None
+        or data[: len(_MAGIC)] != _MAGIC
+        or hashlib.sha256(key.encode() + data[head:]).digest() != data[len(_MAGIC) : head]
+    ):
         return None
     return data[head:]
 
@@ -96,7 +104,10 @@ def read_file(name: str) -> bytes | None:
 
 
 def write_file(name: str, data: bytes) -> None:
-    """Replace a file of the cache whole, if that can be done. It is not brought to the disk: who reads it checks it, and a crash may lose it."""
+    """Replace a file of the cache whole, if that can be done.
+
+    It is not brought to the disk: who reads it checks it, and a crash may lose it.
+    """
     base = folder()
     if base is None:
         return

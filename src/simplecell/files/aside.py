@@ -1,9 +1,9 @@
-"""Hidden folders beside the files that are to be replaced: what is new is written there first, under the name that it will have.
+"""Hidden folders beside the files that are to be replaced: what is new is written there, under its name to be.
 
     .model.keras.1f09ab3c.simplecell-saving/    being written by a living process, which holds a lock on it
         new/model.keras                         what is to come
         old/                                    what had to make room
-    .config.json.simplecell-saved/              the same folder, complete and announced: its contents are on their way to their places
+    .config.json.simplecell-saved/              the same, complete and announced: its contents go to their places
 
 A process that dies drops its lock: who next writes into the folder finds what it left, and removes it.
 """
@@ -27,7 +27,7 @@ except ImportError:  # Windows: nothing is locked, and what died is told by its 
 
 _LEFT_BEHIND = re.compile(r"\..+\.[0-9a-f]{8}\.simplecell-saving", re.DOTALL)
 _A_DAY = 86400.0
-"""Seconds after which a folder counts as left behind where the file system has no locks (NFS): no save takes so long."""
+"""Seconds after which a folder counts as left behind where there are no locks (some NFS): no save takes so long."""
 
 
 class Aside:
@@ -113,7 +113,11 @@ def _make(folder: str, name: str) -> Aside:
             os.mkdir(place.old, 0o700)
             return place
         except OSError as error:
-            if lock is None and os.path.isdir(folder) and isinstance(error, (FileExistsError, BlockingIOError, FileNotFoundError)):
+            if (
+                lock is None
+                and os.path.isdir(folder)
+                and isinstance(error, (FileExistsError, BlockingIOError, FileNotFoundError))
+            ):
                 continue  # the name is taken; or another process took it for left behind, before it was locked
             if lock is not None:
                 os.close(lock)

@@ -1,4 +1,4 @@
-"""Two names of one file system change places in one step of the kernel, where it has such a step (Linux's `renameat2`)."""
+"""Two names of one file system change places in one step, where the kernel has one (Linux's `renameat2`)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def exchange(a: str, b: str) -> None:
     """`a` and `b`, which both exist, change places: whoever looks, at any moment, finds one of them under each name.
 
     Raises:
-        OSError: the system (ENOSYS) or the file system (EINVAL) cannot do it, or a rename would fail, too (EXDEV, EBUSY, EACCES …).
+        OSError: the system (ENOSYS) or the file system (EINVAL) cannot do it, or a rename would fail, too (EXDEV,
+            EBUSY, EACCES …).
     """
     function = _renameat2()
     if function is None:

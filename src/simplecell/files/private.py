@@ -8,13 +8,14 @@ from pathlib import Path
 
 
 class NotPrivate(OSError):
-    """There is something under this name, but it is not a plain file of this user that only this user can write, or it is too large."""
+    """What has this name is not a plain file that only this user can write, or it is too large."""
 
 
 def open_to_others(folder: str | os.PathLike[str]) -> str | None:
-    """Why others than this user could put files into `folder`, or another folder into its place; None if they cannot (or where users have no ids).
+    """Why others than this user could put files into `folder`, or another folder into its place; None if they cannot.
 
-    A folder that all can write to may be *around* it if it is sticky, as `/tmp` is: what is in it stays in its owner's hands.
+    A folder that all can write to may be *around* it if it is sticky, as `/tmp` is: what is in it stays in its owner's
+    hands. Where users have no ids (Windows), nothing is looked at.
 
     Raises:
         OSError: the folder cannot be looked at.
@@ -35,14 +36,22 @@ def open_to_others(folder: str | os.PathLike[str]) -> str | None:
 
 
 def read_private(path: str | os.PathLike[str], limit: int) -> bytes:
-    """The contents of a plain file of at most `limit` bytes that this user alone can write. Never waits (for who writes to a pipe), follows no link.
+    """The contents of a plain file of at most `limit` bytes that this user alone can write.
+
+    Never waits (for who writes to a pipe), follows no link.
 
     Raises:
         NotPrivate: it is something else.
         OSError: it cannot be read, or is not there.
     """
     # What has been opened is looked at, not the name: under that, another file may stand a moment later.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+    flags = (
+        os.O_RDONLY
+        | getattr(os, "O_NONBLOCK", 0)
+        | getattr(os, "O_NOFOLLOW", 0)
+        | getattr(os, "O_NOCTTY", 0)
+        | getattr(os, "O_BINARY", 0)
+    )
     descriptor = os.open(path, flags)
     try:
         state = os.fstat(descriptor)

@@ -1,11 +1,12 @@
-"""Files and folders are written aside, brought to the disk, and then take their places: a crash leaves the old ones or the new ones.
+"""Files and folders are written aside, brought to the disk, and take their places: a crash leaves the old or the new.
 
-`replacing` is for one file: a rename. `together` is for files that belong together in a folder that holds others, too: there is no single step for
-these, so the complete set is announced by a rename, and then moved, the file that names the others last; `recover`, called before reading, finishes
-what a crash has interrupted. `replacing_folder` is for a whole folder: one exchange where the system can, else `together`.
+`replacing` is for one file: a rename. `together` is for files that belong together in a folder that holds others, too:
+there is no single step for these, so the complete set is announced by a rename, and then moved, the file that names the
+others last; `recover`, called before reading, finishes what a crash has interrupted. `replacing_folder` is for a whole
+folder: one exchange where the system can, else `together`.
 
-Where nothing can be made beside the old file (a folder that may not be written, pipes, devices, what has no folder), the path itself is given out:
-what happens then, errors included, is what happens without this module.
+Where nothing can be made beside the old file (a folder that may not be written, pipes, devices, what has no folder),
+the path itself is given out: what happens then, errors included, is what happens without this module.
 """
 
 from __future__ import annotations
@@ -24,21 +25,23 @@ _NOT_HERE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR
 """Why nothing can be made in a folder, other than that the disk is full or broken."""
 
 _WAIT = 30.0
-"""Seconds to wait for a living process that is just moving files into their places: milliseconds, unless it copies them."""
+"""Seconds to wait for a living process that is moving files into their places, which takes milliseconds."""
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     """Gives a path to write to, of the same file name; at the end, what was written there becomes `path`.
 
-    A link is written through. The new file has the old one's mode, owner and attributes, or those that `open` would give. If an exception passes, or
-    nothing was written, all is as before.
+    A link is written through. The new file has the old one's mode, owner and attributes, or those that `open` would
+    give. If an exception passes, or nothing was written, all is as before.
     """
     shown = os.fspath(path)
     target = os.path.realpath(shown)
     name = os.path.basename(shown)
     with contextlib.ExitStack() as stack:
-        place = _enter(stack, os.path.dirname(target), os.path.basename(target)) if name and _replaceable(target) else None
+        place = (
+            _enter(stack, os.path.dirname(target), os.path.basename(target)) if name and _replaceable(target) else None
+        )
         if place is None:
             yield shown
             return
@@ -62,7 +65,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
 def together(folder: str, head: str) -> Iterator[str]:
     """Gives a folder to write files and folders into; at the end, they take their places in `folder`, all of them.
 
-    `head` is the one that readers look at first. It is absent until the others are in place: who does not know of `recover` finds nothing, not a mixture.
+    `head` is the one that readers look at first. It is absent until the others are in place: who does not know of
+    `recover` finds nothing, not a mixture.
     """
     target = os.path.realpath(folder)
     recover(os.path.join(target, head))
@@ -86,7 +90,8 @@ def replacing_folder(path: str | os.PathLike[str], head: str, own: frozenset[str
     Args:
         path: the folder; it need not exist, nor the folders around it.
         head: the file in it that readers look at first.
-        own: the names of all that may be in it. If it holds anything else, that stays, and what is new is put beside it, by `together`.
+        own: the names of all that may be in it. If it holds anything else, that stays, and what is new is put beside
+            it, by `together`.
     """
     shown = os.fspath(path)
     target = os.path.realpath(shown)
@@ -135,7 +140,10 @@ def replacing_folder(path: str | os.PathLike[str], head: str, own: frozenset[str
 
 
 def recover(path: str | os.PathLike[str]) -> None:
-    """Before `path` is read: if a process died while the set that it heads, or it alone, was moved into place, finish that. Else a look at two names."""
+    """Before `path` is read: finish moving the set that it heads, if a process died in the middle of that.
+
+    Where nothing is to be done it is a look at one name, or at two where links are on the way.
+    """
     shown = os.path.abspath(os.fspath(path))
     for candidate in dict.fromkeys((shown, os.path.realpath(shown))):
         folder, head = os.path.split(candidate)
@@ -181,7 +189,7 @@ def _replaceable(target: str) -> bool:
 
 
 def _swappable(target: str, own: frozenset[str]) -> bool:
-    """Whether the folder can make room for another one: it holds what is ours only, and nobody stands in it or has mounted something there."""
+    """Whether another folder can take its place: it holds only what is ours, and is neither stood in nor mounted."""
     try:
         here = os.path.realpath(os.getcwd())
     except OSError:  # the working directory is gone
@@ -205,7 +213,7 @@ def _prepare(new: str, target: str) -> None:
 
 
 def _take_after(old: str, new: str) -> None:
-    """Give `new` the owner, the mode and the attributes (access lists are such) of `old`, as far as there is one and we may."""
+    """Give `new` the owner, the mode and the attributes (access lists are such) of `old`, as far as we may."""
     try:
         state = os.stat(old)
     except OSError:
@@ -226,7 +234,7 @@ def _take_after(old: str, new: str) -> None:
 
 
 def _announce(place: Aside, arranged: str, folder: str, head: str) -> None:
-    """The complete set in `arranged` (`new/` and an empty `old/`) is renamed into `folder`: from here on it will come, whatever happens."""
+    """Rename the complete set in `arranged` (`new/`, and `old/`) into `folder`: from here on it will come."""
     ready = announced(folder, head)
     for attempt in range(100):
         try:

@@ -1,7 +1,8 @@
-"""What Keras writes, it writes aside: a crash, a full disk or an exception leaves the old file or the new one, whole. See `simplecell.files`.
+"""Keras writes aside (see `simplecell.files`): a crash, a full disk or an exception leaves the old file or the new one.
 
-Each function here is called in place of one of Keras's (`writers` says which) and is given that one as `theirs`. What it does not know (file objects,
-remote paths, names that Keras refuses) passes through, so that values, prompts and errors are Keras's own.
+Each function here is called in place of one of Keras's (`writers` says which) and is given that one as `theirs`. What
+it does not know (file objects, remote paths, names that Keras refuses) passes through, so that values, prompts and
+errors are Keras's own.
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ def save_model(theirs: Theirs, model: Any, filepath: Any, weights_format: str = 
         theirs(model, path, weights_format, zipped)
 
 
-def save_weights_only(theirs: Theirs, model: Any, filepath: Any, max_shard_size: float | None = None, objects_to_skip: Any = None) -> None:
-    """`model.save_weights`: a `.weights.h5` file, or with `max_shard_size` a `.weights.json` file and the `.weights.h5` files that it names."""
+def save_weights_only(
+    theirs: Theirs, model: Any, filepath: Any, max_shard_size: float | None = None, objects_to_skip: Any = None
+) -> None:
+    """`model.save_weights`: `.weights.h5`, or with `max_shard_size` `.weights.json` and the files that it names."""
     known = ".weights.h5" if max_shard_size is None else ("weights.h5", "weights.json")
     if not _is_local(filepath) or not str(filepath).endswith(known) or not model.built:
         theirs(model, filepath, max_shard_size, objects_to_skip)
@@ -51,7 +54,8 @@ def save_weights_only(theirs: Theirs, model: Any, filepath: Any, max_shard_size:
         head = pathlib.Path(filepath)
         if head.suffix != ".json":  # Keras's own warning would name the folder that we write to
             warnings.warn(
-                f"Saving sharded weights requires `*.json` as the extension. The original path: {head} will be renamed to {head.with_suffix('.json')}.",
+                f"Saving sharded weights requires `*.json` as the extension. The original path: {head} "
+                f"will be renamed to {head.with_suffix('.json')}.",
                 stacklevel=4,
             )
             head = head.with_suffix(".json")
@@ -59,7 +63,9 @@ def save_weights_only(theirs: Theirs, model: Any, filepath: Any, max_shard_size:
             theirs(model, os.path.join(folder, head.name), max_shard_size, objects_to_skip)
 
 
-def save_model_to_hdf5(theirs: Theirs, model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+def save_model_to_hdf5(
+    theirs: Theirs, model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True
+) -> None:
     """`model.save` to a legacy `.h5` file."""
     if not _is_local(filepath):
         theirs(model, filepath, overwrite, include_optimizer)
@@ -91,7 +97,7 @@ def save_image(theirs: Theirs, path: Any, *args: Any, **kwargs: Any) -> None:
 
 
 def download(theirs: Theirs, url: str, filename: Any = None, *args: Any, **kwargs: Any) -> Any:
-    """`urlretrieve` as `keras.utils.get_file` calls it: a download that was killed is not taken for the whole file the next time."""
+    """`urlretrieve` as `keras.utils.get_file` calls it: what a killed download left is not taken for the file."""
     if not _is_local(filename):
         return theirs(url, filename, *args, **kwargs)
     with replacing(filename) as path:
@@ -115,12 +121,15 @@ def load_weights(theirs: Theirs, model: Any, filepath: Any, *args: Any, **kwargs
 
 
 def _backup_head(callback: Any) -> str:
-    """The file of a backup that tells the epoch. It comes last and goes first: an epoch without its weights would skip training."""
+    """The file of a backup that tells the epoch.
+
+    It comes last and goes first: an epoch without its weights would skip training.
+    """
     return os.path.basename(callback._training_metadata_path)
 
 
 def save_backup(theirs: Theirs, self: Any, *args: Any, **kwargs: Any) -> None:
-    """`BackupAndRestore` saves: the weights, the epoch that they belong to, and the pair before them (`double_checkpoint`) change together."""
+    """`BackupAndRestore` saves: weights, their epoch, and the pair before (`double_checkpoint`) change together."""
     if not _is_local(self.backup_dir):
         theirs(self, *args, **kwargs)
         return
@@ -131,7 +140,9 @@ def save_backup(theirs: Theirs, self: Any, *args: Any, **kwargs: Any) -> None:
         try:
             if new != folder:
                 if self.double_checkpoint:
-                    for path, before in zip(paths.values(), (self._prev_weights_path, self._prev_training_metadata_path)):
+                    for path, before in zip(
+                        paths.values(), (self._prev_weights_path, self._prev_training_metadata_path)
+                    ):
                         _keep(path, os.path.join(new, os.path.basename(before)))
                 for name, path in paths.items():
                     setattr(self, name, os.path.join(new, os.path.basename(path)))
@@ -159,7 +170,12 @@ def load_backup(theirs: Theirs, self: Any, *args: Any, **kwargs: Any) -> None:
 
 def remove_backup(theirs: Theirs, self: Any, *args: Any, **kwargs: Any) -> None:
     """`BackupAndRestore` is done: its folder goes whole, so that no epoch stays without its weights."""
-    if self.delete_checkpoint and _is_local(self.backup_dir) and os.path.isdir(self.backup_dir) and not os.path.islink(self.backup_dir):
+    if (
+        self.delete_checkpoint
+        and _is_local(self.backup_dir)
+        and os.path.isdir(self.backup_dir)
+        and not os.path.islink(self.backup_dir)
+    ):
         try:
             remove_folder(self.backup_dir)
         except OSError:  # mounted by itself, or in a folder that may not be written
@@ -170,7 +186,12 @@ def remove_backup(theirs: Theirs, self: Any, *args: Any, **kwargs: Any) -> None:
 
 def open_log(theirs: Theirs, self: Any, *args: Any, **kwargs: Any) -> None:
     """`CSVLogger` appends: if a crash has cut the last line, the next one does not go on in it."""
-    if self.append and _is_local(self.filename) and os.path.isfile(self.filename) and os.path.getsize(self.filename) > 0:
+    if (
+        self.append
+        and _is_local(self.filename)
+        and os.path.isfile(self.filename)
+        and os.path.getsize(self.filename) > 0
+    ):
         with open(self.filename, "rb+") as file:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
