@@ -48,8 +48,8 @@ def folder() -> Path | None:
         if reason is not None:
             warnings.warn(
                 f"The cache of machine code, {base}, is not used: {reason}. Who can write there can have code "
-                "of their own run by this process. Kernels are compiled anew in each process. Take others' right to write "
-                f"away (chmod go-w), or set {SETTING} to a folder of your own or to 'off'.",
+                "of their own run by this process. Kernels are compiled anew in each process. Take others' right to "
+                f"write away (chmod go-w), or set {SETTING} to a folder of your own or to 'off'.",
                 stacklevel=2,
             )
             return None
