@@ -12,11 +12,11 @@ from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor, as_tens
 
 def frozen(model: Any, batch: int) -> Graph:
     """The simplified graph of `model(x)` for one float32 input, parameters replaced by their values and folded."""
-    from simplecell.keras_backend.tracing import current_array, trace_step
+    from simplecell.keras_backend.tracing import array_of, trace_step
 
     x = np.zeros((batch, *model.inputs[0].shape[1:]), np.float32)
     step = trace_step(lambda d: model(d, training=False), x, threads=1)
-    values = iter([current_array(v) for v in step._parameters])
+    values = iter([array_of(v, v.cell) for v in step._parameters])
     graph = step.executable.graph
     known: dict[Tensor, Tensor] = {}
     inputs = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -238,3 +239,16 @@ def test_a_step_knows_where_the_next_one_s_weights_are() -> None:
     assert first["next_weights"] == second["weights"] != first["weights"]
     assert second["next_weights"] == 0
     assert np.abs(out - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("l2", [64 * 2**10, 512 * 2**10, 2**20])
+@pytest.mark.parametrize("outputs", [2, 4, 6])
+def test_wide_layers_have_a_cut_for_every_cache(outputs: int, l2: int) -> None:
+    """Also where a block as large as is wanted does not fit."""
+    on = replace(target(), l2=l2, matrix=False)
+    for size, channels in ((7, 512), (14, 512), (28, 512), (14, 2048)):
+        op = Convolution((1, 1), ((1, 1), (1, 1)), (1, 1))
+        problem = ConvolutionProblem.of(op, (1, size, size, channels), (3, 3, channels, channels))
+        assert problem is not None
+        cut = blocking(problem, Transform(outputs), on)
+        assert cut.block % cut.tile.pixels == 0 and 0 < cut.cost < float("inf")

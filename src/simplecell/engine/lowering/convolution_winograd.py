@@ -132,13 +132,11 @@ def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, 
         down = -(-count // tile.pixels)  # register tiles; the last block may be shorter
         done = points * down * tile.pixels * blocks * width
         products = 2 * done * ic / (peak(target) * min(share, WIDEST) * PRODUCTS) + points * down * blocks * TILE_NS
-        for k in range(1, down + 1):
+        most = max(1, int(1.5 * l2 / (4 * points * tile.pixels * (ic + width))))  # register tiles whose V and M do not leave L2 far behind
+        least = min(-(-min(LEAST_BLOCK, count) // tile.pixels), most)
+        for k in range(least, min(down, most) + 1):
             block = k * tile.pixels
             v, m = 4 * points * block * ic, 4 * points * block * width
-            if k > 1 and v + m > 1.5 * l2:
-                break
-            if block < min(LEAST_BLOCK, count):
-                continue
             units = -(-down // k)
             for parts in (1,) if even(units, threads) else (1, min(blocks, threads)):
                 for chunk_blocks in {-(-blocks // (parts * c)) for c in (1, 2, 4, 8, 16)}:
