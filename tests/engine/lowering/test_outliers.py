@@ -12,9 +12,10 @@ from simplecell.engine.lowering.context import Lowering
 from simplecell.engine.lowering.convolution import ALGORITHMS, Algorithm
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.runtime import Bound
-from simplecell.engine.target import target
+from simplecell.engine.target import host, target
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Node, placeholder
+from simplecell.ops.base import Spec
 from simplecell.ops.pooling import MaxPool
 from tests.engine.harness import available_targets
 from tests.engine.kernels.test_convolution_direct import Case, problem_of
@@ -39,6 +40,7 @@ CASES = [
     Case((1, 12, 19, 12), (3, 2), 18, dilation=2, groups=2),
     Case((1, 20, 21, 16), (1, 1), 32),
 ]
+TARGETS = [*available_targets(), *(["amx"] if host().matrix else [])]
 NUMBERS = (1e3, 1e6, 1e30, 3e38, np.nan, np.inf, -np.inf)
 
 
@@ -54,7 +56,7 @@ def lowered(case: Case, algorithm: Algorithm, precision: str, on: str, threads: 
     problem = ConvolutionProblem.of(op, case.src, shape, pool)
     assert problem is not None
     t = target(on)
-    src, weights = placeholder(_spec(case.src), role="input"), placeholder(_spec(shape), role="parameter")
+    src, weights = placeholder(Spec(case.src, "float32"), role="input"), placeholder(Spec(shape, "float32"), role="parameter")
     node = Node.make(op, (src, weights))
     nodes, output = (node,), node.outputs[0]
     if pool is not None:
@@ -66,12 +68,6 @@ def lowered(case: Case, algorithm: Algorithm, precision: str, on: str, threads: 
         return None
     algorithm.lower(problem, ctx, group, "")
     return Bound(ctx.finish(), t, threads)
-
-
-def _spec(shape: tuple[int, ...]) -> Any:
-    from simplecell.ops.base import Spec
-
-    return Spec(shape, "float32")
 
 
 def run(bound: Bound, x: np.ndarray) -> np.ndarray:
@@ -93,7 +89,7 @@ def everywhere(case: Case) -> list[tuple[int, ...]]:
     return ends + [tuple(int(rng.integers(n)) for n in case.src) for _ in range(4)]
 
 
-@pytest.mark.parametrize("on", available_targets())
+@pytest.mark.parametrize("on", TARGETS)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_an_outlier_changes_nothing_outside_of_the_windows_that_see_it(case: Case, on: str) -> None:
     rng = np.random.default_rng(7)
@@ -133,7 +129,7 @@ def bands(shape: tuple[int, ...], axis: int, width: int) -> np.ndarray:
     return np.broadcast_to(numbers.reshape([-1 if i == axis else 1 for i in range(len(shape))]), shape)
 
 
-@pytest.mark.parametrize("on", available_targets())
+@pytest.mark.parametrize("on", TARGETS)
 @pytest.mark.parametrize(("case", "axis"), [(c, a) for c in CASES[:15] for a in range(1, len(c.src) - 1)], ids=str)
 @pytest.mark.parametrize("step", [1e2, 1e5, 1e10])
 def test_quiet_bands_beside_loud_ones_keep_their_digits(case: Case, axis: int, step: float, on: str) -> None:

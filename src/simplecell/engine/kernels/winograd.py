@@ -183,24 +183,31 @@ class _Winograd:
             row = e.select(inside, self.iw * self.ic, self.ic * self.columns)
             out = e.at(self.v, number * self.v_pixel + d.index * self.ic)
             pixel, point = Strided(e, self.ic, self.columns), Strided(e, self.v_point, self.columns)
-            with e.loop(self.ic, step=e.lanes, carry=d.values, name="channel", at_least_once=True) as c:
+            with e.loop(self.ic, step=e.lanes, name="channel", at_least_once=True) as c:
                 at = c.index.minimum(self.ic - e.lanes)
                 lines = [e.at(base, row * r + at) for r in range(self.rows)]
-                inputs = [[e.load(pixel.at(line, s)) for s in range(self.columns)] for line in lines]
+                values = self._both([[e.load(pixel.at(line, s)) for s in range(self.columns)] for line in lines], self.t.src)
                 to = e.at(out, at)
-                transformed = self._both(inputs, self.t.src)
-                if not self.k.local:
-                    # The points 0 and infinity see the even and the odd inputs: each input is in one of these values.
-                    ends = [[row[0], row[-1]] for row in {id(row): row for row in (transformed[0], transformed[-1])}.values()]
-                    c.carry([energy_after(e, energy, column) for energy, column in zip(c.values, zip(*ends))])
-                for i, group in enumerate(transformed):
+                for i, group in enumerate(values):
                     to = opaque_address(e, e.at(to, self.v_point * self.columns)) if i else to
                     for s, value in enumerate(group):
                         e.store(value, point.at(to, s))
             if self.k.local:
                 self._add_energies(base, row)
-            d.carry(c.results)
+            else:
+                d.carry(self._energies_of_ends(d.values, out))
         return d.results
+
+    def _energies_of_ends(self, energies: list[Value], out: Value) -> list[Value]:
+        """With those of a slice's V at the points 0 and infinity, which see the even and the odd inputs: each input is in one of
+        these values. (In a loop of its own, lest the transform lose registers.)"""
+        e = self.e
+        ends = sorted({r * self.columns + s for r in {0, self.rows - 1} for s in {0, self.columns - 1}})
+        with e.loop(self.ic, step=e.lanes, carry=energies, name="end", at_least_once=True) as c:
+            at = e.at(out, c.index.minimum(self.ic - e.lanes))
+            found = [e.load(at, self.v_point * point) for point in ends]
+            c.carry([energy_after(e, energy, found[i::2]) for i, energy in enumerate(c.values)])
+        return c.results
 
     def _add_energies(self, base: Value, row: Index) -> None:
         """Add to the energies of the tile's blocks of 2×2 pixels those of this slice. (In a loop of its own: the sums
