@@ -53,12 +53,12 @@ def word(value: Any) -> int:
     return int(value)
 
 
-def run(kernel: Kernel, threads: int = 1, on: str | None = None, **arguments: Any) -> None:
-    """Call the kernel once for each of `threads` shares, one after the other."""
+def run(kernel: Kernel, threads: int = 1, on: str | None = None, backwards: bool = False, **arguments: Any) -> None:
+    """Call the kernel once for each of `threads` shares, one after the other, or the last one first."""
     if set(arguments) != set(kernel.arguments):
         raise TypeError(f"{kernel.name} takes {kernel.arguments}, got {tuple(arguments)}")
     address = machine(target(on)).addresses([kernel])[kernel]
     words = np.array([word(arguments[a]) for a in kernel.arguments], np.int64)
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(address)
-    for thread in range(threads):
+    for thread in reversed(range(threads)) if backwards else range(threads):
         function(words.ctypes.data, thread, threads)

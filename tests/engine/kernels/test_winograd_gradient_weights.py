@@ -137,6 +137,28 @@ def test_outliers_change_nothing_that_does_not_see_them(local: bool, on: str) ->
                 assert np.abs(found[unseen] - expected[unseen]).max() <= bound, (str(transform), which, value, place)
 
 
+def test_blocks_that_overlap_store_their_own_channels() -> None:
+    """A tile may be set apart in one block of channels and not in the next: shares may be done in any order."""
+    rng = np.random.default_rng(4)
+    padding = ((1, 1), (1, 1))
+    src, diff = rng.standard_normal((2, 13, 14, 85)).astype(np.float32), rng.standard_normal((2, 13, 14, 70)).astype(np.float32)
+    src[0, 5, 5, 60:], diff[1, 3, 4, 50] = np.inf, np.nan
+    problem = ConvolutionProblem.of(Convolution((1, 1), padding, (1, 1)), src.shape, (3, 3, 85, 70))
+    assert problem is not None
+    plan = plan_winograd_weights(problem, Transform(4, 3), target(), 1, True)
+    assert 85 % plan.arguments["ic_block"] and 70 % plan.arguments["oc_block"], "blocks are to overlap"
+    results = []
+    for threads, backwards in ((1, False), (3, True), (8, True)):
+        dst = np.full((plan.parts, 3, 3, 85, 70), np.nan, np.float32)
+        scratch = guarded(np.full(threads * plan.scratch_bytes // 4, np.nan, np.float32))
+        buffers = {"src": guarded(src), "diff_dst": guarded(diff), "dst": dst, "scratch": scratch, "scratch_stride": plan.scratch_bytes}
+        run(plan.kernel, threads=threads, backwards=backwards, **buffers, **plan.arguments)
+        results.append(dst)
+        np.testing.assert_array_equal(dst, results[0])
+    expected = summed(src, diff, 3, padding)
+    np.testing.assert_array_equal(np.isnan(results[0].sum(0)), np.isnan(expected))
+
+
 def summed(src: np.ndarray, diff: np.ndarray, taps: int, padding: tuple[tuple[int, int], ...]) -> np.ndarray:
     """The gradient in float64, of pixels that exist alone."""
     dst = np.zeros((taps, taps, src.shape[-1], diff.shape[-1]))

@@ -2,8 +2,8 @@
 
 Winograd's and Fourier's transforms mix all inputs of a tile, and what they add must cancel again in the outputs that do
 not see it. It cancels but for rounding: an input of 1e6 among ones leaves some 1e-6 · 1e6 everywhere in its tile, and
-a NaN or an infinity leaves nothing else. So each tile's inputs are looked at while they are in registers anyway, and
-the few tiles that hold an outlier are summed directly afterwards, by a kernel of its own.
+a NaN or an infinity leaves nothing else. So each tile's inputs are looked at while they are near (in L1) anyway, and the
+few tiles that hold an outlier are summed directly afterwards, by a kernel of its own.
 
 Two questions are asked, by precision:
 

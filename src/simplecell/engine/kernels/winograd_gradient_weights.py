@@ -34,7 +34,7 @@ class WinogradGradientWeights(Kernel):
 
     and transforms U back at the end. Tiles that hold an outlier (outliers.py; here, one that has `LOUD` times the energy
     of a typical tile of its block, or is not finite) count as zeros in that, and are summed directly. All of it lies in the thread's scratch, which stays in L2. Tiles that reach over an edge are first
-    copied with zeros. Blocks are at least as wide as a vector, and the last of them is moved left over the one before. `ic_pitch` and
+    copied with zeros. Blocks are at least as wide as a vector, and the last of them is moved left over the one before, whose channels it does not store. `ic_pitch` and
     `oc_pitch` are blocks rounded up to register tiles; what lies between is never used.
     """
 
@@ -90,8 +90,8 @@ class _Emission:
         first, last = e.my_share(parts * ic_blocks * oc_blocks)
         with e.loop(last, start=first, name="unit") as unit:
             part, rest = unit.index % parts, unit.index // parts
-            i = (rest % ic_blocks * self.ic_block).minimum(self.ic - self.ic_block)
-            o = (rest // ic_blocks * self.oc_block).minimum(self.oc - self.oc_block)
+            own_i, own_o = rest % ic_blocks * self.ic_block, rest // ic_blocks * self.oc_block
+            i, o = own_i.minimum(self.ic - self.ic_block), own_o.minimum(self.oc - self.oc_block)
             begin, end = all_tiles * part // parts, all_tiles * (part + 1) // parts
             with e.loop(end, start=begin, step=self.tiles, carry=[I8(0)], name="block") as block:
                 count = (end - block.index).minimum(self.tiles)
@@ -101,7 +101,8 @@ class _Emission:
                 self._products(count, block.index.equals(begin))
                 block.carry([e.b.or_(block.values[0], found)])
             some = e.b.icmp_unsigned("!=", block.results[0], I8(0))
-            self._finish(e.at(self.dst, part * e.index("part_size") + i * self.oc + o), _Share(begin, end, i, o, some))
+            share = _Share(begin, end, i, o, own_i - i, own_o - o, some)
+            self._finish(e.at(self.dst, part * e.index("part_size") + i * self.oc + o), share)
 
     def _place(self, tile: Index) -> tuple[Index, Index, Index]:
         """Image, and first output row and column of a tile."""
@@ -228,15 +229,19 @@ class _Emission:
         e, t = self.e, self.t
         g = t.weights_matrix().T
         point = self.ic_pitch * self.oc_pitch
-        with e.loop(self.ic_block, name="ic") as i, e.loop(self.oc_block, step=e.lanes, name="oc") as o:
+        with (
+            e.loop(self.ic_block, start=share.others_ic, name="ic") as i,
+            e.loop(self.oc_block, start=share.others_oc, step=e.lanes, name="oc") as o,
+        ):
             at = o.index.minimum(self.oc_block - e.lanes)
+            mine = e.b.not_(e.mask(share.others_oc - at))
 
             def load(index: int) -> Value:
                 value = e.load(self.u, point * index + i.index * self.oc_pitch + at)  # noqa: B023
                 return e.b.fpext(value, e.vector(element=F64))
 
             def store(value: Value, tap: Index | int) -> None:
-                e.store(value, dst, (self.ic * tap + i.index) * self.oc + at)  # noqa: B023
+                e.store(value, dst, (self.ic * tap + i.index) * self.oc + at, mask=mine)  # noqa: B023
 
             u = [[load(r * t.points + s) for s in range(t.points)] for r in range(self.rows)]
             out = _both(u, lambda values: [_dot(e, row, values) for row in g], self.rows > 1)
@@ -279,12 +284,15 @@ class _Emission:
 
 @dataclass(frozen=True)
 class _Share:
-    """Of the work: tiles from `begin` to `end`, channels from `ic` and `oc` on; `some`: were tiles set apart?"""
+    """Of the work: tiles from `begin` to `end`, channels from `ic` and `oc` on, of which the first ones are stored by the
+    blocks before (a tile may be set apart here and not there); `some`: were tiles set apart?"""
 
     begin: Index
     end: Index
     ic: Index
     oc: Index
+    others_ic: Index
+    others_oc: Index
     some: Value
 
 
