@@ -1,1 +1,2 @@
-"""Speed, measured: named layers and networks, simplecell and its peers in the same run. `python -m benchmarks --help`."""
+"""Speed, measured: named layers and networks, simplecell and its peers in the same run.
+`python -m benchmarks --help`."""

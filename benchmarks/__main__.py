@@ -22,7 +22,9 @@ from benchmarks.peers import NAMES, prepare
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["layers", "networks"])
     parser.add_argument("--family", nargs="*", default=["3x3", "others"], choices=list(problems.FAMILIES))
     parser.add_argument("--match", default="", help="only layers whose name contains this")
@@ -37,11 +39,21 @@ def main() -> None:
     for threads in options.threads:
         peak = peak_gflops(threads)
         print(
-            f"\n{platform.processor() or platform.machine()}, {threads} thread(s), float32, simplecell on {_machine()['target']}, {peak:.0f} GFLOP/s of vector multiply-adds; medians; × = peer's time / simplecell's"
+            f"\n{platform.processor() or platform.machine()}, {threads} thread(s), float32, simplecell on "
+            f"{_machine()['target']}, {peak:.0f} GFLOP/s of vector multiply-adds; medians; × = peer's time / "
+            "simplecell's"
         )
         print(f"{'':44}{'ms':>9}{'GFLOP/s':>9}{'of peak':>8}" + "".join(f"{p:>13}" for p in options.peers))
         for name, family, flops, nbytes, model, batch in _work(options):
-            row = {"name": name, "family": family, "threads": threads, "batch": batch, "flops": flops, "bytes": nbytes, "peak": peak}
+            row = {
+                "name": name,
+                "family": family,
+                "threads": threads,
+                "batch": batch,
+                "flops": flops,
+                "bytes": nbytes,
+                "peak": peak,
+            }
             row |= _row(model, batch, threads, options)
             rows.append(row)
             _print(row, options.peers)
@@ -83,7 +95,9 @@ def layer_model(layer: problems.Layer) -> Any:
         conv = kind(layer.oc, layer.kernel, groups=layer.groups, **common)
     model = keras.Sequential([keras.Input((*layer.spatial, layer.ic)), conv])
     rng = np.random.default_rng(0)
-    conv.set_weights([rng.standard_normal(w.shape).astype(np.float32) * (0.1 if w.ndim > 1 else 1.0) for w in conv.get_weights()])
+    conv.set_weights(
+        [rng.standard_normal(w.shape).astype(np.float32) * (0.1 if w.ndim > 1 else 1.0) for w in conv.get_weights()]
+    )
     return model
 
 
@@ -113,8 +127,12 @@ def _row(model: Any, batch: int, threads: int, options: argparse.Namespace) -> d
 def _print(row: dict[str, Any], peers: list[str]) -> None:
     seconds = row["seconds"]
     own = seconds["simplecell"]
-    gflops = f"{row['flops'] / own / 1e9:9.1f}{row['flops'] / own / 1e9 / row['peak']:8.0%}" if row["flops"] else f"{'':17}"
-    columns = "".join(f"{seconds[p] * 1e3:7.3f}{seconds[p] / own:5.2f}×" if p in seconds else f"{'—':>13}" for p in peers)
+    gflops = (
+        f"{row['flops'] / own / 1e9:9.1f}{row['flops'] / own / 1e9 / row['peak']:8.0%}" if row["flops"] else f"{'':17}"
+    )
+    columns = "".join(
+        f"{seconds[p] * 1e3:7.3f}{seconds[p] / own:5.2f}×" if p in seconds else f"{'—':>13}" for p in peers
+    )
     print(f"{row['name'][:43]:44}{own * 1e3:9.3f}{gflops}{columns}", flush=True)
 
 
@@ -129,7 +147,9 @@ def _summary(rows: list[dict[str, Any]], peers: list[str]) -> None:
                 if any(p in r["seconds"] for p in members)
             ]
             if ratios:
-                text.append(f"{group} {math.exp(sum(map(math.log, ratios)) / len(ratios)):.2f}× (least {min(ratios):.2f}×)")
+                text.append(
+                    f"{group} {math.exp(sum(map(math.log, ratios)) / len(ratios)):.2f}× (least {min(ratios):.2f}×)"
+                )
         print(f"{family}, geometric mean: " + ", ".join(text))
     missing = {f"{p}: {why}" for r in rows for p, why in r["missing"].items()}
     for line in sorted(missing)[:12]:

@@ -10,11 +10,15 @@ import numpy as np
 WARM = 3
 
 
-def alternate(runs: Mapping[str, Callable[[], object]], seconds: float = 2.0, least: int = 7, most: int = 400) -> dict[str, float]:
-    """Median seconds of each function, called in turn: A B C A B C …, so that a slow moment of the machine hits all alike.
+def alternate(
+    runs: Mapping[str, Callable[[], object]], seconds: float = 2.0, least: int = 7, most: int = 400
+) -> dict[str, float]:
+    """Median seconds of each function, called in turn: A B C A B C …, so that a slow moment of the machine hits all
+    alike.
 
-    Each turn of one function first runs it `WARM` times unmeasured, so that caches and clocks are its own and not its predecessor's
-    (after another runtime, three runs passed until a layer with 12 MB of outputs was steady again), then repeats it for about 2 ms.
+    Each turn of one function first runs it `WARM` times unmeasured, so that caches and clocks are its own and not its
+    predecessor's (after another runtime, three runs passed until a layer with 12 MB of outputs was steady again), then
+    repeats it for about 2 ms.
     """
     repeats: dict[str, int] = {}
     once: dict[str, float] = {}
@@ -39,7 +43,8 @@ def alternate(runs: Mapping[str, Callable[[], object]], seconds: float = 2.0, le
 
 
 def peak_gflops(threads: int) -> float:
-    """What this core's multiply-add units give: a loop of independent FMAs on registers, in simplecell's own machine code."""
+    """What this core's multiply-add units give: a loop of independent FMAs on registers, in simplecell's own machine
+    code."""
     from benchmarks.peak import fma_loop
 
     run, flops = fma_loop(threads)

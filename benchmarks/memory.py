@@ -1,8 +1,10 @@
-"""`python -m benchmarks.memory`: peak memory of a process that loads a network from a file and runs it, one process per runtime.
+"""`python -m benchmarks.memory`: peak memory of a process that loads a network from a file and runs it, one process per
+runtime.
 
-Each child imports its own runtime and NumPy only. Linux's VmHWM, so resident pages of the libraries count too. simplecell runs three times: as a program that
-was given the model's file alone (a folder that Keras saved, weights given up once they are packed, kernels on disk as a program's own code is), the same
-with an empty cache of kernels, so with LLVM; and with a `.keras` archive, the model and its weights alive beside the program.
+Each child imports its own runtime and NumPy only. Linux's VmHWM, so resident pages of the libraries count too.
+simplecell runs three times: as a program that was given the model's file alone (a folder that Keras saved, weights
+given up once they are packed, kernels on disk as a program's own code is), the same with an empty cache of kernels, so
+with LLVM; and with a `.keras` archive, the model and its weights alive beside the program.
 """
 
 from __future__ import annotations
@@ -84,7 +86,10 @@ def main() -> None:
     parser.add_argument("--network", default="ResNet50")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-c", f"from benchmarks.memory import save; save({options.network!r}, {folder!r})"], check=True)
+        subprocess.run(
+            [sys.executable, "-c", f"from benchmarks.memory import save; save({options.network!r}, {folder!r})"],
+            check=True,
+        )
         found: dict[str, float] = {}
         environment = {**os.environ, "SIMPLECELL_CACHE": f"{folder}/kernels"}
         for name, body in CHILDREN.items():
@@ -93,9 +98,14 @@ def main() -> None:
             if child.returncode == 0:
                 found[name] = int(child.stdout.split()[-1]) / 1024
             else:
-                print(f"  missing {name}: {child.stderr.strip().splitlines()[-1] if child.stderr.strip() else 'failed'}")
+                print(
+                    f"  missing {name}: {child.stderr.strip().splitlines()[-1] if child.stderr.strip() else 'failed'}"
+                )
     for name, mib in found.items():
-        print(f"{options.network} peak memory, one process: {name:32}{mib:6.0f} MiB, simplecell {found['simplecell'] / mib:5.2f}×")
+        print(
+            f"{options.network} peak memory, one process: {name:32}{mib:6.0f} MiB, simplecell "
+            f"{found['simplecell'] / mib:5.2f}×"
+        )
 
 
 def save(network: str, folder: str) -> None:
@@ -119,7 +129,17 @@ def save(network: str, folder: str) -> None:
         return
     for command in (
         ["pnnx", f"{folder}/model.onnx", "fp16=0"],
-        ["mnnconvert", "-f", "ONNX", "--modelFile", f"{folder}/model.onnx", "--MNNModel", f"{folder}/model.mnn", "--bizCode", "b"],
+        [
+            "mnnconvert",
+            "-f",
+            "ONNX",
+            "--modelFile",
+            f"{folder}/model.onnx",
+            "--MNNModel",
+            f"{folder}/model.mnn",
+            "--bizCode",
+            "b",
+        ],
     ):
         try:
             subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

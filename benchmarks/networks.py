@@ -1,4 +1,5 @@
-"""Named whole networks, as Keras builds them without downloads: random weights, batch-norm statistics that are not trivial."""
+"""Named whole networks, as Keras builds them without downloads: random weights, batch-norm statistics that are not
+trivial."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ def build(name: str, seed: int = 0) -> Any:
     for layer in model.layers:  # statistics as after training: scales near 1, so that values neither grow nor vanish
         if isinstance(layer, keras.layers.BatchNormalization):
             n = layer.gamma.shape
-            layer.set_weights([rng.uniform(0.8, 1.2, n), rng.normal(0, 0.1, n), rng.normal(0, 0.1, n), rng.uniform(0.8, 1.2, n)])
+            layer.set_weights(
+                [rng.uniform(0.8, 1.2, n), rng.normal(0, 0.1, n), rng.normal(0, 0.1, n), rng.uniform(0.8, 1.2, n)]
+            )
     return model
 
 
@@ -37,7 +40,15 @@ def _lite0(keras: Any) -> Any:
 
     x = inputs = keras.Input((224, 224, 3))
     x = unit(x, 32, 3, 2)
-    stages = [(1, 16, 3, 1, 1), (6, 24, 3, 2, 2), (6, 40, 5, 2, 2), (6, 80, 3, 2, 3), (6, 112, 5, 1, 3), (6, 192, 5, 2, 4), (6, 320, 3, 1, 1)]
+    stages = [
+        (1, 16, 3, 1, 1),
+        (6, 24, 3, 2, 2),
+        (6, 40, 5, 2, 2),
+        (6, 80, 3, 2, 3),
+        (6, 112, 5, 1, 3),
+        (6, 192, 5, 2, 4),
+        (6, 320, 3, 1, 1),
+    ]
     for expand, filters, kernel, first_stride, repeats in stages:
         for i in range(repeats):
             stride, start = (first_stride if i == 0 else 1), x

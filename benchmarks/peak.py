@@ -45,5 +45,7 @@ def fma_loop(threads: int) -> tuple[Callable[[], object], int]:
     step = Step(Peak(), (("src", Address(0)), ("dst", Address(1)), ("rounds", ROUNDS)), (0,), (1,), parallel=True)
     src, dst = np.full(target.lanes, 0.5, np.float32), np.zeros(target.lanes * threads, np.float32)
     specs = (Spec(src.shape),), (), (Spec(dst.shape),)
-    bound = Bound(Program((Buffer("input", src.nbytes), Buffer("output", dst.nbytes)), (), (step,), *specs, 0, 0), target, threads)
+    bound = Bound(
+        Program((Buffer("input", src.nbytes), Buffer("output", dst.nbytes)), (), (step,), *specs, 0, 0), target, threads
+    )
     return lambda: bound.run([src], [dst]), 2 * CHAINS * ROUNDS * target.lanes * threads

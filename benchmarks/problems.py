@@ -8,7 +8,8 @@ from math import prod
 
 @dataclass(frozen=True)
 class Layer:
-    """One convolution with bias and ReLU, batch 1, float32. `spatial` is the input's size; padding as Keras's `same` unless `valid`."""
+    """One convolution with bias and ReLU, batch 1, float32. `spatial` is the input's size; padding as Keras's `same`
+    unless `valid`."""
 
     network: str
     spatial: tuple[int, ...]
@@ -44,7 +45,11 @@ class Layer:
     @property
     def nbytes(self) -> int:
         """Each input, weight and output once."""
-        return 4 * (prod(self.spatial) * self.ic + prod(self.kernel) * self.ic // self.groups * self.oc + prod(self.out_spatial) * self.oc)
+        return 4 * (
+            prod(self.spatial) * self.ic
+            + prod(self.kernel) * self.ic // self.groups * self.oc
+            + prod(self.out_spatial) * self.oc
+        )
 
 
 def _square(network: str, size: int, ic: int, oc: int, k: int, **more: int) -> Layer:

@@ -1,7 +1,8 @@
-"""`python -m benchmarks.training`: one training step of keras.io's mnist_convnet, batch 128, against PyTorch channels_last.
+"""`python -m benchmarks.training`: one training step of keras.io's mnist_convnet, batch 128, against PyTorch
+channels_last.
 
-Both sides run forward, loss, backward and Adam on the same arrays; simplecell through the program that `fit` uses, PyTorch in eager mode (and
-compiled, where its compiler finds a C++ toolchain: `--compile`).
+Both sides run forward, loss, backward and Adam on the same arrays; simplecell through the program that `fit` uses,
+PyTorch in eager mode (and compiled, where its compiler finds a C++ toolchain: `--compile`).
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def torch_step(x: np.ndarray, y: np.ndarray, threads: int, compiled: bool) -> Ca
 
     torch.set_num_threads(threads)
     model = nn.Sequential(
-        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.5), nn.Linear(1600, 10)
+        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Dropout(0.5), nn.Linear(1600, 10)
     ).to(memory_format=torch.channels_last)  # fmt: skip
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     loss = nn.CrossEntropyLoss()
@@ -85,7 +87,10 @@ def main() -> None:
     seconds = alternate(runs, options.seconds)
     own = seconds["simplecell"]
     for name, t in seconds.items():
-        print(f"mnist_convnet step, batch {options.batch}, {options.threads} thread(s): {name:12}{t * 1e3:8.2f} ms  {t / own:5.2f}×")
+        print(
+            f"mnist_convnet step, batch {options.batch}, {options.threads} thread(s): {name:12}{t * 1e3:8.2f} ms  "
+            f"{t / own:5.2f}×"
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A small three-dimensional network tells, voxel by voxel, grey from white matter.
 
-It learns from the back of a brain and is tested on the front (left and right would not do: this brain is symmetric, so one half is the other's mirror
-image). Data: the ICBM 152 template in simplecell.data.
+It learns from the back of a brain and is tested on the front (left and right would not do: this brain is symmetric, so
+one half is the other's mirror image). Data: the ICBM 152 template in simplecell.data.
 
 Run it with:  python examples/brain_tissue.py [--epochs N]
 """

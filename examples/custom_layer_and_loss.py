@@ -1,4 +1,5 @@
-"""A layer, a loss and a training step of one's own. They are traced like the built-in ones, so they are differentiated and compiled too.
+"""A layer, a loss and a training step of one's own. They are traced like the built-in ones, so they are differentiated
+and compiled too.
 
 The task: take the noise off photographs, with a network that predicts what to add.
 
@@ -15,7 +16,8 @@ from keras import ops
 
 
 class ScaledResidual(keras.layers.Layer):
-    """Two convolutions whose answer is scaled by one learned number and added to the input; at first that number is 0."""
+    """Two convolutions whose answer is scaled by one learned number and added to the input; at first that number is
+    0."""
 
     def __init__(self, filters: int, **kwargs):
         super().__init__(**kwargs)

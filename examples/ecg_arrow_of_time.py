@@ -1,7 +1,8 @@
 """Which way does time run in an electrocardiogram?
 
-A one-dimensional network sees a second and a half of a heart's activity, as it was recorded or backwards, and says which. The labels are exact, the signal is
-real, with disturbances and ventricular beats, and the network is tested on the last minute after it has learnt from the first four.
+A one-dimensional network sees a second and a half of a heart's activity, as it was recorded or backwards, and says
+which. The labels are exact, the signal is real, with disturbances and ventricular beats, and the network is tested on
+the last minute after it has learnt from the first four.
 Data: record 208 of the MIT-BIH Arrhythmia Database, in simplecell.data.
 
 Run it with:  python examples/ecg_arrow_of_time.py [--epochs N]
@@ -45,7 +46,11 @@ def main(epochs: int) -> float:
             keras.layers.Dense(1, activation="sigmoid"),
         ]
     )
-    model.compile(optimizer=keras.optimizers.Adam(3e-3), loss="binary_crossentropy", metrics=["accuracy", keras.metrics.AUC(name="auc")])
+    model.compile(
+        optimizer=keras.optimizers.Adam(3e-3),
+        loss="binary_crossentropy",
+        metrics=["accuracy", keras.metrics.AUC(name="auc")],
+    )
     model.fit(x_train, y_train, batch_size=32, epochs=epochs, verbose=2)
     _, accuracy, auc = model.evaluate(x_test, y_test, verbose=0)
     print(f"on the last minute: accuracy {accuracy:.1%}, area under the curve {auc:.3f} (0.5 is guessing)")

@@ -25,4 +25,7 @@ for row in range(6):
     for column in range(6):
         window = picture[row : row + 3, column : column + 3]
         assert np.dot(detector.ravel(), window.ravel()) == feature_map[0, row, column, 0]
-print("all 36 values equal NumPy's dot products; the first row by hand:", [float((detector * picture[:3, c : c + 3]).sum()) for c in range(6)])
+print(
+    "all 36 values equal NumPy's dot products; the first row by hand:",
+    [float((detector * picture[:3, c : c + 3]).sum()) for c in range(6)],
+)

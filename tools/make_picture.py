@@ -13,8 +13,17 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 ROWS = [
-    [("photograph", "a photograph"), ("lines-vertical", "vertical lines"), ("lines-horizontal", "horizontal lines"), ("lines-all", "all lines")],
-    [("filters-before", "32 random filters"), ("filters-after", "what they learnt from 5,000 pictures of clothes"), ("brain-y", "edges in a brain")],
+    [
+        ("photograph", "a photograph"),
+        ("lines-vertical", "vertical lines"),
+        ("lines-horizontal", "horizontal lines"),
+        ("lines-all", "all lines"),
+    ],
+    [
+        ("filters-before", "32 random filters"),
+        ("filters-after", "what they learnt from 5,000 pictures of clothes"),
+        ("brain-y", "edges in a brain"),
+    ],
 ]
 WIDTH, GAP, LABEL = 1120, 16, 30
 
@@ -27,7 +36,12 @@ def row(folder: Path, parts: list[tuple[str, str]]) -> Image.Image:
     draw, font, x = ImageDraw.Draw(strip), ImageFont.load_default(16), GAP
     for picture, (_, label) in zip(pictures, parts, strict=True):
         width = round(picture.width / picture.height * height)
-        strip.paste(picture.resize((width, height), Image.Resampling.LANCZOS if width < picture.width else Image.Resampling.NEAREST), (x, 0))
+        strip.paste(
+            picture.resize(
+                (width, height), Image.Resampling.LANCZOS if width < picture.width else Image.Resampling.NEAREST
+            ),
+            (x, 0),
+        )
         draw.text((x, height + 7), label, fill="#555", font=font)
         x += width + GAP
     return strip

@@ -50,15 +50,19 @@ def _balanced(images: np.ndarray, labels: np.ndarray, per_class: int) -> tuple[n
 
 
 def fashion(root: Path) -> None:
-    """500 training and 100 test images of each class, as one lossless mosaic (100 images a row): PNG predicts pixels from their neighbours.
+    """500 training and 100 test images of each class, as one lossless mosaic (100 images a row): PNG predicts pixels
+    from their neighbours.
 
-    Grey levels are rounded to 16 (steps of 17): noise below that step is half of the file, and nothing that the eye or a network sees.
+    Grey levels are rounded to 16 (steps of 17): noise below that step is half of the file, and nothing that the eye or
+    a network sees.
     """
     folder = root / "usr/share/datasets/fashion-mnist"
     parts = []
     labels = []
     for name, per_class in (("train", 500), ("t10k", 100)):
-        images, classes = _balanced(_idx(folder / f"{name}-images-idx3-ubyte.gz"), _idx(folder / f"{name}-labels-idx1-ubyte.gz"), per_class)
+        images, classes = _balanced(
+            _idx(folder / f"{name}-images-idx3-ubyte.gz"), _idx(folder / f"{name}-labels-idx1-ubyte.gz"), per_class
+        )
         parts.append(images)
         labels.append(classes)
     images = np.concatenate(parts)
@@ -75,7 +79,8 @@ def ecg(root: Path) -> None:
 
 
 def _nifti(path: Path) -> np.ndarray:
-    """The voxels of a one-file NIfTI-1 image of unsigned bytes, indexed x (left to right), y (back to front), z (bottom to top)."""
+    """The voxels of a one-file NIfTI-1 image of unsigned bytes, indexed x (left to right), y (back to front), z (bottom
+    to top)."""
     raw = gzip.decompress(path.read_bytes())
     x, y, z = struct.unpack("<3h", raw[42:48])
     (datatype,) = struct.unpack("<h", raw[70:72])
@@ -93,9 +98,13 @@ def _pooled(volume: np.ndarray, size: int) -> np.ndarray:
 
 
 def brain(root: Path) -> None:
-    """The T1 template at 3 mm, cut to the head; z first, front on top of each slice, as slices are looked at; and the tissue of each voxel."""
+    """The T1 template at 3 mm, cut to the head; z first, front on top of each slice, as slices are looked at; and the
+    tissue of each voxel."""
     folder = root / "nilearn/datasets/data"
-    t1, grey, white = (_pooled(_nifti(folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz"), 3) for kind in ("t1", "gm", "wm"))
+    t1, grey, white = (
+        _pooled(_nifti(folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz"), 3)
+        for kind in ("t1", "gm", "wm")
+    )
     inside = np.argwhere(t1 > 8)
     (x0, y0, z0), (x1, y1, z1) = inside.min(0), inside.max(0) + 1
     t1, grey, white = (v[x0:x1, y0:y1, z0:z1].transpose(2, 1, 0)[::-1, ::-1] for v in (t1, grey, white))

@@ -1,7 +1,8 @@
 """The peers, each set up as its own experts would: constant weights, inference mode, its own layout, pre-packed inputs.
 
-A peer is a module with `prepare(graph, x, threads) -> (run, result)`: `run()` does one inference, `result()` gives its output channels-last, for the check
-that everybody computes the same. A peer that is not installed, or cannot do a graph, raises; its column stays empty.
+A peer is a module with `prepare(graph, x, threads) -> (run, result)`: `run()` does one inference, `result()` gives its
+output channels-last, for the check that everybody computes the same. A peer that is not installed, or cannot do a
+graph, raises; its column stays empty.
 """
 
 from __future__ import annotations

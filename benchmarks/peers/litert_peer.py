@@ -1,6 +1,8 @@
-"""LiteRT (TensorFlow Lite) with its XNNPACK delegate, the frozen graph written as a flatbuffer: channels-last, as it likes it.
+"""LiteRT (TensorFlow Lite) with its XNNPACK delegate, the frozen graph written as a flatbuffer: channels-last, as it
+likes it.
 
-Bias, ReLU and ReLU6 are fused into the convolutions as its converter would; padding that is not `SAME` is a PAD before, which XNNPACK fuses.
+Bias, ReLU and ReLU6 are fused into the convolutions as its converter would; padding that is not `SAME` is a PAD before,
+which XNNPACK fuses.
 """
 
 from __future__ import annotations
@@ -108,7 +110,11 @@ class _Writer:
         if len(following) == 1 and isinstance(following[0].op, ops.Unary) and following[0].op.function == "relu":
             activation, last = 1, following[0]
             following = self.users.get(last.outputs[0], [])
-            if len(following) == 1 and isinstance(following[0].op, ops.Binary) and following[0].op.function == "minimum":
+            if (
+                len(following) == 1
+                and isinstance(following[0].op, ops.Binary)
+                and following[0].op.function == "minimum"
+            ):
                 six = [t for t in following[0].inputs if isinstance(t.node.op, Constant)]
                 if six and six[0].spec.size == 1 and float(six[0].node.op.value.reshape(())) == 6.0:  # type: ignore[attr-defined]
                     activation, last = 3, following[0]
@@ -133,7 +139,10 @@ class _Writer:
             options.fusedActivationFunction = activation
             output = self.tensor(shape)
             self.numbers[last.outputs[0]] = self.emit(
-                "FULLY_CONNECTED", [self.of(node.inputs[0]), self.weight(np.ascontiguousarray(value.T)), self.weight(bias)], output, options
+                "FULLY_CONNECTED",
+                [self.of(node.inputs[0]), self.weight(np.ascontiguousarray(value.T)), self.weight(bias)],
+                output,
+                options,
             )
             return
         output = self.tensor(shape)
@@ -144,9 +153,26 @@ class _Writer:
                 output,
             )
         elif isinstance(op, ops.Binary):
-            names = {"add": "ADD", "subtract": "SUB", "multiply": "MUL", "divide": "DIV", "maximum": "MAXIMUM", "minimum": "MINIMUM"}
-            options = {"add": self.s.AddOptionsT, "subtract": self.s.SubOptionsT, "multiply": self.s.MulOptionsT, "divide": self.s.DivOptionsT}
-            self.emit(names[op.function], [self.of(t) for t in node.inputs], output, options.get(op.function, self.s.MaximumMinimumOptionsT)())
+            names = {
+                "add": "ADD",
+                "subtract": "SUB",
+                "multiply": "MUL",
+                "divide": "DIV",
+                "maximum": "MAXIMUM",
+                "minimum": "MINIMUM",
+            }
+            options = {
+                "add": self.s.AddOptionsT,
+                "subtract": self.s.SubOptionsT,
+                "multiply": self.s.MulOptionsT,
+                "divide": self.s.DivOptionsT,
+            }
+            self.emit(
+                names[op.function],
+                [self.of(t) for t in node.inputs],
+                output,
+                options.get(op.function, self.s.MaximumMinimumOptionsT)(),
+            )
         elif isinstance(op, (ops.MaxPool, ops.AveragePool)):
             options = self.s.Pool2DOptionsT()
             options.strideH, options.strideW = op.strides
@@ -163,10 +189,18 @@ class _Writer:
             options = self.s.ReducerOptionsT()
             options.keepDims = op.keepdims
             self.emit(
-                {"sum": "SUM", "max": "REDUCE_MAX"}[op.function], [self.of(node.inputs[0]), self.weight(np.array(op.axes, np.int32))], output, options
+                {"sum": "SUM", "max": "REDUCE_MAX"}[op.function],
+                [self.of(node.inputs[0]), self.weight(np.array(op.axes, np.int32))],
+                output,
+                options,
             )
         elif isinstance(op, ops.Reshape):
-            self.emit("RESHAPE", [self.of(node.inputs[0]), self.weight(np.array(shape, np.int32))], output, self.s.ReshapeOptionsT())
+            self.emit(
+                "RESHAPE",
+                [self.of(node.inputs[0]), self.weight(np.array(shape, np.int32))],
+                output,
+                self.s.ReshapeOptionsT(),
+            )
         elif isinstance(op, ops.Softmax):
             options = self.s.SoftmaxOptionsT()
             options.beta = 1.0
@@ -176,7 +210,12 @@ class _Writer:
             options.axis = op.axis
             self.emit("CONCATENATION", [self.of(t) for t in node.inputs], output, options)
         elif isinstance(op, ops.Pad):
-            self.emit("PAD", [self.of(node.inputs[0]), self.weight(np.array(op.widths, np.int32))], output, self.s.PadOptionsT())
+            self.emit(
+                "PAD",
+                [self.of(node.inputs[0]), self.weight(np.array(op.widths, np.int32))],
+                output,
+                self.s.PadOptionsT(),
+            )
         else:
             raise NotImplementedError(repr(op))
         self.numbers[node.outputs[0]] = output
@@ -191,7 +230,9 @@ class _Writer:
         bias, activation, last = self.follow(node, shape[-1])
         source = self.of(node.inputs[0])
         spatial = node.inputs[0].shape[1:-1]
-        same = op.padding == tuple(same_padding(n, k, s, d) for n, k, s, d in zip(spatial, value.shape, op.strides, op.dilation))
+        same = op.padding == tuple(
+            same_padding(n, k, s, d) for n, k, s, d in zip(spatial, value.shape, op.strides, op.dilation)
+        )
         if not same and any(p != (0, 0) for p in op.padding):
             widths = np.array([(0, 0), *op.padding, (0, 0)], np.int32)
             padded = self.tensor([n + lo + hi for n, (lo, hi) in zip(node.inputs[0].shape, widths.tolist())])
@@ -208,5 +249,7 @@ class _Writer:
         else:
             kernel = np.moveaxis(value, -1, 0)
         name = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
-        output = self.emit(name, [source, self.weight(np.ascontiguousarray(kernel)), self.weight(bias)], self.tensor(shape), options)
+        output = self.emit(
+            name, [source, self.weight(np.ascontiguousarray(kernel)), self.weight(bias)], self.tensor(shape), options
+        )
         self.numbers[last.outputs[0]] = output

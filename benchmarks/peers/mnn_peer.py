@@ -31,7 +31,12 @@ def prepare(graph: Any, x: np.ndarray, threads: int) -> Any:
 
     def result() -> np.ndarray:
         output = interpreter.getSessionOutput(session)
-        host = MNN.Tensor(output.getShape(), MNN.Halide_Type_Float, np.zeros(output.getShape(), np.float32), MNN.Tensor_DimensionType_Caffe)
+        host = MNN.Tensor(
+            output.getShape(),
+            MNN.Halide_Type_Float,
+            np.zeros(output.getShape(), np.float32),
+            MNN.Tensor_DimensionType_Caffe,
+        )
         output.copyToHostTensor(host)
         y = np.array(host.getNumpyData())
         return np.moveaxis(y, 1, -1) if y.ndim > 2 else y

@@ -1,4 +1,5 @@
-"""ncnn, its model made by pnnx from ONNX; Winograd and packed layouts on (its defaults), float32 storage and arithmetic."""
+"""ncnn, its model made by pnnx from ONNX; Winograd and packed layouts on (its defaults), float32 storage and
+arithmetic."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ def prepare(graph: Any, x: np.ndarray, threads: int) -> Any:
         path = Path(folder) / "model.onnx"
         onnx.save(onnx_model(graph), path)
         binary = pnnx.EXEC_PATH if hasattr(pnnx, "EXEC_PATH") else "pnnx"
-        subprocess.run([binary, str(path), "fp16=0"], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [binary, str(path), "fp16=0"], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         net = ncnn.Net()
         net.opt.num_threads = threads
         net.opt.use_vulkan_compute = False

@@ -1,7 +1,7 @@
 """A frozen graph as an ONNX model: what ONNX Runtime, OpenVINO, MNN and ncnn read.
 
-ONNX is channels-first. A tensor of rank 3 or more is kept so (n, c, *spatial) inside, and the model's input and output too, so that no peer
-pays for a layout that its experts would not use.
+ONNX is channels-first. A tensor of rank 3 or more is kept so (n, c, *spatial) inside, and the model's input and output
+too, so that no peer pays for a layout that its experts would not use.
 """
 
 from __future__ import annotations
@@ -18,10 +18,19 @@ from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor
 
 UNARY = {
-    "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "exp": "Exp", "erf": "Erf", "negative": "Neg", "absolute": "Abs",
+    "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "exp": "Exp", "erf": "Erf", "negative": "Neg",
+    "absolute": "Abs",
     "sqrt": "Sqrt", "reciprocal": "Reciprocal", "softplus": "Softplus", "floor": "Floor",
 }  # fmt: skip
-BINARY = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div", "power": "Pow", "maximum": "Max", "minimum": "Min"}
+BINARY = {
+    "add": "Add",
+    "subtract": "Sub",
+    "multiply": "Mul",
+    "divide": "Div",
+    "power": "Pow",
+    "maximum": "Max",
+    "minimum": "Min",
+}
 
 
 def channels_first(x: np.ndarray) -> np.ndarray:
@@ -108,8 +117,13 @@ def _convolution(w: _Writer, node: Node) -> str:
     assert isinstance(weights, Constant)
     kernel = np.moveaxis(weights.value, (-1, -2), (0, 1))  # (*k, ic, oc) → (oc, ic, *k)
     return w.emit(
-        "Conv", [w.names[node.inputs[0]], w.weight(kernel)], strides=list(op.strides), pads=_pads(op.padding), dilations=list(op.dilation), group=op.groups
-    )  # fmt: skip
+        "Conv",
+        [w.names[node.inputs[0]], w.weight(kernel)],
+        strides=list(op.strides),
+        pads=_pads(op.padding),
+        dilations=list(op.dilation),
+        group=op.groups,
+    )
 
 
 def _binary(w: _Writer, node: Node) -> str:

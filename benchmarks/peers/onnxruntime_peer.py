@@ -17,7 +17,9 @@ def prepare(graph: Any, x: np.ndarray, threads: int) -> Any:
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0" if threads == 1 else "1")
-    session = onnxruntime.InferenceSession(onnx_model(graph).SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        onnx_model(graph).SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     binding = session.io_binding()
     given = onnxruntime.OrtValue.ortvalue_from_numpy(channels_first(x))
     binding.bind_ortvalue_input("input0", given)

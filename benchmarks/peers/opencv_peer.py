@@ -1,4 +1,5 @@
-"""OpenCV's filter2D: one channel in, each output channel a filter of its own; bias and ReLU where the graph has them."""
+"""OpenCV's filter2D: one channel in, each output channel a filter of its own; bias and ReLU where the graph has
+them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,12 @@ def prepare(graph: Any, x: np.ndarray, threads: int) -> Any:
 
     core = openvino.Core()
     model = core.read_model(onnx_model(graph).SerializeToString())
-    hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+    hints = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+    }
     compiled = core.compile_model(model, "CPU", hints)
     request = compiled.create_infer_request()
     given = channels_first(x)

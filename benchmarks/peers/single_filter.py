@@ -12,7 +12,12 @@ from simplecell.graph.tensor import Constant
 def filters_of(graph: Graph) -> tuple[list[np.ndarray], np.ndarray]:
     """The filters (kh, kw), and one bias each. Raises NotImplementedError for any other graph."""
     found = [n for n in graph.nodes if isinstance(n.op, ops.Convolution)]
-    if len(found) != 1 or graph.inputs[0].shape[-1] != 1 or len(graph.inputs[0].shape) != 4 or graph.inputs[0].shape[0] != 1:
+    if (
+        len(found) != 1
+        or graph.inputs[0].shape[-1] != 1
+        or len(graph.inputs[0].shape) != 4
+        or graph.inputs[0].shape[0] != 1
+    ):
         raise NotImplementedError("not one convolution of one channel")
     node = found[0]
     op = node.op

@@ -1,4 +1,5 @@
-"""PyTorch on oneDNN: channels_last, inference mode, a frozen TorchScript trace optimised for inference (prepacked weights, fused ReLU)."""
+"""PyTorch on oneDNN: channels_last, inference mode, a frozen TorchScript trace optimised for inference (prepacked
+weights, fused ReLU)."""
 
 from __future__ import annotations
 
@@ -82,12 +83,18 @@ def _biases(graph: Graph) -> dict[Node, Node]:
         following = users.get(node.outputs[0], []) if isinstance(node.op, (ops.Convolution, ops.MatMul)) else []
         if len(following) == 1 and isinstance(following[0].op, ops.Binary) and following[0].op.function == "add":
             other = next((t for t in following[0].inputs if t is not node.outputs[0]), None)
-            if other is not None and isinstance(other.node.op, Constant) and other.spec.size == node.outputs[0].shape[-1]:
+            if (
+                other is not None
+                and isinstance(other.node.op, Constant)
+                and other.spec.size == node.outputs[0].shape[-1]
+            ):
                 found[node] = following[0]
     return found
 
 
-def _function(torch: Any, module: Any, name: str, node: Node, bias: Node | None) -> tuple[Callable[..., Any], tuple[Tensor, ...]]:
+def _function(
+    torch: Any, module: Any, name: str, node: Node, bias: Node | None
+) -> tuple[Callable[..., Any], tuple[Tensor, ...]]:
     op: Any = node.op
     rank = len(node.outputs[0].shape)
     nn, F = torch.nn, torch.nn.functional
@@ -106,7 +113,9 @@ def _function(torch: Any, module: Any, name: str, node: Node, bias: Node | None)
             ic = value.shape[1] * op.groups
             even = all(lo == hi for lo, hi in op.padding)
             padding = tuple(lo for lo, _ in op.padding) if even else 0
-            layer = kind(ic, value.shape[0], value.shape[2:], op.strides, padding, op.dilation, op.groups, bias=shift is not None)
+            layer = kind(
+                ic, value.shape[0], value.shape[2:], op.strides, padding, op.dilation, op.groups, bias=shift is not None
+            )
             if not even:
                 pads = [n for lo, hi in reversed(op.padding) for n in (lo, hi)]
                 layer = nn.Sequential(nn.ConstantPad2d(pads, 0.0) if rank == 4 else nn.ConstantPad1d(pads, 0.0), layer)
@@ -118,10 +127,18 @@ def _function(torch: Any, module: Any, name: str, node: Node, bias: Node | None)
         module.parts[name] = layer
         return layer, (node.inputs[0],)
     if isinstance(op, ops.Unary):
-        simple = {"relu": F.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "exp": torch.exp, "erf": torch.erf, "negative": torch.neg}
+        simple = {
+            "relu": F.relu,
+            "sigmoid": torch.sigmoid,
+            "tanh": torch.tanh,
+            "exp": torch.exp,
+            "erf": torch.erf,
+            "negative": torch.neg,
+        }
         return simple[op.function], node.inputs
     if isinstance(op, ops.Binary):
-        function = {"add": torch.add, "subtract": torch.sub, "multiply": torch.mul, "divide": torch.div, "maximum": torch.maximum, "minimum": torch.minimum}[op.function]  # fmt: skip
+        function = {"add": torch.add, "subtract": torch.sub, "multiply": torch.mul, "divide": torch.div,
+        "maximum": torch.maximum, "minimum": torch.minimum}[op.function]  # fmt: skip
         constants = [t.node.op.value if isinstance(t.node.op, Constant) else None for t in node.inputs]
         if constants[0] is None and constants[1] is None:
             return function, node.inputs
@@ -130,7 +147,12 @@ def _function(torch: Any, module: Any, name: str, node: Node, bias: Node | None)
         if value.size == 1 and op.function in ("maximum", "minimum"):  # relu6 and its like
             number = float(value.reshape(()))
             source = node.inputs[1 - which].node
-            if op.function == "minimum" and number == 6.0 and isinstance(source.op, ops.Unary) and source.op.function == "relu":
+            if (
+                op.function == "minimum"
+                and number == 6.0
+                and isinstance(source.op, ops.Unary)
+                and source.op.function == "relu"
+            ):
                 return F.relu6, node.inputs[1 - which : 2 - which]  # of what relu has left: the same value
             if op.function == "maximum":
                 return (lambda a: torch.clamp_min(a, number)), (node.inputs[1 - which],)

@@ -1,4 +1,5 @@
-"""`python -m simplecell SCRIPT.py [ARGS]` runs a script as `simplecell run` does; without a script, the same commands as `simplecell`."""
+"""`python -m simplecell SCRIPT.py [ARGS]` runs a script as `simplecell run` does; without a script, the same commands
+as `simplecell`."""
 
 from __future__ import annotations
 

@@ -12,13 +12,17 @@ InputSpec = tuple[tuple["int | None", ...], np.dtype[Any]]
 """Shape without the batch axis (None: open), and dtype."""
 
 _NUMBERS = "biuf"
-"""Kinds of dtypes that are converted to a model's input. Those of bfloat16 and the like are `V`, and have a name of their own."""
+"""Kinds of dtypes that are converted to a model's input. Those of bfloat16 and the like are `V`, and have a name of
+their own."""
 
 
 def input_specs(model: Any) -> list[InputSpec]:
     """Shapes without the batch axis, and dtypes, of the model's inputs."""
     if not getattr(model, "built", False):
-        raise ValueError("model: must be built, so that its input shapes are known. Call it once on data, or `model.build(input_shape)`.")
+        raise ValueError(
+            "model: must be built, so that its input shapes are known. Call it once on data, or "
+            "`model.build(input_shape)`."
+        )
     try:
         inputs = model.inputs
     except AttributeError:
@@ -33,15 +37,20 @@ def input_specs(model: Any) -> list[InputSpec]:
 
 
 def inputs_of(x: Any, specs: Sequence[InputSpec]) -> list[np.ndarray]:
-    """The arrays of `x`, of the inputs' dtypes, C-contiguous: one array, or a list or tuple with one for each input. Nested lists of numbers are arrays."""
+    """The arrays of `x`, of the inputs' dtypes, C-contiguous: one array, or a list or tuple with one for each input.
+    Nested lists of numbers are arrays."""
     several = isinstance(x, (list, tuple)) and (len(specs) > 1 or any(hasattr(item, "__array__") for item in x))
     given = list(x) if several else [x]
     if len(given) != len(specs):
-        raise ValueError(f"x: the model has {len(specs)} input(s), got {len(given)} array(s). Pass a list with one for each.")
+        raise ValueError(
+            f"x: the model has {len(specs)} input(s), got {len(given)} array(s). Pass a list with one for each."
+        )
     arrays = [_input(position, item, *specs[position]) for position, item in enumerate(given)]
     batches = {array.shape[0] for array in arrays}
     if 0 in batches and len(batches) > 1:
-        raise ValueError(f"x: the inputs have {', '.join(str(a.shape[0]) for a in arrays)} samples. Pass as many of each.")
+        raise ValueError(
+            f"x: the inputs have {', '.join(str(a.shape[0]) for a in arrays)} samples. Pass as many of each."
+        )
     return arrays
 
 
@@ -49,7 +58,9 @@ def _input(position: int, x: Any, shape: tuple[int | None, ...], dtype: np.dtype
     if type(x) is np.ndarray and x.dtype == dtype and x.flags.c_contiguous and x.flags.aligned and x.shape[1:] == shape:
         return x
     array = converted(f"x: input {position}", x, dtype)
-    if array.ndim != len(shape) + 1 or any(known is not None and known != n for n, known in zip(array.shape[1:], shape)):
+    if array.ndim != len(shape) + 1 or any(
+        known is not None and known != n for n, known in zip(array.shape[1:], shape)
+    ):
         raise ValueError(
             f"x: input {position} must have shape (batch, {', '.join(map(str, shape))}), got {array.shape}."
             + (" Add the batch axis with x[None]." if array.shape == shape else "")
@@ -58,18 +69,32 @@ def _input(position: int, x: Any, shape: tuple[int | None, ...], dtype: np.dtype
 
 
 def converted(what: str, x: Any, dtype: np.dtype[Any]) -> np.ndarray:
-    """`x` as an array of `dtype`. Raises ValueError for what is no array of real numbers (or complex ones, where `dtype` is complex); `what` names it."""
+    """`x` as an array of `dtype`. Raises ValueError for what is no array of real numbers (or complex ones, where
+    `dtype` is complex); `what` names it."""
     if x is None or isinstance(x, (dict, set, str, bytes)):
-        raise ValueError(f"{what} must be an array of numbers, got {'None' if x is None else type(x).__name__}. Pass a NumPy array.")
+        raise ValueError(
+            f"{what} must be an array of numbers, got {'None' if x is None else type(x).__name__}. Pass a NumPy array."
+        )
     try:
         array = np.asarray(x)
         if array.dtype == object:
             array = _of_objects(array, dtype)
     except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"{what} cannot be made an array of {dtype.name}: {error}. Pass an array of numbers, with rows of one length.") from error
+        raise ValueError(
+            f"{what} cannot be made an array of {dtype.name}: {error}. Pass an array of numbers, with rows of one "
+            "length."
+        ) from error
     kind = array.dtype.kind
-    if not (kind in _NUMBERS or (kind == "c" and dtype.kind == "c") or (kind == "V" and array.dtype.names is None and array.dtype.name[:4] != "void")):
-        hint = "Pass its real part, or its magnitude, or both as channels" if kind == "c" else "Convert it to numbers first"
+    if not (
+        kind in _NUMBERS
+        or (kind == "c" and dtype.kind == "c")
+        or (kind == "V" and array.dtype.names is None and array.dtype.name[:4] != "void")
+    ):
+        hint = (
+            "Pass its real part, or its magnitude, or both as channels"
+            if kind == "c"
+            else "Convert it to numbers first"
+        )
         raise ValueError(f"{what} must hold numbers that become {dtype.name}, got {array.dtype.name}. {hint}.")
     with np.errstate(over="ignore", invalid="ignore"):  # as wherever Keras casts
         return array.astype(dtype, copy=False)
@@ -86,21 +111,35 @@ def _of_objects(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     return array.astype(dtype)
 
 
-def outputs_of(out: Any, results: Sequence[tuple[Shape, np.dtype[Any]]], inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+def outputs_of(
+    out: Any, results: Sequence[tuple[Shape, np.dtype[Any]]], inputs: Sequence[np.ndarray]
+) -> list[np.ndarray]:
     """The arrays of `out`, which the program writes to while it still reads `inputs`."""
     arrays = list(out) if isinstance(out, (list, tuple)) else [out]
     # An array's dtype against a dtype: the name of a dtype takes 3 µs, as long as all the rest of a call.
     fits = len(arrays) == len(results) and all(
-        isinstance(a, np.ndarray) and a.shape == shape and a.dtype == dtype and a.flags.c_contiguous and a.flags.aligned and a.flags.writeable
+        isinstance(a, np.ndarray)
+        and a.shape == shape
+        and a.dtype == dtype
+        and a.flags.c_contiguous
+        and a.flags.aligned
+        and a.flags.writeable
         for a, (shape, dtype) in zip(arrays, results)
     )
     if not fits:
         wanted = ", ".join(f"{dtype.name}{list(shape)}" for shape, dtype in results)
-        came = ", ".join(f"{a.dtype.name}{list(a.shape)}" if isinstance(a, np.ndarray) else type(a).__name__ for a in arrays)
-        raise ValueError(f"out: must be writeable, C-contiguous and of shape and dtype {wanted}; got {came}. Make it with np.empty.")
+        came = ", ".join(
+            f"{a.dtype.name}{list(a.shape)}" if isinstance(a, np.ndarray) else type(a).__name__ for a in arrays
+        )
+        raise ValueError(
+            f"out: must be writeable, C-contiguous and of shape and dtype {wanted}; got {came}. Make it with np.empty."
+        )
     for i, array in enumerate(arrays):
         if any(np.may_share_memory(array, x) for x in inputs):  # of contiguous arrays the bounds are all there is
-            raise ValueError("out: overlaps `x` in memory, which the program still reads while it writes its output. Make it with np.empty.")
+            raise ValueError(
+                "out: overlaps `x` in memory, which the program still reads while it writes its output. Make it with "
+                "np.empty."
+            )
         if any(np.may_share_memory(array, other) for other in arrays[:i]):
             raise ValueError("out: two of its arrays overlap in memory. Make each with np.empty.")
     return arrays
@@ -110,7 +149,9 @@ def check_shape(position: int, shape: Sequence[Any], known: Sequence[int | None]
     """`shape`, with a batch axis, against an input's without one."""
     if len(shape) != len(known) + 1 or any(k is not None and k != n for n, k in zip(shape[1:], known)):
         wanted = ", ".join(map(str, ("batch", *known)))
-        raise ValueError(f"input_shape: input {position} has shape ({wanted}), got {tuple(shape)}. Give it with its batch axis.")
+        raise ValueError(
+            f"input_shape: input {position} has shape ({wanted}), got {tuple(shape)}. Give it with its batch axis."
+        )
     for n in shape:
         if n is not None and (not isinstance(n, (int, np.integer)) or n < 1):
             raise ValueError(f"input_shape: sizes must be whole numbers from 1 on, got {tuple(shape)}.")

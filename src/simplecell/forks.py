@@ -62,8 +62,8 @@ def renew_in_child(owner: Renewable) -> None:
 
 
 def lock() -> threading.Lock:
-    """A lock that a forked child finds open, whoever held it: for a few lines that leave what they guard usable wherever
-    they stop."""
+    """A lock that a forked child finds open, whoever held it: for a few lines that leave what they guard usable
+    wherever they stop."""
     made, key = threading.Lock(), next(_keys)
     _locks[key] = weakref.ref(made, lambda _: _locks.pop(key, None))
     return made

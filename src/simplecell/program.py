@@ -25,10 +25,11 @@ Usual = tuple["StepProgram", np.dtype[Any], Shape, np.dtype[Any]]
 
 
 class CompiledModel:
-    """The inference program(s) of a model; made by `compile`. One program per batch size, all over the same machine code.
+    """The inference program(s) of a model; made by `compile`. One program per batch size, all over the same machine
+    code.
 
-    Of many sizes the least recently used programs give way (see ProgramCache), until it is frozen. `copy.copy` gives a program of the same model,
-    `copy.deepcopy` and `pickle` one of a copy of the model, with the same settings.
+    Of many sizes the least recently used programs give way (see ProgramCache), until it is frozen. `copy.copy` gives a
+    program of the same model, `copy.deepcopy` and `pickle` one of a copy of the model, with the same settings.
     """
 
     def __init__(self, model: Any, batch_size: int | None, threads: int | None, precision: str, tune: bool) -> None:
@@ -42,7 +43,9 @@ class CompiledModel:
         self._apart: tuple[Any, Any] = (_nothing, _nothing)
         """the input and output last seen to lie apart, as weak references"""
         self._programs: ProgramCache[StepProgram] = ProgramCache(lambda program: program.executable, left=self._left)
-        _trim()  # what loading the model left on the heap: the arena would be put there, onto pages that count already while weights are packed
+        # what loading the model left on the heap: the arena would be put there, onto pages that count already while
+        # weights are packed
+        _trim()
         if batch_size is not None:
             self._program(self._zeros(batch_size), stays=True)
 
@@ -50,14 +53,16 @@ class CompiledModel:
         """The model's output for `x`, as `model(x, training=False)` gives it.
 
         Args:
-            x: one array `(batch, …)`, or a list of them for several inputs. Floats of another width, integers, booleans, nested lists of numbers,
-                foreign-endian and non-contiguous arrays are converted.
-            out: the array (or list of arrays) to write the output to, apart from `x` and from each other in memory; None makes a new one.
+            x: one array `(batch, …)`, or a list of them for several inputs. Floats of another width, integers,
+                booleans, nested lists of numbers, foreign-endian and non-contiguous arrays are converted.
+            out: the array (or list of arrays) to write the output to, apart from `x` and from each other in memory;
+                None makes a new one.
 
         Raises:
             ValueError: for a wrong number of inputs, rank, size or dtype, or an `out` that does not fit or overlaps.
         """
-        # One array to one array, the usual case of a layer or network in a loop, in as little Python as can be: it is 3 µs of 50.
+        # One array to one array, the usual case of a layer or network in a loop, in as little Python as can be: it is 3
+        # µs of 50.
         usual = self._usual.get(x.shape) if type(x) is np.ndarray and type(out) is np.ndarray else None
         if usual is not None:
             program, dtype, out_shape, out_dtype = usual
@@ -86,10 +91,12 @@ class CompiledModel:
         return out
 
     def freeze(self) -> None:
-        """Give up the model, and each of its weights as soon as it is packed: the least memory, once nobody else holds the model.
+        """Give up the model, and each of its weights as soon as it is packed: the least memory, once nobody else holds
+        the model.
 
-        Afterwards the program keeps today's weights whatever happens to the model, and takes no batch sizes but those that it holds programs for:
-        the one that `compile` was given, and those that were used last. Freezing it again does nothing.
+        Afterwards the program keeps today's weights whatever happens to the model, and takes no batch sizes but those
+        that it holds programs for: the one that `compile` was given, and those that were used last. Freezing it again
+            does nothing.
 
         Example:
             >>> program = simplecell.compile(model, batch_size=1)
@@ -101,7 +108,8 @@ class CompiledModel:
         programs = self._programs.values()
         if not programs:
             raise ValueError(
-                "freeze: the program has not been built for any batch size yet. Give `batch_size` to `compile`, or call it on data first."
+                "freeze: the program has not been built for any batch size yet. Give `batch_size` to `compile`, or "
+                "call it on data first."
             )
         self.model = None
         for program in programs:
@@ -112,13 +120,14 @@ class CompiledModel:
             program.executable.freeze()
 
     def describe(self, batch_size: int | None = None, measure: bool = True, input_shape: Any = None) -> str:
-        """Per step of the program: layer, algorithm and why, shapes, MFLOP, bytes, predicted and (if `measure`) measured time.
+        """Per step of the program: layer, algorithm and why, shapes, MFLOP, bytes, predicted and (if `measure`)
+        measured time.
 
         Args:
             batch_size: of the program that is described; None: as `input_shape` says, or as in the last call.
             measure: run it on zeros and time each step.
-            input_shape: the input's shape with its batch axis (which may be None), or a list of shapes for several inputs; None: the model's own,
-                and for sizes that it leaves open those of the last call.
+            input_shape: the input's shape with its batch axis (which may be None), or a list of shapes for several
+                inputs; None: the model's own, and for sizes that it leaves open those of the last call.
         """
         arrays = self._example(batch_size, input_shape)
         program = self._program(arrays)
@@ -195,15 +204,22 @@ class CompiledModel:
             one = all(n is None or isinstance(n, (int, np.integer)) for n in input_shape)
             shapes = [tuple(input_shape)] if one else [tuple(shape) for shape in input_shape]
         if len(shapes) != len(self._specs):
-            raise ValueError(f"input_shape: the model has {len(self._specs)} input(s), got {len(shapes)} shape(s). Pass a list with one for each.")
+            raise ValueError(
+                f"input_shape: the model has {len(self._specs)} input(s), got {len(shapes)} shape(s). Pass a list with "
+                "one for each."
+            )
         default = batch_size or self.batch_size or 1
         arrays = []
         for position, (shape, (known, dtype)) in enumerate(zip(shapes, self._specs, strict=True)):
             if batch_size is not None and shape[0] is not None and shape[0] != batch_size:
-                raise ValueError(f"batch_size: is {batch_size}, and the batch axis of `input_shape` {shape} is {shape[0]}. Give one of them.")
+                raise ValueError(
+                    f"batch_size: is {batch_size}, and the batch axis of `input_shape` {shape} is {shape[0]}. Give one "
+                    "of them."
+                )
             if None in shape[1:]:
                 raise ValueError(
-                    f"input_shape: the model's input {known} has open sizes, and the program was not called yet. Pass the shape, with its batch "
+                    f"input_shape: the model's input {known} has open sizes, and the program was not called yet. Pass "
+                    "the shape, with its batch "
                     "axis, or call the program on data first; a program is made for each size."
                 )
             check_shape(position, shape, known)
@@ -230,7 +246,9 @@ class CompiledModel:
 
         data: Any = list(arrays) if len(arrays) > 1 else arrays[0]
         with tuning(self.tune):
-            return trace_step(lambda d: self.model(d, training=False), data, threads=self.threads, precision=self.precision)
+            return trace_step(
+                lambda d: self.model(d, training=False), data, threads=self.threads, precision=self.precision
+            )
 
     def _of_no_samples(self, arrays: Sequence[np.ndarray], out: Any) -> Any:
         """The outputs of a frozen program for a batch of 0: as those of a program for another batch size, but empty."""
@@ -238,7 +256,9 @@ class CompiledModel:
         for key, program in self._programs.items():
             shapes = [key] if len(self._specs) == 1 else list(key)
             batch = shapes[0][0]
-            if [s[1:] for s in shapes] == wanted and all(shape and batch and shape[0] % batch == 0 for shape, _ in program.results):
+            if [s[1:] for s in shapes] == wanted and all(
+                shape and batch and shape[0] % batch == 0 for shape, _ in program.results
+            ):
                 empty = [((0, *shape[1:]), dtype) for shape, dtype in program.results]
                 if out is None:
                     return program.structured([np.empty(shape, dtype) for shape, dtype in empty])
@@ -247,7 +267,9 @@ class CompiledModel:
         return self._program(arrays)  # says that there is none
 
 
-def compile(model: Any, batch_size: int | None = None, threads: int | None = None, precision: str = "fast", tune: bool = False) -> CompiledModel:
+def compile(
+    model: Any, batch_size: int | None = None, threads: int | None = None, precision: str = "fast", tune: bool = False
+) -> CompiledModel:
     """A Keras model as a function of arrays.
 
     Args:
@@ -259,12 +281,13 @@ def compile(model: Any, batch_size: int | None = None, threads: int | None = Non
             scan) may lose their digits beside it. `tight`, as Keras's own calls are: those of them that err as little
             as direct sums, and an outlier in the input changes nothing but the outputs that see it. `exact` sums
             directly. In all of them, a NaN or an infinity reaches exactly the outputs that see it.
-        tune: time the algorithms that could compute each convolution and take the fastest, instead of predicting it. What was found is
-            remembered on disk. Slower to build; results may differ in the last bits from those of a program that was not tuned.
+        tune: time the algorithms that could compute each convolution and take the fastest, instead of predicting it.
+            What was found is remembered on disk. Slower to build; results may differ in the last bits from those of a
+            program that was not tuned.
 
     Returns:
-        A CompiledModel: `program(x, out=None)`, `program.describe()`. New weights (`set_weights`, `fit`) are seen at the next call, until
-        `program.freeze()` gives up the model to save memory.
+        A CompiledModel: `program(x, out=None)`, `program.describe()`. New weights (`set_weights`, `fit`) are seen at
+        the next call, until `program.freeze()` gives up the model to save memory.
 
     Raises:
         TypeError: for threads that are no whole number.
@@ -287,7 +310,8 @@ def _nothing() -> None:
 
 
 def _trim() -> None:
-    """Have the C library give back what was freed. (glibc's keeps it for later; others have no such function and no such need.)"""
+    """Have the C library give back what was freed. (glibc's keeps it for later; others have no such function and no
+    such need.)"""
     if os.name == "posix":
         give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if give_back is not None:

@@ -77,7 +77,8 @@ def test_a_python_that_the_script_starts(tmp_path):
 def test_a_script_without_a_guard_fails_as_in_python(tmp_path):
     """No endless loop of children that start children."""
     (tmp_path / "script.py").write_text(
-        "import multiprocessing as m\np = m.get_context('spawn').Process(target=print)\np.start()\np.join()\nprint(p.exitcode)"
+        "import multiprocessing as m\np = "
+        "m.get_context('spawn').Process(target=print)\np.start()\np.join()\nprint(p.exitcode)"
     )
     result = start(tmp_path, "run", "script.py")
     assert (

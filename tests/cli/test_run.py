@@ -161,7 +161,8 @@ def test_what_cannot_be_run(tmp_path):
 
 def test_interrupted_from_outside(tmp_path):
     (tmp_path / "script.py").write_text(
-        "import atexit, time\natexit.register(print, 'left')\ntry:\n    print('on', flush=True); time.sleep(60)\nfinally:\n    print('out')\n"
+        "import atexit, time\natexit.register(print, 'left')\ntry:\n    print('on', flush=True); "
+        "time.sleep(60)\nfinally:\n    print('out')\n"
     )
     process = start([*SIMPLECELL, "run", "script.py"], tmp_path)
     assert process.stdout.readline() == b"on\n"
@@ -172,7 +173,10 @@ def test_interrupted_from_outside(tmp_path):
 
 def test_without_exec(tmp_path):
     """Where a system has none, a child of ours is the Python, and its exit code is passed on."""
-    code = "import os, sys, simplecell.cli\nos.name = 'nt'\nsimplecell.cli.main(['run', '-c', 'import sys; print(sys.argv); sys.exit(5)', 'a'])"
+    code = (
+        "import os, sys, simplecell.cli\nos.name = 'nt'\nsimplecell.cli.main(['run', '-c', 'import sys; "
+        "print(sys.argv); sys.exit(5)', 'a'])"
+    )
     assert outcome(start([sys.executable, "-c", code], tmp_path)) == (5, "['-c', 'a']\n", "")
 
 
@@ -221,7 +225,8 @@ def test_the_environment_takes_simplecell_once():
 def test_another_sitecustomize_runs_too(tmp_path):
     hidden = tmp_path / "sitecustomize.py"
     hidden.write_text(
-        "import sys; seen = (__name__, __file__, sys.modules[__name__].__spec__.origin, sys.modules[__name__].__dict__ is globals())"
+        "import sys; seen = (__name__, __file__, sys.modules[__name__].__spec__.origin, sys.modules[__name__].__dict__ "
+        "is globals())"
     )
     _, out, _ = assert_same(tmp_path, "-c", "import sitecustomize; print(sitecustomize.seen)", PYTHONPATH=str(tmp_path))
     assert out == f"('sitecustomize', '{hidden}', '{hidden}', True)\n"

@@ -40,7 +40,9 @@ def test_ecg():
     signal = data.ecg()
     assert signal.shape == (108_000,) and signal.dtype == np.float32
     # mean and deviation in mV that SciPy documents for this excerpt
-    np.testing.assert_allclose([signal.mean(dtype=np.float64), signal.std(dtype=np.float64)], [-0.16510875, 0.59924740], rtol=1e-5)
+    np.testing.assert_allclose(
+        [signal.mean(dtype=np.float64), signal.std(dtype=np.float64)], [-0.16510875, 0.59924740], rtol=1e-5
+    )
     np.testing.assert_array_equal(data.ecg(seconds=2, start=1), signal[360:1080])
 
 

@@ -18,7 +18,8 @@ from tests.engine.harness import available_targets, guarded
 
 
 def draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """Numbers of both signs and some size, bools of both kinds: drawn within the type, for what a cast makes of others depends on the CPU."""
+    """Numbers of both signs and some size, bools of both kinds: drawn within the type, for what a cast makes of others
+    depends on the CPU."""
     kind = np.dtype(dtype)
     if kind == np.bool_:
         return rng.integers(0, 2, shape).astype(kind)
@@ -28,8 +29,11 @@ def draw(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np.nda
     return (rng.standard_normal(shape) * 50).astype(kind)
 
 
-def compare(function: Callable[..., Any], *arrays: np.ndarray, rtol: float = 0.0, atol: float = 0.0, call_outs: bool = False) -> Program:
-    """`function` on placeholders like `arrays`, on every target, against the reference; and on 1 and 2 threads, with equal bits.
+def compare(
+    function: Callable[..., Any], *arrays: np.ndarray, rtol: float = 0.0, atol: float = 0.0, call_outs: bool = False
+) -> Program:
+    """`function` on placeholders like `arrays`, on every target, against the reference; and on 1 and 2 threads, with
+    equal bits.
 
     Inputs and outputs end at pages that must not be touched. Gives the program for this machine's best target.
     """

@@ -31,7 +31,8 @@ def available_targets() -> list[str]:
 
 
 def guarded(array: np.ndarray, end: bool = True) -> np.ndarray:
-    """A copy of `array` whose last byte (or first, if not `end`) lies at the edge of a page that crashes when touched."""
+    """A copy of `array` whose last byte (or first, if not `end`) lies at the edge of a page that crashes when
+    touched."""
     body = -(-max(array.nbytes, 1) // PAGE) * PAGE
     memory = mmap.mmap(-1, body + 2 * PAGE)
     base = ctypes.addressof(ctypes.c_char.from_buffer(memory))

@@ -1,4 +1,5 @@
-"""Where the batch is cut: small pieces where activations are large, large ones where weights are, none where nothing is won."""
+"""Where the batch is cut: small pieces where activations are large, large ones where weights are, none where nothing is
+won."""
 
 from dataclasses import replace
 

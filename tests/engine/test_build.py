@@ -1,4 +1,5 @@
-"""Programs as a whole: they compute what the graph means, on any number of threads, and survive what goes wrong inside."""
+"""Programs as a whole: they compute what the graph means, on any number of threads, and survive what goes wrong
+inside."""
 
 import os
 import subprocess
@@ -176,10 +177,14 @@ with warnings.catch_warnings(record=True) as seen:
 assert any("llvmlite cannot be loaded" in str(w.message) for w in seen), seen
 assert np.allclose(program([np.ones(3, np.float32)])[0], np.tanh(1))
 """
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
 
 
-@pytest.mark.parametrize(("arguments", "message"), [({"precision": "half"}, "precision must be"), ({"threads": 0}, "threads must be")])
+@pytest.mark.parametrize(
+    ("arguments", "message"), [({"precision": "half"}, "precision must be"), ({"threads": 0}, "threads must be")]
+)
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         build(network(), **arguments)

@@ -15,7 +15,17 @@ from tests.engine.harness import available_targets
 from tests.engine.loops import compute
 
 PREDICATES = ("isnan", "isinf", "isfinite", "logical_not")
-COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_xor")
+COMPARISONS = (
+    "equal",
+    "not_equal",
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+)
 TRANSCENDENTAL = {*FUNCTIONS, "power", "arctan2", "remainder", "floor_divide"}
 
 
@@ -25,7 +35,9 @@ def values(dtype: str, seed: int) -> np.ndarray:
     if dtype == "bool":
         return rng.integers(0, 2, 67).astype(bool)
     if dtype in FLOATS:
-        edges = np.array([0, -0.0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, np.inf, -np.inf, np.nan, 1e-40, 8388609, -4194304.5, 3e9], dtype)
+        edges = np.array(
+            [0, -0.0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, np.inf, -np.inf, np.nan, 1e-40, 8388609, -4194304.5, 3e9], dtype
+        )
         x = np.concatenate([edges, (rng.standard_normal(51) * 100).astype(dtype)])
     else:
         info = np.iinfo(dtype)
@@ -57,7 +69,9 @@ def test_unary(dtype: str, target: str) -> None:
 @pytest.mark.parametrize("target", available_targets())
 @pytest.mark.parametrize("dtype", ALL)
 def test_binary(dtype: str, target: str) -> None:
-    functions = [f for f in BINARY_FUNCTIONS if f not in TRANSCENDENTAL and supports(f, (dtype, dtype, result_dtype(f, dtype)))]
+    functions = [
+        f for f in BINARY_FUNCTIONS if f not in TRANSCENDENTAL and supports(f, (dtype, dtype, result_dtype(f, dtype)))
+    ]
     a, b = values(dtype, 2), values(dtype, 3)
     b[:20] = a[:20]
     for f, got in zip(functions, compute(all_calls(functions, dtype, 2), a, b, on=target)):
@@ -85,7 +99,13 @@ def test_cast(source: str, target: str) -> None:
         with np.errstate(all="ignore"):
             if source in FLOATS and dtype in INTEGERS:  # saturating, NaN to 0: NumPy leaves it open
                 info = np.iinfo(dtype)
-                want = np.array([0 if np.isnan(v) else max(info.min, min(info.max, int(np.clip(v, -(2.0**65), 2.0**65)))) for v in x], dtype)
+                want = np.array(
+                    [
+                        0 if np.isnan(v) else max(info.min, min(info.max, int(np.clip(v, -(2.0**65), 2.0**65))))
+                        for v in x
+                    ],
+                    dtype,
+                )
             else:
                 want = x.astype(dtype)
         assert np.array_equal(got, want, equal_nan=dtype in FLOATS), dtype

@@ -41,7 +41,9 @@ def run(groups: list[Group], graph: Graph, arrays: list[np.ndarray]) -> list[np.
             flat = []
             for kind, t in zip(group.epilogue.kinds, group.operands):
                 v = value(t)
-                assert (kind, v.size) in (("scalar", 1), ("channel", acc.shape[-1])) or (kind == "full" and v.shape == acc.shape)
+                assert (kind, v.size) in (("scalar", 1), ("channel", acc.shape[-1])) or (
+                    kind == "full" and v.shape == acc.shape
+                )
                 flat.append(v.reshape(-1) if kind != "full" else v)
             results = interpret(group.epilogue.expression, [acc, *flat])
         elif group.expression is not None:
@@ -59,7 +61,12 @@ def run(groups: list[Group], graph: Graph, arrays: list[np.ndarray]) -> list[np.
 
 def random_graph(rng) -> Graph:
     """A tangle of element-wise ops, reductions and products on (4, 6) and (6,)."""
-    inputs = [placeholder(Spec((4, 6)), "a"), placeholder(Spec((4, 6)), "b"), placeholder(Spec((6,)), "c"), placeholder(Spec((6, 6)), "w")]
+    inputs = [
+        placeholder(Spec((4, 6)), "a"),
+        placeholder(Spec((4, 6)), "b"),
+        placeholder(Spec((6,)), "c"),
+        placeholder(Spec((6, 6)), "w"),
+    ]
     whole, rows = inputs[:2], [inputs[2]]
 
     def pick(pool):

@@ -36,11 +36,17 @@ def knows(function, *shape):
 
 INDEPENDENT = {
     "convolution": (lambda x: ops.convolution(x, parameter(3, 3, 3, 8), 1, "same"), (6, 6, 3)),
-    "with an epilogue": (lambda x: ops.relu(ops.add(ops.convolution(x, parameter(3, 3, 3, 3), 1, "same"), x)), (6, 6, 3)),
+    "with an epilogue": (
+        lambda x: ops.relu(ops.add(ops.convolution(x, parameter(3, 3, 3, 3), 1, "same"), x)),
+        (6, 6, 3),
+    ),
     "pooling": (lambda x: ops.max_pool(x, (2, 2), (2, 2)), (6, 6, 3)),
     "element-wise": (lambda x: ops.tanh(ops.multiply(x, parameter(3))), (6, 3)),
     "broadcast over images": (lambda x: ops.multiply(x, parameter(1, 6, 3)), (6, 3)),
-    "less a mean over the batch, which is there by then": (lambda x: ops.subtract(x, ops.mean(x, (0,), keepdims=True)), (6, 3)),
+    "less a mean over the batch, which is there by then": (
+        lambda x: ops.subtract(x, ops.mean(x, (0,), keepdims=True)),
+        (6, 3),
+    ),
     "mean of pixels": (lambda x: ops.mean(x, (1, 2)), (6, 6, 3)),
     "softmax": (lambda x: ops.softmax(x, -1), (7,)),
     "dense": (lambda x: ops.matmul(x, parameter(7, 5)), (7,)),
@@ -55,13 +61,19 @@ DEPENDENT = {
     "softmax over images": (lambda x: ops.softmax(x, 0), (7,)),
     "images mixed": (lambda x: ops.reshape(x, (2, 2 * 6, 3)), (6, 3)),
     "reshaped, and back": (lambda x: ops.tanh(ops.reshape(ops.reshape(x, (3, BATCH * 6)), (BATCH, 6, 3))), (6, 3)),
-    "one value per image, aligned to channels": (lambda x: ops.multiply(x, ops.reshape(ops.mean(x, (1, 2)), (BATCH,))), (6, BATCH)),
+    "one value per image, aligned to channels": (
+        lambda x: ops.multiply(x, ops.reshape(ops.mean(x, (1, 2)), (BATCH,))),
+        (6, BATCH),
+    ),
     "a constant per image": (lambda x: ops.add(x, np.ones((BATCH, 1, 1), np.float32)), (6, 3)),
     "images concatenated": (lambda x: ops.concatenate([x, x], 0), (6, 3)),
     "images turned round": (lambda x: ops.reverse(x, (0,)), (6, 3)),
     "images transposed": (lambda x: ops.transpose(x, (1, 0)), (BATCH,)),
     "an image left out": (lambda x: ops.take_slice(x, 0, 1, BATCH), (6, 3)),
-    "images as weights": (lambda x: ops.matmul(ops.reshape(x, (BATCH, BATCH)), ops.reshape(x, (BATCH, BATCH))), (BATCH,)),
+    "images as weights": (
+        lambda x: ops.matmul(ops.reshape(x, (BATCH, BATCH)), ops.reshape(x, (BATCH, BATCH))),
+        (BATCH,),
+    ),
     "transposed": (lambda x: ops.matmul(x, parameter(BATCH, 5), transpose_a=True), (BATCH,)),
 }
 

@@ -111,7 +111,10 @@ print(program([x])[0].tobytes().hex(), "llvmlite.binding" in sys.modules)
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), cache.SETTING: str(tmp_path)}
     first, second = (
-        subprocess.run([sys.executable, "-c", code], check=True, env=environment, capture_output=True, text=True).stdout.split() for _ in range(2)
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, env=environment, capture_output=True, text=True
+        ).stdout.split()
+        for _ in range(2)
     )
     assert first[0] == second[0]
     assert first[1] == "True"
@@ -130,7 +133,11 @@ def test_the_disk_says_what_llvm_says(tmp_path, monkeypatch):
     finally:
         cache.folder.cache_clear()
         targets.this_cpu.cache_clear()
-    assert found[0] == found[1] == (llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+    assert (
+        found[0]
+        == found[1]
+        == (llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+    )
 
 
 def test_one_arm_cpu_is_not_taken_for_another(tmp_path, monkeypatch):

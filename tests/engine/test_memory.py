@@ -28,7 +28,9 @@ def test_live_buffers_never_overlap():
 
 
 def test_a_chain_needs_two_buffers():
-    offsets, total = place({i: 64 for i in range(10)}, [[i] for i in range(10)], [[i - 1] if i else [] for i in range(10)])
+    offsets, total = place(
+        {i: 64 for i in range(10)}, [[i] for i in range(10)], [[i - 1] if i else [] for i in range(10)]
+    )
     assert total == 128
     assert set(offsets.values()) == {0, 64}
 
@@ -44,7 +46,13 @@ def test_steps_that_prepare_run_from_the_last_to_the_first_as_far_as_they_may():
     for _ in range(50):
         n = int(rng.integers(1, 25))
         steps = [
-            Step(None, (), tuple(map(int, rng.integers(0, 8, rng.integers(0, 3)))), tuple(map(int, rng.integers(0, 8, rng.integers(1, 3)))), str(i))
+            Step(
+                None,
+                (),
+                tuple(map(int, rng.integers(0, 8, rng.integers(0, 3)))),
+                tuple(map(int, rng.integers(0, 8, rng.integers(1, 3)))),
+                str(i),
+            )
             for i in range(n)
         ]
         order = [int(s.label) for s in _last_first(tuple(steps), ())]
@@ -61,7 +69,10 @@ def test_steps_that_prepare_run_from_the_last_to_the_first_as_far_as_they_may():
 
 def test_constants_lie_together_before_what_is_prepared():
     rng = np.random.default_rng()
-    x, w, v = placeholder(Spec((5, 8), "float32"), "x"), *(placeholder(Spec((8, 8), "float32"), n, "parameter") for n in "wv")
+    x, w, v = (
+        placeholder(Spec((5, 8), "float32"), "x"),
+        *(placeholder(Spec((8, 8), "float32"), n, "parameter") for n in "wv"),
+    )
     first, second = (as_tensor(rng.standard_normal((5, 8)).astype(np.float32)) for _ in range(2))
     graph = Graph.of([w, v, x], [matmul(matmul(x, w) * first, v * 2.0) + second])
     buffers = build(graph, threads=1).program.buffers

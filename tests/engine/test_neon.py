@@ -1,4 +1,5 @@
-"""Programs for 64-bit Arm, as far as another machine can tell: every kernel of a network compiles, and calls no library."""
+"""Programs for 64-bit Arm, as far as another machine can tell: every kernel of a network compiles, and calls no
+library."""
 
 import re
 
@@ -36,7 +37,12 @@ def test_every_kernel_of_a_network_compiles_without_library_calls(machine):
     assert not program.call_outs
     kernels = {s.kernel for s in (*program.prepare, *program.run)}
     assert len(kernels) >= 6
-    fourier = (ConvolutionFourier((4, 8), 2, 2, 2, single=False), FourierWeights(), ConvolutionSpectral((8, 8), 3, 2), SpectralWeights())
+    fourier = (
+        ConvolutionFourier((4, 8), 2, 2, 2, single=False),
+        FourierWeights(),
+        ConvolutionSpectral((8, 8), 3, 2),
+        SpectralWeights(),
+    )
     pool = Pool("max", (1, 2, 2))
     pooling = ConvolutionDirect(Tile(7, 3), copy=True, pool=pool), WinogradForward(Transform(4), Tile(6, 4), pool=pool)
     for kernel in (*kernels, *fourier, *pooling):

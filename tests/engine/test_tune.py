@@ -57,7 +57,22 @@ def test_programs_that_did_not_ask_are_not_tuned():
     assert "timed" not in reason(build(graph(), threads=1))
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 3}', '{"a": {"b": "c"}}', '{"a": {"b": NaN}}', '{"a": {"b": -1}}', '{"a": {"b": true}}', '{"a": {}}', "[" * 100_000, "\udcff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{",
+        '{"a": 3}',
+        '{"a": {"b": "c"}}',
+        '{"a": {"b": NaN}}',
+        '{"a": {"b": -1}}',
+        '{"a": {"b": true}}',
+        '{"a": {}}',
+        "[" * 100_000,
+        "\udcff",
+    ],
+)
 def test_a_damaged_file_is_ignored(private_folder, content):
     cache.folder()
     (private_folder / "tuned.json").write_bytes(content.encode(errors="surrogateescape"))

@@ -9,7 +9,8 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 
-# name → (epochs, what main must return at least). The bounds are well below what the seed gives, and well above guessing or doing nothing.
+# name → (epochs, what main must return at least). The bounds are well below what the seed gives, and well above
+# guessing or doing nothing.
 BOUNDS = {
     "fashion_convnet": (1, 0.6),
     "ecg_arrow_of_time": (3, 0.8),
@@ -32,10 +33,13 @@ def test_learns(name, capsys):
 
 
 @pytest.mark.parametrize(
-    "name, expected", [("tutorial_conv1d", "(0×0)+(1×1)+(0×1)=1   the layer: 1"), ("tutorial_conv2d", "[0.0, 0.0, 3.0, 3.0, 0.0, 0.0]")]
+    "name, expected",
+    [("tutorial_conv1d", "(0×0)+(1×1)+(0×1)=1   the layer: 1"), ("tutorial_conv2d", "[0.0, 0.0, 3.0, 3.0, 0.0, 0.0]")],
 )
 def test_tutorial(name, expected):
-    result = subprocess.run([sys.executable, "-m", "simplecell", "run", FOLDER / f"{name}.py"], capture_output=True, text=True, timeout=120)
+    result = subprocess.run(
+        [sys.executable, "-m", "simplecell", "run", FOLDER / f"{name}.py"], capture_output=True, text=True, timeout=120
+    )
     assert result.returncode == 0, result.stderr
     assert expected in result.stdout
 

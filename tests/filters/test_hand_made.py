@@ -20,7 +20,9 @@ def test_sums():
     for rank in (1, 2, 3):
         for name in filters.names(rank):
             total = filters.named(name, rank).sum()
-            expected = {"bump": 1, "line_1d": 1, "vertical": 3, "horizontal": 3, "diagonal": 3, "antidiagonal": 3}.get(name, 0)
+            expected = {"bump": 1, "line_1d": 1, "vertical": 3, "horizontal": 3, "diagonal": 3, "antidiagonal": 3}.get(
+                name, 0
+            )
             assert total == expected, name
 
 
@@ -38,7 +40,9 @@ def test_directions():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="expected one of the 2-dimensional filters vertical, horizontal, .* received 'line_1d'"):
+    with pytest.raises(
+        ValueError, match="expected one of the 2-dimensional filters vertical, horizontal, .* received 'line_1d'"
+    ):
         filters.named("line_1d")
     with pytest.raises(ValueError, match="rank: expected 1, 2 or 3, received 4"):
         filters.names(4)
@@ -47,4 +51,6 @@ def test_errors():
 def test_exports_and_laziness():
     assert all(hasattr(filters, name) for name in filters.__all__)
     code = "import sys, simplecell.filters as f; f.named('bump'); print('keras' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == ["False"]
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == [
+        "False"
+    ]

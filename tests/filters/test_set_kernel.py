@@ -145,18 +145,44 @@ def test_unbuilt_layer_keeps_its_filters_through_its_configuration():
             lambda: L.Conv2D(1, 3),
             np.zeros((5, 5)),
             ValueError,
-            r"expects one filter of 3 × 3 \(or 3 × 3 × channels\), or a name, or a whole kernel of shape \(3, 3, channels, 1\); received shape \(5, 5\)",
+            r"expects one filter of 3 × 3 \(or 3 × 3 × channels\), or a name, or a whole kernel of shape \(3, 3, "
+            r"channels, 1\); received shape \(5, 5\)",
         ),
-        (lambda: L.Conv2D(2, 3), np.zeros((3, 3)), ValueError, r"expects a list of 2 filters of 3 × 3 .*, or names, .*; received 1 filter"),
+        (
+            lambda: L.Conv2D(2, 3),
+            np.zeros((3, 3)),
+            ValueError,
+            r"expects a list of 2 filters of 3 × 3 .*, or names, .*; received 1 filter",
+        ),
         (lambda: L.Conv2D(2, 3), ["bump"] * 3, ValueError, "a list of 2 filters .* received 3 filters"),
-        (lambda: L.Conv2D(1, 5), "bump", ValueError, r"the filter 'bump' is 3 × 3, and Conv2D .* has kernel_size \(5, 5\)"),
+        (
+            lambda: L.Conv2D(1, 5),
+            "bump",
+            ValueError,
+            r"the filter 'bump' is 3 × 3, and Conv2D .* has kernel_size \(5, 5\)",
+        ),
         (lambda: L.Conv2D(1, 3), "wombat", ValueError, "expected one of the 2-dimensional filters vertical"),
         (lambda: L.Conv2D(1, 3), [[1, 2], [3]], ValueError, "rows of different lengths"),
         (lambda: L.Conv2D(1, 3), [[np.nan] * 3] * 3, ValueError, "expected finite numbers, received nan"),
         (lambda: L.Conv2D(1, 3), np.full((3, 3), 1j), TypeError, "which holds no real numbers"),
-        (lambda: L.Conv2D(2, 3), [np.zeros((3, 3, 2)), np.zeros((3, 3, 4))], ValueError, "received filters for 2 and for 4 channels"),
-        (lambda: L.Conv2DTranspose(2, 3), np.zeros((3, 3, 4, 3)), ValueError, r"a whole kernel of shape \(3, 3, 2, channels\)"),
-        (lambda: L.SeparableConv2D(2, 3), "bump", TypeError, "received SeparableConv2D; its two kernels are set with set_weights"),
+        (
+            lambda: L.Conv2D(2, 3),
+            [np.zeros((3, 3, 2)), np.zeros((3, 3, 4))],
+            ValueError,
+            "received filters for 2 and for 4 channels",
+        ),
+        (
+            lambda: L.Conv2DTranspose(2, 3),
+            np.zeros((3, 3, 4, 3)),
+            ValueError,
+            r"a whole kernel of shape \(3, 3, 2, channels\)",
+        ),
+        (
+            lambda: L.SeparableConv2D(2, 3),
+            "bump",
+            TypeError,
+            "received SeparableConv2D; its two kernels are set with set_weights",
+        ),
         (lambda: L.Dense(2), [1], TypeError, "layer: expected a Conv1D, .* received Dense"),
     ],
 )
@@ -169,11 +195,15 @@ def test_refusals_when_built():
     layer = L.Conv2D(1, 3)
     layer.build((None, 8, 8, 3))
     with pytest.raises(
-        ValueError, match=r"one filter of 3 × 3 \(or 3 × 3 × 3\), or a name, or a whole kernel of shape \(3, 3, 3, 1\); received shape \(3, 3, 2\)"
+        ValueError,
+        match=r"one filter of 3 × 3 \(or 3 × 3 × 3\), or a name, or a whole kernel of shape \(3, 3, 3, 1\); "
+        r"received shape \(3, 3, 2\)",
     ):
         set_kernel(layer, np.zeros((3, 3, 2)))
     layer = set_kernel(L.Conv2D(1, 3), np.zeros((3, 3, 2)))
-    with pytest.raises(ValueError, match=r"given a kernel of shape \(3, 3, 2, 1\), and the layer's input asks for \(3, 3, 3, 1\)"):
+    with pytest.raises(
+        ValueError, match=r"given a kernel of shape \(3, 3, 2, 1\), and the layer's input asks for \(3, 3, 3, 1\)"
+    ):
         layer.build((None, 8, 8, 3))
 
 

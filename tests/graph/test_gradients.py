@@ -35,7 +35,9 @@ def test_unconnected_integer_and_stopped_get_zeros():
     loss = ops.sum(ops.stop_gradient(x) * 3 + ops.cast(i, "float32"))
     found = gradients(loss, [x, y, i])
     assert [g.spec for g in found] == [x.spec, y.spec, i.spec]
-    values = evaluate(Graph.of([x, y, i], found), [np.ones(2, np.float32), np.ones(3, np.float32), np.ones(2, np.int32)])
+    values = evaluate(
+        Graph.of([x, y, i], found), [np.ones(2, np.float32), np.ones(3, np.float32), np.ones(2, np.int32)]
+    )
     assert not any(v.any() for v in values)
 
 
@@ -96,7 +98,13 @@ def test_scopes_tell_the_layer():
     loss = ops.sum(y)
     with name_scope("elsewhere"):
         found = gradients(loss, [x])
-    assert {n.scope for n in topological(found)} == {"", "dense", "elsewhere", "gradient", "gradient/dense"}  # the seed is made where it is asked for
+    assert {n.scope for n in topological(found)} == {
+        "",
+        "dense",
+        "elsewhere",
+        "gradient",
+        "gradient/dense",
+    }  # the seed is made where it is asked for
 
 
 def test_errors():
@@ -105,5 +113,7 @@ def test_errors():
         gradients(x * 2, [x])
     with pytest.raises(ValueError, match="`seeds` must have one entry per output: 1; came 2"):
         gradients([x], [x], [x, x])
-    with pytest.raises(ValueError, match=r"A seed must have its output's shape: the output is float32\[2\], the seed float32\[\]"):
+    with pytest.raises(
+        ValueError, match=r"A seed must have its output's shape: the output is float32\[2\], the seed float32\[\]"
+    ):
         gradients(x, [x], ops.sum(x))

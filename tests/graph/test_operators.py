@@ -38,7 +38,9 @@ def test_one_operand():
     np.testing.assert_array_equal(run(lambda a: a.T, A), A.T)
 
 
-@pytest.mark.parametrize("shapes", [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((5, 2, 3), (3, 4)), ((5, 2, 3), (5, 3, 1))])
+@pytest.mark.parametrize(
+    "shapes", [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((5, 2, 3), (3, 4)), ((5, 2, 3), (5, 3, 1))]
+)
 def test_matrix_product(shapes):
     a, b = (np.random.default_rng(1).normal(size=s) for s in shapes)
     np.testing.assert_allclose(run(operator.matmul, a, b), a @ b)
@@ -47,7 +49,9 @@ def test_matrix_product(shapes):
 
 def test_dtypes():
     def spec(a, b):
-        return (placeholder(ops.Spec((2,), a)) + (placeholder(ops.Spec((2,), b)) if isinstance(b, str) else b)).spec.dtype
+        return (
+            placeholder(ops.Spec((2,), a)) + (placeholder(ops.Spec((2,), b)) if isinstance(b, str) else b)
+        ).spec.dtype
 
     assert spec("int32", "float16") == "float16" and spec("float16", "float32") == "float32"
     assert spec("int32", 1) == "int32" and spec("int32", 1.0) == "float32" and spec("float16", 1.0) == "float16"
@@ -59,12 +63,16 @@ def test_dtypes():
 
 
 INDICES = [
-    0, -1, slice(1, None), slice(None, None, -1), slice(3, 0, -2), slice(2, 2), None, Ellipsis, (Ellipsis, 1), (slice(None), None, 2),
+    0, -1, slice(1, None), slice(None, None, -1), slice(3, 0, -2), slice(2, 2), None, Ellipsis, (Ellipsis, 1),
+    (slice(None), None, 2),
     (1, Ellipsis, slice(0, 5, 3)), (0, 1, 2), (slice(None), slice(-2, None), 0, None),
     [0, 2], np.array([[0, 1], [2, -1]]), (slice(None), np.array([1, 0])), (np.array([0, 1]), np.array([1, 2])),
-    (np.array([[0], [2]]), slice(None), np.array([1, -1])), (0, slice(None), np.array([1, 2])), (slice(1, 3), 0, np.array([1, 2])),
-    (None, np.array([1, 0]), 2), (Ellipsis, np.array([4, 4]), None), np.array([True, False, True]), (np.array([1, 2]), Ellipsis, 0),
-    np.int64(1), (slice(None), np.array(1)), slice(None, None, 2), range(2), (slice(None), slice(None, None, -2), np.array([0])),
+    (np.array([[0], [2]]), slice(None), np.array([1, -1])), (0, slice(None), np.array([1, 2])), (slice(1, 3), 0,
+    np.array([1, 2])),
+    (None, np.array([1, 0]), 2), (Ellipsis, np.array([4, 4]), None), np.array([True, False, True]), (np.array([1, 2]),
+    Ellipsis, 0),
+    np.int64(1), (slice(None), np.array(1)), slice(None, None, 2), range(2), (slice(None), slice(None, None, -2),
+    np.array([0])),
 ]  # fmt: skip
 
 
@@ -92,9 +100,14 @@ def test_indexing_by_tensors():
         run(lambda t: t["a"], x)
 
 
-@pytest.mark.parametrize("use", [bool, float, int, complex, np.asarray, lambda t: t.item(), lambda t: [1, 2][t], lambda t: 1 if t > 0 else 2])
+@pytest.mark.parametrize(
+    "use", [bool, float, int, complex, np.asarray, lambda t: t.item(), lambda t: [1, 2][t], lambda t: 1 if t > 0 else 2]
+)
 def test_values_are_not_known_while_tracing(use):
-    with pytest.raises(TypeError, match=r"symbolic tensor .* is not known while the model is being traced.*keras.ops.where.*run_eagerly=True"):
+    with pytest.raises(
+        TypeError,
+        match=r"symbolic tensor .* is not known while the model is being traced.*keras.ops.where.*run_eagerly=True",
+    ):
         use(placeholder(ops.Spec(())))
 
 
@@ -112,6 +125,8 @@ def test_methods():
     x = A.astype(np.float32)
     assert run(lambda t: t.reshape(3, 2), x).shape == (3, 2) and run(lambda t: t.reshape((-1,)), x).shape == (6,)
     assert run(lambda t: t.astype(np.int32), x).dtype == np.int32
-    np.testing.assert_allclose(run(lambda t: t.sum(0) + t.mean(axis=0) + t.max(0) - t.min(0), x), x.sum(0) + x.mean(0) + x.max(0) - x.min(0))
+    np.testing.assert_allclose(
+        run(lambda t: t.sum(0) + t.mean(axis=0) + t.max(0) - t.min(0), x), x.sum(0) + x.mean(0) + x.max(0) - x.min(0)
+    )
     assert run(lambda t: (t > 0).sum(), x) == 5 and run(lambda t: t.flatten(), x).shape == (6,)
     assert run(lambda t: t.transpose(1, 0), x).shape == (3, 2)

@@ -47,16 +47,20 @@ def run_time(graph: Graph) -> dict[str, int]:
     from simplecell.graph.rewrites.facts import Facts
 
     facts = Facts()
-    return dict(Counter(n.op.name for n in graph.nodes if not isinstance(n.op, Placeholder) and not facts.static(n.outputs[0])))
+    return dict(
+        Counter(n.op.name for n in graph.nodes if not isinstance(n.op, Placeholder) and not facts.static(n.outputs[0]))
+    )
 
 
 def test_identities():
     x = given(3, 4)
     for y in (
-        x * 1, 1 * x, x + 0, 0 + x, x - 0, x / 1, x**1, ops.stop_gradient(x), ops.negative(-x), ops.apply(ops.Cast("float64"), x),
+        x * 1, 1 * x, x + 0, 0 + x, x - 0, x / 1, x**1, ops.stop_gradient(x), ops.negative(-x),
+        ops.apply(ops.Cast("float64"), x),
         ops.apply(ops.Reshape((3, 4)), x), ops.transpose(ops.transpose(x)), ops.reshape(ops.reshape(x, (2, 6)), (3, 4)),
         ops.apply(ops.BroadcastTo((3, 4)), x), ops.reverse(ops.reverse(x, 1), 1), ops.apply(ops.Concatenate(0), x),
-        ops.apply(ops.Pad(((0, 0), (0, 0))), x), ops.apply(ops.Slice((0, 0), (3, 4), (1, 1)), x), ops.apply(ops.Reduce("sum", ()), x),
+        ops.apply(ops.Pad(((0, 0), (0, 0))), x), ops.apply(ops.Slice((0, 0), (3, 4), (1, 1)), x),
+        ops.apply(ops.Reduce("sum", ()), x),
         ops.custom_gradient([x], [x], lambda d: d), x * np.ones((4,)), ops.select(np.array(True), x, x * 2),
         ops.cast(ops.cast(given(3, dtype="float32"), "float64"), "float32"),
     ):  # fmt: skip
@@ -68,7 +72,9 @@ def test_what_is_no_identity_stays():
     assert run_time(check(x * 0)) == {"multiply": 1}  # 0 · NaN
     assert run_time(check(0 - x)) == {"subtract": 1} and run_time(check(1 / (x * x + 1)))["divide"] == 1
     assert run_time(check(ops.cast(ops.cast(x, "int32"), "float64"))) == {"cast": 2}
-    assert run_time(check(ops.cast(ops.cast(i, "float32"), "int32"))) == {"cast": 2}  # float32 does not hold every int32
+    assert run_time(check(ops.cast(ops.cast(i, "float32"), "int32"))) == {
+        "cast": 2
+    }  # float32 does not hold every int32
     assert run_time(check(x * np.ones((2, 1, 1)))) == {"broadcast_to": 1}
 
 
@@ -112,7 +118,9 @@ def test_reductions_of_unit_axes():
 
 
 def batch_norm(x, channels, axis=-1):
-    return ops.batch_normalization(x, weights(channels), ops.square(weights(channels)), axis, weights(channels), weights(channels))
+    return ops.batch_normalization(
+        x, weights(channels), ops.square(weights(channels)), axis, weights(channels), weights(channels)
+    )
 
 
 LINEAR = {
@@ -140,7 +148,9 @@ def test_batch_normalization_folds(name, bias):
     assert run_time(check(y)) == {linear: 1, "add": 1, "relu": 1}
     # the other common spelling
     z = LINEAR[name](x)
-    z = (z - weights(channels)) / ops.sqrt(ops.square(weights(channels)) + 1e-3) * weights(1, 1, 1, channels) + weights(channels)
+    z = (z - weights(channels)) / ops.sqrt(ops.square(weights(channels)) + 1e-3) * weights(1, 1, 1, channels) + weights(
+        channels
+    )
     assert run_time(check(z)) == {linear: 1, "add": 1}
 
 
@@ -187,12 +197,19 @@ def test_padding_joins():
     x = given(2, 7, 7, 3)
     padded = ops.pad(x, ((0, 0), (1, 1), (0, 1), (0, 0)))
     assert run_time(check(ops.convolution(padded, weights(3, 3, 3, 4), 2))) == {"convolution": 1}
-    assert run_time(check(ops.convolution(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), value=1), weights(3, 3, 3, 4)))) == {
+    assert run_time(
+        check(ops.convolution(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), value=1), weights(3, 3, 3, 4)))
+    ) == {
         "pad": 1,
         "convolution": 1,
     }
-    assert run_time(check(ops.convolution(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge"), weights(3, 3, 3, 4)))) == {"pad": 1, "convolution": 1}
-    assert run_time(check(ops.convolution(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 1))), weights(3, 3, 4, 4)))) == {"pad": 1, "convolution": 1}
+    assert run_time(
+        check(ops.convolution(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge"), weights(3, 3, 3, 4)))
+    ) == {"pad": 1, "convolution": 1}
+    assert run_time(check(ops.convolution(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 1))), weights(3, 3, 4, 4)))) == {
+        "pad": 1,
+        "convolution": 1,
+    }
 
 
 def test_padding_before_max_pooling():
@@ -202,7 +219,9 @@ def test_padding_before_max_pooling():
     assert run_time(check(ops.max_pool(ops.pad(ops.relu(x) + ops.relu(-x), border), 3, 2)))["max_pool"] == 1
     assert run_time(check(ops.max_pool(ops.pad(x, border), 3, 2))) == {"pad": 1, "max_pool": 1}
     assert run_time(check(ops.max_pool(ops.pad(x, border, value=-np.inf), 3, 2))) == {"max_pool": 1}
-    assert run_time(check(ops.max_pool(ops.pad(ops.relu(x), border), 1, 1)))["pad"] == 1  # some windows hold padding alone
+    assert (
+        run_time(check(ops.max_pool(ops.pad(ops.relu(x), border), 1, 1)))["pad"] == 1
+    )  # some windows hold padding alone
     assert run_time(check(ops.max_pool(ops.pad(ops.relu(x), ((0, 0), (0, 2), (0, 2), (0, 0))), 3, 2)))["max_pool"] == 1
 
 
@@ -230,7 +249,9 @@ def test_transpose_of_unit_axes_is_a_reshape():
 def test_training_graphs():
     x = given(4, 6, 6, 3)
     w1, w2, scale = weights(3, 3, 3, 5), weights(5, 2), weights(5)
-    y = ops.relu(ops.batch_normalization(ops.convolution(x, w1), *ops.moments(ops.convolution(x, w1), (0, 1, 2)), scale=scale))
+    y = ops.relu(
+        ops.batch_normalization(ops.convolution(x, w1), *ops.moments(ops.convolution(x, w1), (0, 1, 2)), scale=scale)
+    )
     loss = ops.mean(ops.log_softmax(ops.matmul(ops.mean(y, (1, 2)), w2))[:, 0])
     graph = check(loss, *gradients(loss, [w1, w2, scale]))
     assert run_time(graph)["convolution"] == 1
@@ -270,7 +291,10 @@ def test_averages_of_pixels_come_before_pointwise_convolutions():
     assert not swapped(ops.average_pool(ops.convolution(x, weights(1, 1, 6, 4), 2), 2))
     assert not swapped(ops.average_pool(ops.convolution(x, weights(1, 3, 6, 4)), 2))
     assert not swapped(ops.average_pool(y + x[:, :, :, :4], 2))
-    assert [n.op.name for n in check(ops.average_pool(y, 2), y).nodes if not isinstance(n.op, Placeholder)] == ["convolution", "average_pool"]
+    assert [n.op.name for n in check(ops.average_pool(y, 2), y).nodes if not isinstance(n.op, Placeholder)] == [
+        "convolution",
+        "average_pool",
+    ]
 
 
 def test_the_relu_mask_moves_to_the_small_side_of_pooling():
@@ -298,12 +322,14 @@ def random_graph(seed: int) -> list[Tensor]:
         choice = rng.integers(14)
         try:
             made = [
-                lambda a=a, b=b: a + b, lambda a=a, b=b: a * b, lambda a=a, b=b: ops.maximum(a, b), lambda a=a: ops.tanh(a),
+                lambda a=a, b=b: a + b, lambda a=a, b=b: a * b, lambda a=a, b=b: ops.maximum(a, b),
+                lambda a=a: ops.tanh(a),
                 lambda a=a: a * float(rng.choice([0, 1, 2, -1])), lambda a=a: a + float(rng.choice([0, 1])),
                 lambda a=a: ops.transpose(a, rng.permutation(a.ndim).tolist()), lambda a=a: ops.reshape(a, (-1,)),
                 lambda a=a: ops.sum(a, int(rng.integers(a.ndim)), keepdims=bool(rng.integers(2))), lambda a=a: -a,
                 lambda a=a: ops.reverse(a, int(rng.integers(a.ndim))), lambda a=a, b=b: ops.select(a > 0, a, b),
-                lambda a=a, b=b: ops.concatenate([a, b], int(rng.integers(a.ndim))), lambda a=a: ops.pad(a, [(0, 1)] * a.ndim),
+                lambda a=a, b=b: ops.concatenate([a, b], int(rng.integers(a.ndim))), lambda a=a: ops.pad(a, [(0,
+                1)] * a.ndim),
             ][choice]()  # fmt: skip
         except (ValueError, IndexError):
             continue

@@ -17,7 +17,8 @@ class Arg:
     shape: tuple[int, ...]
     low: float = -2.0
     high: float = 2.0
-    kind: str = "f"  # f: float, i: integer, b: bool, c: symmetric positive definite matrices, d: distinct floats, off round values
+    # f: float, i: integer, b: bool, c: symmetric positive definite matrices, d: distinct floats, off round values
+    kind: str = "f"
 
     def draw(self, rng: np.random.Generator, dtype: str) -> np.ndarray:
         if self.kind == "i":
@@ -29,7 +30,9 @@ class Arg:
             return (a @ np.swapaxes(a, -1, -2) + 2 * np.eye(self.shape[-1])).astype(dtype)
         if self.kind == "d":
             n = int(np.prod(self.shape))
-            return ((rng.permutation(n) + 0.37) / n * (self.high - self.low) + self.low).reshape(self.shape).astype(dtype)
+            return (
+                ((rng.permutation(n) + 0.37) / n * (self.high - self.low) + self.low).reshape(self.shape).astype(dtype)
+            )
         return rng.uniform(self.low, self.high, self.shape).astype(dtype)
 
 
@@ -84,16 +87,16 @@ def flat(function: str, *args: Any, **kwargs: Any) -> Case:
     return Case(function, args, kwargs, smooth=False)
 
 
-_UNARY = """absolute square cbrt exp exp2 expm1 sin cos tanh sinh cosh arctan arcsinh negative deg2rad rad2deg sinc fabs copy real
-conj conjugate ravel array""".split()
+_UNARY = """absolute square cbrt exp exp2 expm1 sin cos tanh sinh cosh arctan arcsinh negative deg2rad rad2deg sinc
+fabs copy real conj conjugate ravel array""".split()
 _UNARY_POSITIVE = "sqrt reciprocal log log2 log10 log1p".split()
 _UNARY_UNIT = "tan arcsin arccos arctanh".split()
-_UNARY_FLAT = """sign floor ceil trunc isnan isinf isfinite isposinf isneginf logical_not signbit imag isreal angle i0 nonzero_count
-ones_like zeros_like""".split()
+_UNARY_FLAT = """sign floor ceil trunc isnan isinf isfinite isposinf isneginf logical_not signbit imag isreal angle i0
+nonzero_count ones_like zeros_like""".split()
 _BINARY = """add subtract multiply maximum minimum arctan2 fmax fmin hypot logaddexp logaddexp2""".split()
 _BINARY_POSITIVE = "divide true_divide power divide_no_nan".split()
-_BINARY_FLAT = """equal not_equal greater greater_equal less less_equal logical_and logical_or logical_xor isclose heaviside nextafter
-floor_divide""".split()
+_BINARY_FLAT = """equal not_equal greater greater_equal less less_equal logical_and logical_or logical_xor isclose
+heaviside nextafter floor_divide""".split()
 _INTEGERS = "bitwise_and bitwise_or bitwise_xor gcd lcm mod floor_divide".split()
 
 NUMPY = [
@@ -245,15 +248,20 @@ NUMPY = [
 NN = [
     *(
         smooth(f, D(4, 6))
-        for f in """relu relu6 sigmoid sparse_sigmoid tanh tanh_shrink softplus softsign soft_shrink sparse_plus silu squareplus log_sigmoid
-        leaky_relu hard_sigmoid hard_silu elu selu gelu celu glu hard_tanh hard_shrink softmax log_softmax""".split()
+        for f in """relu relu6 sigmoid sparse_sigmoid tanh tanh_shrink softplus softsign soft_shrink sparse_plus silu
+        squareplus log_sigmoid leaky_relu hard_sigmoid hard_silu elu selu gelu celu glu hard_tanh
+        hard_shrink softmax log_softmax""".split()
     ),
     smooth("sparsemax", F(4, 6)),
     smooth("gelu", F(4, 6), approximate=False),
     smooth("threshold", D(4, 6), 0.55, -1.0),
     smooth("softmax", F(2, 3, 4), axis=(0, 2)),
     smooth("softmax", F(2, 3), axis=None),
-    *(smooth(f, D(2, 7, 6, 3), (2, 2), (2, 2), padding=p) for f in ("max_pool", "average_pool") for p in ("valid", "same")),
+    *(
+        smooth(f, D(2, 7, 6, 3), (2, 2), (2, 2), padding=p)
+        for f in ("max_pool", "average_pool")
+        for p in ("valid", "same")
+    ),
     smooth("max_pool", D(2, 3, 7), 3, strides=2, data_format="channels_first"),
     smooth("average_pool", F(1, 4, 4, 4, 2), (2, 1, 2), (2, 1, 2)),
     *(smooth(f, D(2, 7, 6, 3), (3, 4)) for f in ("adaptive_max_pool", "adaptive_average_pool")),
@@ -286,7 +294,9 @@ NN = [
     flat("ctc_decode", F(2, 5, 4), np.array([5, 4]), strategy="beam_search", top_paths=2),
     smooth("psnr", F(3, 4), F(3, 4), 2.0),
     smooth("dot_product_attention", F(2, 5, 4, 3), F(2, 6, 2, 3), F(2, 6, 2, 3), is_causal=True),
-    smooth("dot_product_attention", F(2, 5, 2, 3), F(2, 6, 2, 3), F(2, 6, 2, 3), bias=F(2, 2, 5, 6), mask=B(2, 1, 5, 6)),
+    smooth(
+        "dot_product_attention", F(2, 5, 2, 3), F(2, 6, 2, 3), F(2, 6, 2, 3), bias=F(2, 2, 5, 6), mask=B(2, 1, 5, 6)
+    ),
     smooth("unfold", F(2, 3, 6, 5), (3, 2), padding=1, stride=2),
     smooth("fold", F(2, 12, 9), 4, 2),
     smooth("depth_to_space", F(2, 2, 3, 8), 2),
@@ -353,7 +363,10 @@ IMAGE = [
     smooth("resize", F(2, 4, 8, 2), (4, 4), pad_to_aspect_ratio=True, fill_value=1.0),
     *(
         smooth(
-            "affine_transform", F(2, 5, 6, 2), np.array([[1.1, 0.2, -0.3, 0.1, 0.9, 0.45, 0, 0], [0.9, 0.1, 0.6, 0.2, 1.3, -0.8, 0, 0]]), fill_mode=m
+            "affine_transform",
+            F(2, 5, 6, 2),
+            np.array([[1.1, 0.2, -0.3, 0.1, 0.9, 0.45, 0, 0], [0.9, 0.1, 0.6, 0.2, 1.3, -0.8, 0, 0]]),
+            fill_mode=m,
         )
         for m in ("constant", "nearest", "wrap", "mirror", "reflect")
     ),

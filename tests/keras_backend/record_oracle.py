@@ -1,4 +1,5 @@
-"""Records what Keras on JAX answers to the calls of `cases.py`, for `test_functions_oracle.py`. Run where JAX is installed:
+"""Records what Keras on JAX answers to the calls of `cases.py`, for `test_functions_oracle.py`. Run where JAX is
+installed:
 
 KERAS_BACKEND=jax python tests/keras_backend/record_oracle.py
 """

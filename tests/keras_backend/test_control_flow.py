@@ -51,7 +51,9 @@ def test_switch_clamps(run, index):
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_scan(run, reverse):
-    carry, sums = run(lambda x: ops.scan(lambda c, row: (c + row, c + row), np.zeros(3, "float32"), x, reverse=reverse), X)
+    carry, sums = run(
+        lambda x: ops.scan(lambda c, row: (c + row, c + row), np.zeros(3, "float32"), x, reverse=reverse), X
+    )
     expected = np.cumsum(X[::-1], 0)[::-1] if reverse else np.cumsum(X, 0)
     np.testing.assert_array_equal(sums, expected)
     np.testing.assert_array_equal(carry, X.sum(0))
@@ -72,12 +74,16 @@ def test_map_and_vectorized_map(run):
 def test_associative_scan(run, n, reverse):
     x = np.random.default_rng(n).normal(size=(2, n)).astype("float32")
     y = run(lambda x: ops.associative_scan(lambda a, b: a + b, x, reverse=reverse, axis=1), x)
-    np.testing.assert_allclose(y, np.cumsum(x[:, ::-1], 1)[:, ::-1] if reverse else np.cumsum(x, 1), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        y, np.cumsum(x[:, ::-1], 1)[:, ::-1] if reverse else np.cumsum(x, 1), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_while_loop_that_ends_by_a_value(run):
     def collatz(n):
-        return ops.while_loop(lambda n, k: n > 1, lambda n, k: (ops.where(n % 2 == 0, n // 2, 3 * n + 1), k + 1), (n, np.int32(0)))
+        return ops.while_loop(
+            lambda n, k: n > 1, lambda n, k: (ops.where(n % 2 == 0, n // 2, 3 * n + 1), k + 1), (n, np.int32(0))
+        )
 
     n, steps = run(collatz, np.asarray(27, "int32"))
     assert (int(n), int(steps)) == (1, 111)
@@ -86,7 +92,9 @@ def test_while_loop_that_ends_by_a_value(run):
 def test_while_loop_captures_what_is_around_it(run):
     def function(x):
         limit = ops.sum(x) * 2  # computed outside, used in both the condition and the body
-        return ops.while_loop(lambda t: ops.sum(t) < limit, lambda t: t + x[0] + limit / 100, (x,), maximum_iterations=50)[0]
+        return ops.while_loop(
+            lambda t: ops.sum(t) < limit, lambda t: t + x[0] + limit / 100, (x,), maximum_iterations=50
+        )[0]
 
     total, limit = X.copy(), X.sum() * 2
     while total.sum() < limit:
@@ -95,7 +103,13 @@ def test_while_loop_captures_what_is_around_it(run):
 
 
 def test_while_loop_stops_at_its_maximum(run):
-    assert run(lambda x: ops.while_loop(lambda x: x < 100, lambda x: x + 1, (x,), maximum_iterations=3)[0], np.zeros((), "float32")) == 3
+    assert (
+        run(
+            lambda x: ops.while_loop(lambda x: x < 100, lambda x: x + 1, (x,), maximum_iterations=3)[0],
+            np.zeros((), "float32"),
+        )
+        == 3
+    )
 
 
 def test_while_loop_must_keep_shapes():

@@ -1,4 +1,5 @@
-"""Traced functions, compiled and run as machine code, give what they give eagerly. A sample: the engine has tests of its own."""
+"""Traced functions, compiled and run as machine code, give what they give eagerly. A sample: the engine has tests of
+its own."""
 
 from __future__ import annotations
 
@@ -24,5 +25,6 @@ def test_compiled_equals_eager(name: str, case: Case) -> None:
     results = build(Graph.of(inputs, outputs), threads=1)([np.ascontiguousarray(a) for a in arrays])
     for ours, theirs in zip(results, eager, strict=True):
         assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
-        # Sums of at most a hundred float32 terms of size about 4, in other orders, and functions within a few units in the last place.
+        # Sums of at most a hundred float32 terms of size about 4, in other orders, and functions within a few units in
+        # the last place.
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=3e-5)

@@ -12,7 +12,12 @@ from tests.keras_backend.test_functions_traced import _draw, _trace
 
 def test_call_outs_are_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "keras-functions.md").read_text(encoding="utf-8")
-    steps = {name for row in page.splitlines() if row.startswith("| `") for name in row.split("|")[1].replace("`", "").replace(",", " ").split()}
+    steps = {
+        name
+        for row in page.splitlines()
+        if row.startswith("| `")
+        for name in row.split("|")[1].replace("`", "").replace(",", " ").split()
+    }
     recorded = set()
     for _, case in numbered():
         arrays, call = _draw(case, "float32")

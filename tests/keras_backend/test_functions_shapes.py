@@ -1,4 +1,5 @@
-"""Functions whose result's shape depends on values: refused while tracing, done when values are known (`run_eagerly=True`)."""
+"""Functions whose result's shape depends on values: refused while tracing, done when values are known
+(`run_eagerly=True`)."""
 
 from __future__ import annotations
 

@@ -93,7 +93,9 @@ def test_gradient_is_the_slope(case: Case, monkeypatch: pytest.MonkeyPatch) -> N
     moving = [i for i, a in enumerate(arrays) if a.dtype.kind == "f"]
     directions = [rng.normal(size=arrays[i].shape) for i in moving]
     if any(isinstance(a, Arg) and a.kind == "c" for a in tree.flatten(case.args)):  # symmetric matrices stay so
-        directions = [d + np.swapaxes(d, -1, -2) if d.ndim > 1 and d.shape[-1] == d.shape[-2] else d for d in directions]
+        directions = [
+            d + np.swapaxes(d, -1, -2) if d.ndim > 1 and d.shape[-1] == d.shape[-2] else d for d in directions
+        ]
     back = gradients(outputs, [inputs[i] for i in moving], [as_tensor(w) for w in weights])
     slopes = evaluate(Graph.of(inputs, back), arrays)
     expected = sum(float(np.sum(g * d)) for g, d in zip(slopes, directions, strict=True))

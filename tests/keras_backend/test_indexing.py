@@ -31,7 +31,9 @@ def test_slice_update(run, start):
     expected = X.copy()
     expected[start[0] : start[0] + 2, start[1] : start[1] + 3] = updates
     np.testing.assert_array_equal(run(lambda x, u: ops.slice_update(x, start, u), X, updates), expected)
-    np.testing.assert_array_equal(run(lambda x, u, s: ops.slice_update(x, s, u), X, updates, np.array(start, "int32")), expected)
+    np.testing.assert_array_equal(
+        run(lambda x, u, s: ops.slice_update(x, s, u), X, updates, np.array(start, "int32")), expected
+    )
 
 
 def test_slice_checks_its_arguments():
@@ -60,10 +62,16 @@ def test_scatter_update(run, reduction, depth):
         for i, u in zip(indices, updates, strict=True):
             expected[tuple(i)] = u
     else:
-        {"add": np.add, "max": np.maximum, "min": np.minimum, "mul": np.multiply}[reduction].at(expected, where, updates)
+        {"add": np.add, "max": np.maximum, "min": np.minimum, "mul": np.multiply}[reduction].at(
+            expected, where, updates
+        )
     before = X.copy()
-    np.testing.assert_allclose(run(lambda x, i, u: ops.scatter_update(x, i, u, reduction), X, indices, updates), expected, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(run(lambda x, u: ops.scatter_update(x, indices, u, reduction), X, updates), expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        run(lambda x, i, u: ops.scatter_update(x, i, u, reduction), X, indices, updates), expected, rtol=1e-6, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        run(lambda x, u: ops.scatter_update(x, indices, u, reduction), X, updates), expected, rtol=1e-6, atol=1e-6
+    )
     np.testing.assert_array_equal(X, before)
 
 

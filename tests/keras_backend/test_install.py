@@ -1,4 +1,5 @@
-"""The slot: who has to come first, what is said otherwise, and what importing does not do. Each in a process of its own."""
+"""The slot: who has to come first, what is said otherwise, and what importing does not do. Each in a process of its
+own."""
 
 import os
 import subprocess
@@ -13,12 +14,17 @@ def run(code, **environment):
 
 
 def test_keras_runs_on_simplecell():
-    result = run("import simplecell, keras; print(keras.backend.backend(), keras.src.backend.Variable.__mro__[1].__module__)")
+    result = run(
+        "import simplecell, keras; print(keras.backend.backend(), keras.src.backend.Variable.__mro__[1].__module__)"
+    )
     assert result.stdout.split() == ["numpy", "simplecell.keras_backend.variable"], result.stderr
 
 
 def test_import_simplecell_is_light():
-    result = run("import sys, simplecell; print([m for m in ('keras', 'llvmlite', 'PIL', 'rich', 'jax', 'scipy') if m in sys.modules])")
+    result = run(
+        "import sys, simplecell; print([m for m in ('keras', 'llvmlite', 'PIL', 'rich', 'jax', 'scipy') if m in "
+        "sys.modules])"
+    )
     assert result.stdout.strip() == "[]", result.stderr
 
 
@@ -28,9 +34,14 @@ def test_keras_does_without_engine_and_foreign_libraries():
     assert result.stdout.strip() == "[]", result.stderr
 
 
-@pytest.mark.parametrize("first", ["simplecell.keras_backend.core", "simplecell.keras_backend.numpy", "simplecell.keras_backend.trainer"])
+@pytest.mark.parametrize(
+    "first", ["simplecell.keras_backend.core", "simplecell.keras_backend.numpy", "simplecell.keras_backend.trainer"]
+)
 def test_any_module_may_come_first(first):
-    result = run(f"import {first} as ours, keras, importlib as i; print(i.import_module('keras.src.backend.numpy{first[24:]}') is ours)")
+    result = run(
+        f"import {first} as ours, keras, importlib as i; print(i.import_module('keras.src.backend.numpy{first[24:]}') "
+        "is ours)"
+    )
     assert result.stdout.strip() == "True", result.stderr
 
 
@@ -75,7 +86,10 @@ print(keras.src.backend.Variable.__mro__[1].__module__)
 
 def test_what_keras_does_not_read_changes_nothing():
     """`putenv`, which `os.environ` does not see, and the environment after the import."""
-    code = "import os, simplecell; os.putenv('KERAS_BACKEND', 'jax'); import keras; os.environ['KERAS_BACKEND'] = 'torch'; import keras.layers; "
+    code = (
+        "import os, simplecell; os.putenv('KERAS_BACKEND', 'jax'); import keras; os.environ['KERAS_BACKEND'] "
+        "= 'torch'; import keras.layers; "
+    )
     result = run(code + "print(keras.backend.backend(), os.environ['KERAS_BACKEND'])")
     assert (result.stdout, result.stderr) == ("numpy torch\n", "")
 
@@ -91,7 +105,10 @@ import keras
 print(keras.layers.Dense is layer)
 """
     first, last = run(code).stdout.splitlines()
-    assert first.startswith("keras.config.set_backend('jax'): Keras runs on simplecell in this process, and cannot leave it. Leave out the call")
+    assert first.startswith(
+        "keras.config.set_backend('jax'): Keras runs on simplecell in this process, and cannot leave it. Leave out the "
+        "call"
+    )
     assert last == "True"
 
 
@@ -122,15 +139,25 @@ def test_where_simplecell_insists_it_says_once_what_it_overrides(tmp_path, how):
     asks = "import keras; keras.config.set_backend('jax')" if how == "set_backend" else ASKS.get(how, "")
     environment = {"KERAS_BACKEND": "jax"} if how == "shell" else {}
     # the script, and once more as its own child
-    code = f"import os, sys\nsys.argv = ['', '-c', 'import os' + {INSISTING!r}.format({asks!r}).partition('import sub')[0]]" + INSISTING.format(asks)
+    code = (
+        f"import os, sys\nsys.argv = ['', '-c', 'import os' + {INSISTING!r}.format({asks!r}).partition('import "
+        "sub')[0]]" + INSISTING.format(asks)
+    )
     result = run(code, KERAS_HOME=str(tmp_path), **environment)
     assert result.stdout.splitlines() == [f"simplecell.keras_backend.variable {left}"] * 2, result.stderr
     assert result.stderr.count("\n") == bool(said) and said in result.stderr
-    assert not said or result.stderr.startswith("simplecell: ") and result.stderr.endswith("; Keras runs on simplecell all the same.\n")
+    assert (
+        not said
+        or result.stderr.startswith("simplecell: ")
+        and result.stderr.endswith("; Keras runs on simplecell all the same.\n")
+    )
 
 
 def test_nobody_to_say_it_to():
-    code = "import os, sys; os.environ['KERAS_BACKEND'] = 'jax'; from simplecell.keras_backend.install import install; install(insist=True)\n"
+    code = (
+        "import os, sys; os.environ['KERAS_BACKEND'] = 'jax'; from simplecell.keras_backend.install import "
+        "install; install(insist=True)\n"
+    )
     assert run(code + "sys.stderr.close(); import keras; print(keras.backend.backend())").stdout == "numpy\n"
     assert run(code + "sys.stderr = None; import keras; print(keras.backend.backend())").stdout == "numpy\n"
 
@@ -139,14 +166,18 @@ def test_a_module_that_is_changed_is_like_others():
     code = """
 import inspect, simplecell
 import keras.src.utils.backend_utils as module
-print("def set_backend" in inspect.getsource(module), type(module.__spec__.loader).__name__, module.__loader__ is module.__spec__.loader)
+loader = module.__spec__.loader
+print("def set_backend" in inspect.getsource(module), type(loader).__name__, module.__loader__ is loader)
 """
     assert run(code).stdout.split() == ["True", "SourceFileLoader", "True"]
 
 
 def test_keras_first_is_an_error():
     # Stands for a loaded Keras: importing a real one needs another backend's library.
-    code = "import sys, types; sys.modules['keras.src.backend'] = types.ModuleType('b'); c = types.ModuleType('c'); c._BACKEND = 'torch'\n"
+    code = (
+        "import sys, types; sys.modules['keras.src.backend'] = types.ModuleType('b'); c = "
+        "types.ModuleType('c'); c._BACKEND = 'torch'\n"
+    )
     result = run(code + "sys.modules['keras.src.backend.config'] = c; import simplecell")
     assert "ImportError" in result.stderr
     assert "`simplecell` has to be imported before `keras`" in result.stderr
@@ -154,7 +185,10 @@ def test_keras_first_is_an_error():
 
 
 def test_installing_twice_does_nothing():
-    code = "import sys, simplecell; from simplecell.keras_backend.install import install; n = len(sys.meta_path); install(); "
+    code = (
+        "import sys, simplecell; from simplecell.keras_backend.install import install; n = "
+        "len(sys.meta_path); install(); "
+    )
     assert run(code + "print(len(sys.meta_path) - n)").stdout.strip() == "0"
 
 
@@ -182,8 +216,10 @@ print(loaded())
         "import rich.console as c; assert 'Console' in dir(c) and c.__spec__.loader.get_source('rich.console')",
         "import h5py, types; h5py.File; assert type(h5py) is types.ModuleType",
         "import h5py; assert not hasattr(h5py, 'no_such_thing')",
-        "import sys; [getattr(m, '__warningregistry__', 0) for m in list(sys.modules.values())]; assert 'h5py._hl' not in sys.modules",
-        "import threading, h5py; t = [threading.Thread(target=lambda: h5py.File) for _ in range(4)]; [x.start() for x in t]; [x.join() for x in t]; h5py.File",
+        "import sys; [getattr(m, '__warningregistry__', 0) for m in list(sys.modules.values())]; assert 'h5py._hl' not "
+        "in sys.modules",
+        "import threading, h5py; t = [threading.Thread(target=lambda: h5py.File) for _ in range(4)]; [x.start() for x "
+        "in t]; [x.join() for x in t]; h5py.File",
     ],
 )
 def test_modules_that_are_loaded_later_are_like_others(use):

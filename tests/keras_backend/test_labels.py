@@ -113,9 +113,17 @@ def test_labels_that_the_model_itself_makes_are_looked_at() -> None:
 
 
 def test_what_lies_outside_of_a_matrix_is_counted_nowhere() -> None:
-    """A row of 0 and a column of 3 of a 3×3 matrix were its row 1 and column 0: confusion matrices and IoU counted one class as another."""
-    traced = keras.Sequential([keras.Input((2,), dtype="int32"), layers.Lambda(lambda at: ops.scatter(at, ops.ones_like(at[:, 0]), (3, 3)))])
-    for rows, columns in (([0, 1, 2], [0, 3, 1]), ([0, 4, 2], [0, 1, 1]), ([0, -4, 2], [0, 1, 1]), ([0, 1, 2], [0, -9, 1])):
+    """A row of 0 and a column of 3 of a 3×3 matrix were its row 1 and column 0: confusion matrices and IoU counted one
+    class as another."""
+    traced = keras.Sequential(
+        [keras.Input((2,), dtype="int32"), layers.Lambda(lambda at: ops.scatter(at, ops.ones_like(at[:, 0]), (3, 3)))]
+    )
+    for rows, columns in (
+        ([0, 1, 2], [0, 3, 1]),
+        ([0, 4, 2], [0, 1, 1]),
+        ([0, -4, 2], [0, 1, 1]),
+        ([0, 1, 2], [0, -9, 1]),
+    ):
         at = np.stack([rows, columns], 1).astype("int32")
         for found in (ops.scatter(at, np.ones(3, "int32"), (3, 3)), traced.predict_on_batch(at)):
             np.testing.assert_array_equal(found, [[1, 0, 0], [0, 0, 0], [0, 1, 0]])
@@ -124,12 +132,19 @@ def test_what_lies_outside_of_a_matrix_is_counted_nowhere() -> None:
     assert float(iou.result()) == pytest.approx(1)
 
 
-# --- gradients ------------------------------------------------------------------------------------------------------------
+# --- gradients
+# ------------------------------------------------------------------------------------------------------------
 
 
 def test_gradients_of_arrays_outside_of_a_step_are_an_error() -> None:
     v = keras.Variable(2.0)
-    for loss, variables in ((np.float32(1), [np.ones(2)]), (np.ones(3), [v]), (v.value, [v]), (1.0, [v, np.ones(1)]), (np.float32(1), [])):
+    for loss, variables in (
+        (np.float32(1), [np.ones(2)]),
+        (np.ones(3), [v]),
+        (v.value, [v]),
+        (1.0, [v, np.ones(1)]),
+        (np.float32(1), []),
+    ):
         with pytest.raises(RuntimeError, match="traced step only.*NumPy arrays carry no history: write a `train_step`"):
             simplecell.gradients(loss, variables)
 
@@ -155,19 +170,28 @@ def test_gradients_inside_of_a_step(eagerly: bool) -> None:
             wanted = [self.a, self.b, hidden] + ([] if eagerly else [x, y])
             found = simplecell.gradients(loss, wanted)
             for array in (np.ones(3), [1.0], 3):
-                with pytest.raises(ValueError, match=r"`variables\[1\]` is a (ndarray|list|int), whose use is not recorded"):
+                with pytest.raises(
+                    ValueError, match=r"`variables\[1\]` is a (ndarray|list|int), whose use is not recorded"
+                ):
                     simplecell.gradients(loss, [self.a, array])
             if not eagerly:
                 with pytest.raises(ValueError, match="`loss` is a ndarray, not a tensor"):
                     simplecell.gradients(np.ones(2), [self.a])
             if eagerly:
                 assert float(simplecell.gradients(np.ones(2), [self.a])[0]) == 0
-                with pytest.raises(ValueError, match="only those of trainable variables are recorded with `run_eagerly=True`"):
+                with pytest.raises(
+                    ValueError, match="only those of trainable variables are recorded with `run_eagerly=True`"
+                ):
                     simplecell.gradients(loss, [self.frozen])
             else:
                 assert simplecell.gradients(loss * self.frozen, [self.frozen])[0] is not None
             seen["found"] = True
-            return {"b": found[1], "a": found[0], "hidden": ops.sum(found[2]), **({} if eagerly else {"x": ops.sum(found[3])})}
+            return {
+                "b": found[1],
+                "a": found[0],
+                "hidden": ops.sum(found[2]),
+                **({} if eagerly else {"x": ops.sum(found[3])}),
+            }
 
     model = Own()
     model.compile("sgd", run_eagerly=eagerly)

@@ -172,13 +172,20 @@ def test_nobody_shares_a_prediction(eagerly: bool) -> None:
         np.testing.assert_array_equal(call(x), x)
 
 
-# --- batches without samples ----------------------------------------------------------------------------------------------
+# --- batches without samples
+# ----------------------------------------------------------------------------------------------
 
 
 def trained(**options: Any) -> keras.Model:
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
-        [keras.Input((SIDE, SIDE, 1)), layers.Conv2D(4, 3), layers.BatchNormalization(), layers.GlobalAveragePooling2D(), layers.Dense(1)]
+        [
+            keras.Input((SIDE, SIDE, 1)),
+            layers.Conv2D(4, 3),
+            layers.BatchNormalization(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(1),
+        ]
     )
     model.compile("adam", "mse", metrics=["mae"], **options)
     return model
@@ -190,7 +197,9 @@ def test_a_batch_without_samples_is_an_error_and_changes_nothing(options: Any) -
     before.fit(Dataset([4]), shuffle=False, verbose=0)
     with pytest.raises(ValueError, match=r"A batch holds no sample: its first array has the shape \(0, 32, 32, 1\)"):
         model.fit(Dataset([4, 0, 4]), shuffle=False, verbose=0)
-    for a, b in zip([*model.variables, *model.optimizer.variables], [*before.variables, *before.optimizer.variables], strict=True):
+    for a, b in zip(
+        [*model.variables, *model.optimizer.variables], [*before.variables, *before.optimizer.variables], strict=True
+    ):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
     nothing = X[:0], np.zeros(0)
     for call in (
@@ -219,7 +228,8 @@ def test_predictions_of_no_samples_have_none() -> None:
         model.predict(Dataset([]), verbose=0)
 
 
-# --- what is no data ------------------------------------------------------------------------------------------------------
+# --- what is no data
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_no_data_at_all_is_an_error_that_says_so() -> None:
@@ -243,7 +253,9 @@ def test_numbers_of_any_kind_are_converted() -> None:
         np.testing.assert_allclose(model.predict_on_batch(given), expected, rtol=tolerance)
         np.testing.assert_allclose(model.evaluate(given, y.astype(disguise), verbose=0), before, rtol=tolerance)
         np.testing.assert_allclose(model.test_on_batch(given, y.astype(disguise)), before, rtol=tolerance)
-    model.fit(x.astype("longdouble"), y.astype(object), validation_data=(x.astype(object), y.astype("longdouble")), verbose=0)
+    model.fit(
+        x.astype("longdouble"), y.astype(object), validation_data=(x.astype(object), y.astype("longdouble")), verbose=0
+    )
 
 
 @pytest.mark.parametrize("kind", ["complex64", "U8", "S8", "datetime64[s]", "object of strings", "object of None"])

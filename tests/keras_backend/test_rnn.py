@@ -43,7 +43,9 @@ def test_loop(run, masked, backwards, zero, time_major):
     def loop(x, mask):
         states = (np.zeros((3, 2), "float32"),)
         given = mask if masked else None
-        return rnn(step, x, states, go_backwards=backwards, mask=given, zero_output_for_mask=zero, time_major=time_major)
+        return rnn(
+            step, x, states, go_backwards=backwards, mask=given, zero_output_for_mask=zero, time_major=time_major
+        )
 
     last, outputs, states = run(loop, swap(X), swap(MASK))
     want = expected(X, MASK if masked else None, backwards, zero)

@@ -1,4 +1,5 @@
-"""What the trainer promises beyond Keras's own tests of it: programs, consistency after errors, freezing, custom steps."""
+"""What the trainer promises beyond Keras's own tests of it: programs, consistency after errors, freezing, custom
+steps."""
 
 import keras
 import numpy as np
@@ -15,7 +16,9 @@ LABELS = RNG.integers(0, 3, 20)
 
 def classifier(**options):
     keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input((6,)), layers.Dense(5, activation="tanh"), layers.BatchNormalization(), layers.Dense(3)])
+    model = keras.Sequential(
+        [keras.Input((6,)), layers.Dense(5, activation="tanh"), layers.BatchNormalization(), layers.Dense(3)]
+    )
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"], **options)
     return model
 
@@ -28,7 +31,8 @@ def unchanged(before, model):
     return all(np.array_equal(a, b) for a, b in zip(before, weights(model), strict=True))
 
 
-# --- programs -----------------------------------------------------------------------------------------------------------
+# --- programs
+# -----------------------------------------------------------------------------------------------------------
 
 
 def test_one_program_per_kind_of_batch():
@@ -66,7 +70,9 @@ def test_predict_and_call_agree():
     model = classifier()
     model.fit(X, LABELS, verbose=0)
     np.testing.assert_allclose(model.predict(X, verbose=0), model(X, training=False), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(model.predict(X, batch_size=7, verbose=0), model.predict_on_batch(X), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        model.predict(X, batch_size=7, verbose=0), model.predict_on_batch(X), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_frozen_layers_stay_and_thaw():
@@ -101,7 +107,8 @@ def test_unseeded_randomness_moves_on():
     assert (model.predict(X, verbose=0) != model.predict(X, verbose=0)).any()
 
 
-# --- errors leave everything as it was -----------------------------------------------------------------------------------
+# --- errors leave everything as it was
+# -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("eagerly", [False, True])
@@ -169,7 +176,13 @@ def test_no_data():
 
 @pytest.mark.parametrize(
     "disguise",
-    [lambda x: x.astype(">f4"), lambda x: x.astype("float64"), np.asfortranarray, lambda x: np.repeat(x, 2, 0)[::2], lambda x: x.tolist()],
+    [
+        lambda x: x.astype(">f4"),
+        lambda x: x.astype("float64"),
+        np.asfortranarray,
+        lambda x: np.repeat(x, 2, 0)[::2],
+        lambda x: x.tolist(),
+    ],
     ids=["foreign-endian", "float64", "Fortran", "strided", "list"],
 )
 def test_any_array_will_do(disguise):
@@ -185,7 +198,8 @@ def test_nan_goes_through():
     assert np.isnan(classifier().predict(X * np.nan, verbose=0)).all()
 
 
-# --- custom steps --------------------------------------------------------------------------------------------------------
+# --- custom steps
+# --------------------------------------------------------------------------------------------------------
 
 
 def regression(cls, **options):
@@ -246,7 +260,10 @@ def test_a_model_without_call_and_with_two_optimizers():
             super().__init__()
             self.one = keras.Sequential([keras.Input((6,)), layers.Dense(4)])
             self.two = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
-            self.optimizers = [keras.optimizers.Adam(0.05), keras.optimizers.SGD(0.05)]  # built inside of the first step
+            self.optimizers = [
+                keras.optimizers.Adam(0.05),
+                keras.optimizers.SGD(0.05),
+            ]  # built inside of the first step
 
         def train_step(self, data):
             x, y = data
@@ -274,7 +291,9 @@ def test_added_and_regularizing_losses_count():
             self.add_loss(3 * ops.mean(ops.abs(x)))
             return x
 
-    model = keras.Sequential([keras.Input((6,)), Adds(), layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.5))])
+    model = keras.Sequential(
+        [keras.Input((6,)), Adds(), layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.5))]
+    )
     model.compile("sgd", "mse")
     kernel = model.layers[-1].kernel.numpy()
     expected = np.mean((model(X) - Y) ** 2) + 3 * np.abs(X).mean() + 0.5 * (kernel**2).sum()
@@ -284,7 +303,9 @@ def test_added_and_regularizing_losses_count():
 
 def test_loss_scaling_keeps_the_result():
     plain, scaled = regression(keras.Model), regression(keras.Model)
-    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=1024, dynamic_growth_steps=2)
+    optimizer = keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.SGD(0.1), initial_scale=1024, dynamic_growth_steps=2
+    )
     scaled.compile(optimizer, "mse")
     plain.fit(X, Y, epochs=5, shuffle=False, verbose=0)
     scaled.fit(X, Y, epochs=5, shuffle=False, verbose=0)
@@ -296,7 +317,9 @@ def test_loss_scaling_keeps_the_result():
     assert float(optimizer.dynamic_scale) == 1024 * 2
 
 
-@pytest.mark.parametrize("options", [{"gradient_accumulation_steps": 3}, {"use_ema": True, "ema_overwrite_frequency": 2}, {"clipnorm": 0.1}])
+@pytest.mark.parametrize(
+    "options", [{"gradient_accumulation_steps": 3}, {"use_ema": True, "ema_overwrite_frequency": 2}, {"clipnorm": 0.1}]
+)
 def test_optimizer_options_do_the_same_eagerly(options):
     results = []
     for eagerly in (False, True):
@@ -307,7 +330,8 @@ def test_optimizer_options_do_the_same_eagerly(options):
     np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-6)
 
 
-# --- run_eagerly ---------------------------------------------------------------------------------------------------------
+# --- run_eagerly
+# ---------------------------------------------------------------------------------------------------------
 
 
 class Looks(keras.Model):

@@ -1,4 +1,5 @@
-"""Layers that shift, crop and mix at random inside of a trained model, also those that Keras marks as not to be compiled."""
+"""Layers that shift, crop and mix at random inside of a trained model, also those that Keras marks as not to be
+compiled."""
 
 from __future__ import annotations
 
@@ -68,7 +69,14 @@ class Augmented(keras.Model):
         return self(data[0], training=True)
 
 
-@pytest.mark.parametrize("name", [n for n in dir(layers) if n.startswith(("Random", "Aug", "Cut", "Mix", "Auto", "Equal", "Solar", "Center", "Resc", "Resiz"))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        n
+        for n in dir(layers)
+        if n.startswith(("Random", "Aug", "Cut", "Mix", "Auto", "Equal", "Solar", "Center", "Resc", "Resiz"))
+    ],
+)
 def test_no_layer_of_this_kind_is_left_out(name: str) -> None:
     aliases = {"RandAugment", "AugMix"}
     assert name in MAKERS or name in aliases
@@ -96,7 +104,15 @@ def test_a_step_gives_what_the_layer_gives(name: str) -> None:
 def test_a_model_with_it_is_trained_evaluated_and_predicted(name: str) -> None:
     keras.utils.set_random_seed(0)
     layer = MAKERS[name]()
-    model = keras.Sequential([keras.Input((SIZE, SIZE, 3)), layer, layers.GlobalAveragePooling2D(), layers.Rescaling(1 / 255), layers.Dense(2)])
+    model = keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 3)),
+            layer,
+            layers.GlobalAveragePooling2D(),
+            layers.Rescaling(1 / 255),
+            layers.Dense(2),
+        ]
+    )
     model.compile(keras.optimizers.SGD(0.01), "mse")
     targets = np.zeros((5, 2))
     before = model.get_weights()[-2]
@@ -118,7 +134,8 @@ def test_crops_start_everywhere_alike() -> None:
     assert ((counts - 100) ** 2 / 100).sum() < 26  # chi² of 8 degrees of freedom: one in a thousand is more
 
 
-# --- slices that begin at a tensor ----------------------------------------------------------------------------------------
+# --- slices that begin at a tensor
+# ----------------------------------------------------------------------------------------
 
 
 SLICES: dict[str, Any] = {
@@ -175,7 +192,16 @@ def test_gradients_flow_through_them() -> None:
     assert found["g"] == 6
 
 
-@pytest.mark.parametrize("bad", [lambda x, a: x[:, :a], lambda x, a: x[:, a:], lambda x, a: x[:, a : a * 2], lambda x, a: x[:, a : a + 4 : 2], lambda x, a: x[:, a + 2 : a]])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda x, a: x[:, :a],
+        lambda x, a: x[:, a:],
+        lambda x, a: x[:, a : a * 2],
+        lambda x, a: x[:, a : a + 4 : 2],
+        lambda x, a: x[:, a + 2 : a],
+    ],
+)
 def test_slices_of_unknown_size_say_what_to_do(bad: Any) -> None:
     class Own(keras.Model):
         def train_step(self, data: Any) -> Any:
@@ -187,7 +213,8 @@ def test_slices_of_unknown_size_say_what_to_do(bad: Any) -> None:
         model.train_on_batch(np.ones((3, 4), "float32"), np.array([1]))
 
 
-# --- what cannot be traced ------------------------------------------------------------------------------------------------
+# --- what cannot be traced
+# ------------------------------------------------------------------------------------------------
 
 
 class Looks(layers.Layer):
@@ -227,7 +254,10 @@ def test_where_a_gradient_has_to_go_through_the_step_runs_uncompiled_and_says_so
 
     model, eager = network(False), network(True)
     x, y = RNG.normal(size=(8, 6)).astype("float32"), np.ones((8, 1))
-    with pytest.warns(UserWarning, match="runs uncompiled, op by op, as a layer of the model with `supports_jit=False` cannot be traced: .*looks"):
+    with pytest.warns(
+        UserWarning,
+        match="runs uncompiled, op by op, as a layer of the model with `supports_jit=False` cannot be traced: .*looks",
+    ):
         model.fit(x, y, verbose=0)
     model.fit(x, y, epochs=4, verbose=0)  # once
     eager.fit(x, y, epochs=5, verbose=0)

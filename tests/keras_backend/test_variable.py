@@ -52,7 +52,9 @@ def test_assigning_another_shape_is_an_error():
 LARGE = (300, 1000)
 
 
-@pytest.mark.parametrize("name", ["glorot_uniform", "he_normal", "lecun_uniform", "random_normal", "random_uniform", "truncated_normal"])
+@pytest.mark.parametrize(
+    "name", ["glorot_uniform", "he_normal", "lecun_uniform", "random_normal", "random_uniform", "truncated_normal"]
+)
 def test_random_values_are_drawn_when_they_are_asked_for_and_are_the_same(name, monkeypatch):
     initializer = keras.initializers.get(name)
     initializer.seed = 5

@@ -1,4 +1,5 @@
-"""New weights are seen by the next call of the thread that has set them, and for good, whatever other threads do meanwhile."""
+"""New weights are seen by the next call of the thread that has set them, and for good, whatever other threads do
+meanwhile."""
 
 from __future__ import annotations
 
@@ -290,7 +291,8 @@ def test_a_child_that_was_forked_while_weights_were_packed_packs_them_itself() -
 
 
 def test_a_signal_leaves_a_training_step_done_or_not_done() -> None:
-    """All variables have their new values, or none of them, whatever line of running the program the exception comes at."""
+    """All variables have their new values, or none of them, whatever line of running the program the exception comes
+    at."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2)])
     model.compile("sgd", "mse")
@@ -308,12 +310,16 @@ def test_a_signal_leaves_a_training_step_done_or_not_done() -> None:
 
 
 def _interrupted_at(place: int, function: Callable[[], object]) -> bool:
-    """Call, with a KeyboardInterrupt at the line number `place` of those that run the program and assign to variables. Was there such a line?"""
+    """Call, with a KeyboardInterrupt at the line number `place` of those that run the program and assign to variables.
+    Was there such a line?"""
     lines = 0
 
     def interrupt(frame: Any, event: str, argument: Any) -> Any:
         nonlocal lines
-        if frame.f_code.co_name not in ("__call__", "assign_together", "structured") or "keras_backend" not in frame.f_code.co_filename:
+        if (
+            frame.f_code.co_name not in ("__call__", "assign_together", "structured")
+            or "keras_backend" not in frame.f_code.co_filename
+        ):
             return None
         lines += event == "line"
         if lines == place and event == "line":

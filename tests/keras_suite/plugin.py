@@ -28,7 +28,8 @@ from keras.src.testing import test_case
 EXPECTED = tomllib.loads((Path(__file__).parent / "expected.toml").read_text())["expected"]
 
 
-# --- training checks on: Keras's test case leaves them out by the backend's name ----------------------------------------
+# --- training checks on: Keras's test case leaves them out by the backend's name
+# ----------------------------------------
 
 
 class _NamedOtherwise(types.ModuleType):
@@ -47,9 +48,14 @@ conftest.skip_if_backend = lambda given_backend, reason: lambda test: test  # ty
 sys.modules["conftest"] = conftest
 
 
-# --- libraries that some test files import but most of their tests do not use -------------------------------------------
+# --- libraries that some test files import but most of their tests do not use
+# -------------------------------------------
 
-_OPTIONAL = [name for name in ("jax", "tensorflow", "torch", "grain", "scipy", "pandas", "sklearn") if importlib.util.find_spec(name) is None]
+_OPTIONAL = [
+    name
+    for name in ("jax", "tensorflow", "torch", "grain", "scipy", "pandas", "sklearn")
+    if importlib.util.find_spec(name) is None
+]
 _running = False
 
 
@@ -103,7 +109,9 @@ def pytest_runtest_call(item: pytest.Item) -> Any:
         _running = False
 
 
-_NOT_THERE = re.compile(r"requires the '?([\w-]+)'? (?:module|package)|No module named '(\w+)|requires(?: installing)? (TensorFlow)")
+_NOT_THERE = re.compile(
+    r"requires the '?([\w-]+)'? (?:module|package)|No module named '(\w+)|requires(?: installing)? (TensorFlow)"
+)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -117,7 +125,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Any:
     return report
 
 
-# --- what is expected --------------------------------------------------------------------------------------------------
+# --- what is expected
+# --------------------------------------------------------------------------------------------------
 
 _ABOUT_NUMPY = re.compile(r"numpy|trainable backend|training", re.IGNORECASE)
 
@@ -135,11 +144,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for module in {item.getparent(pytest.Module) for item in items}:
         dataset = getattr(module and module.obj, "TestPyDataset", None)
         if dataset is not None and "CPU_DEVICES" in dataset.__getitem__.__code__.co_varnames:
-            dataset.__getitem__ = lambda self, index: (ops.ones((5, 4)), ops.zeros((5, 3)))  # theirs knows the devices of three backends
+            dataset.__getitem__ = lambda self, index: (
+                ops.ones((5, 4)),
+                ops.zeros((5, 3)),
+            )  # theirs knows the devices of three backends
     for item in items:
         for node in item.listchain():
             node.own_markers[:] = [m for m in node.own_markers if not _skips_for_numpy(m)]
         for entry in EXPECTED:
             if any(fnmatch.fnmatch(_name(item), pattern) for pattern in entry["tests"]):
                 skipped = entry["outcome"] == "skip"
-                item.add_marker(pytest.mark.skip(entry["reason"]) if skipped else pytest.mark.xfail(reason=entry["reason"], strict=True))
+                item.add_marker(
+                    pytest.mark.skip(entry["reason"])
+                    if skipped
+                    else pytest.mark.xfail(reason=entry["reason"], strict=True)
+                )

@@ -3,7 +3,8 @@
     python tests/keras_suite/run.py                            the groups below
     python tests/keras_suite/run.py layers/pooling -k max -q   paths below keras/src, then pytest's options
 
-Training checks, which Keras leaves out on its own NumPy backend, are on. What is skipped or fails is in `expected.toml`, with the reason.
+Training checks, which Keras leaves out on its own NumPy backend, are on. What is skipped or fails is in
+`expected.toml`, with the reason.
 """
 
 from __future__ import annotations
@@ -38,7 +39,16 @@ def main(arguments: list[str]) -> int:
     options = [a for a in arguments if a not in groups]
     sys.path.insert(0, str(here))
     return pytest.main(
-        ["-c", str(here / "pytest.ini"), "--rootdir", str(source), "-p", "plugin", *options, *(str(source / g) for g in groups or GROUPS)]
+        [
+            "-c",
+            str(here / "pytest.ini"),
+            "--rootdir",
+            str(source),
+            "-p",
+            "plugin",
+            *options,
+            *(str(source / g) for g in groups or GROUPS),
+        ]
     )
 
 

@@ -29,7 +29,9 @@ def expected(x, kernel, pairs, mode, strides, dilation, groups=1):
         for g in range(groups):
             part = patch[..., g * per_in : (g + 1) * per_in]
             y[(slice(None), *position, slice(g * per_out, (g + 1) * per_out))] = np.tensordot(
-                part, kernel[..., g * per_out : (g + 1) * per_out].astype(np.float64), axes=(range(1, rank + 2), range(rank + 1))
+                part,
+                kernel[..., g * per_out : (g + 1) * per_out].astype(np.float64),
+                axes=(range(1, rank + 2), range(rank + 1)),
             )
     return y
 
@@ -64,7 +66,16 @@ CASES = [
 def test_against_numpy(rank, sizes, kernel, strides, dilation, padding, groups, data_format):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, *sizes, 4)).astype(np.float32)
-    layer = LAYERS[rank](6, kernel, strides, padding, dilation_rate=dilation, groups=groups, data_format=data_format, bias_initializer="ones")
+    layer = LAYERS[rank](
+        6,
+        kernel,
+        strides,
+        padding,
+        dilation_rate=dilation,
+        groups=groups,
+        data_format=data_format,
+        bias_initializer="ones",
+    )
     given = x if data_format == "channels_last" else np.moveaxis(x, -1, 1)
     y = np.asarray(layer(given))
     assert layer.compute_output_shape(given.shape) == y.shape
@@ -80,7 +91,18 @@ def test_against_numpy(rank, sizes, kernel, strides, dilation, padding, groups, 
         pairs = [(padding, padding)] * rank
     else:
         pairs = [padding] if rank == 1 else padding
-    want = expected(x, np.asarray(layer.kernel), pairs, padding if padding in NUMPY_MODE else "constant", strides, dilation, groups) + 1
+    want = (
+        expected(
+            x,
+            np.asarray(layer.kernel),
+            pairs,
+            padding if padding in NUMPY_MODE else "constant",
+            strides,
+            dilation,
+            groups,
+        )
+        + 1
+    )
     # sums of at most 3·3·3·4 products of unit variance in float32
     np.testing.assert_allclose(y, want, rtol=1e-5, atol=1e-5)
 
@@ -128,13 +150,25 @@ def test_unknown_sizes():
 @pytest.mark.parametrize(
     "layer, shape, message",
     [
-        (lambda: layers.Conv2D(1, 3, padding="mirror"), None, "padding: expected one of 'valid', 'same', 'reflect', 'circular'"),
+        (
+            lambda: layers.Conv2D(1, 3, padding="mirror"),
+            None,
+            "padding: expected one of 'valid', 'same', 'reflect', 'circular'",
+        ),
         (lambda: layers.Conv2D(1, 3, padding="causal"), None, "received 'causal'"),
         (lambda: layers.Conv2D(1, 3, padding=((1, 1),)), None, r"or 2 of \(before, after\)"),
         (lambda: layers.Conv2D(1, 3, padding=-1), None, "a non-negative integer"),
         (lambda: layers.Conv2D(1, 3, strides=0), None, "strides: expected a positive integer or 2 of them"),
-        (lambda: layers.Conv2D(1, 3, dilation_rate=(1, 2, 3)), None, "dilation_rate: expected a positive integer or 2 of them"),
-        (lambda: layers.Conv2D(1, 7, padding="reflect"), (1, 3, 9, 1), "adds 3 before and 3 after, but spatial axis 0 has 3 elements"),
+        (
+            lambda: layers.Conv2D(1, 3, dilation_rate=(1, 2, 3)),
+            None,
+            "dilation_rate: expected a positive integer or 2 of them",
+        ),
+        (
+            lambda: layers.Conv2D(1, 7, padding="reflect"),
+            (1, 3, 9, 1),
+            "adds 3 before and 3 after, but spatial axis 0 has 3 elements",
+        ),
         (lambda: layers.Conv1D(1, 3, dilation_rate=5), (1, 10, 1), "spans 11 elements"),
     ],
 )

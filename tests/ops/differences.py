@@ -25,7 +25,9 @@ def run(function: Callable[..., Any], *arrays: np.ndarray) -> Any:
     return values if several else values[0]
 
 
-def check_gradient(function: Callable[..., Any], *arrays: np.ndarray, wrt: Sequence[int] | None = None, seed: int = 0) -> None:
+def check_gradient(
+    function: Callable[..., Any], *arrays: np.ndarray, wrt: Sequence[int] | None = None, seed: int = 0
+) -> None:
     """`function` of tensors, at float64 `arrays`, in random directions: its value's slope must be its gradient's."""
     rng = np.random.default_rng(seed)
     inputs = [placeholder(spec_of(a), f"x{i}") for i, a in enumerate(arrays)]
@@ -40,7 +42,10 @@ def check_gradient(function: Callable[..., Any], *arrays: np.ndarray, wrt: Seque
         assert slope.shape == arrays[i].shape and slope.dtype == np.float64
         for _ in range(4):
             direction = rng.normal(size=arrays[i].shape)
-            ahead, behind = (evaluate(value, [a + sign * STEP * direction if j == i else a for j, a in enumerate(arrays)])[0] for sign in (1, -1))
+            ahead, behind = (
+                evaluate(value, [a + sign * STEP * direction if j == i else a for j, a in enumerate(arrays)])[0]
+                for sign in (1, -1)
+            )
             difference = float(np.sum(weight * (ahead - behind)) / (2 * STEP))
             scale = 1 + float(np.sum(np.abs(weight) * (np.abs(ahead) + np.abs(behind)))) + abs(difference)
             np.testing.assert_allclose(float(np.sum(slope * direction)), difference, rtol=0, atol=TOLERANCE * scale)

@@ -1,4 +1,5 @@
-"""The configurations that `record_oracle.py` runs in Keras on JAX and that the tests compare with. Needs NumPy alone."""
+"""The configurations that `record_oracle.py` runs in Keras on JAX and that the tests compare with. Needs NumPy
+alone."""
 
 from __future__ import annotations
 

@@ -23,10 +23,14 @@ def compute(case: Case, src: Any, weights: Any = None) -> Any:
         dilation = case.dilation[0] if rank == 1 else case.dilation
         return keras.ops.conv(src, weights, dilation_rate=dilation, **common)
     if case.family == "transposed_convolution":
-        return keras.ops.conv_transpose(src, weights, output_padding=case.output_padding, dilation_rate=case.dilation, **common)
+        return keras.ops.conv_transpose(
+            src, weights, output_padding=case.output_padding, dilation_rate=case.dilation, **common
+        )
     if case.family in ("max_pool", "average_pool"):
         return getattr(keras.ops, case.family)(src, case.kernel, **common)
-    return keras.ops.image.resize(src, case.kernel, interpolation=case.method, antialias=case.antialias, data_format="channels_last")
+    return keras.ops.image.resize(
+        src, case.kernel, interpolation=case.method, antialias=case.antialias, data_format="channels_last"
+    )
 
 
 def record() -> dict[str, np.ndarray]:
@@ -35,7 +39,9 @@ def record() -> dict[str, np.ndarray]:
         arrays = [jnp.asarray(a) for a in case.arrays()]
         value = compute(case, *arrays)
         weighting = case.weighting(value.shape)
-        slopes = jax.grad(lambda *a, c=case, w=weighting: jnp.sum(compute(c, *a) * w), argnums=tuple(range(len(arrays))))(*arrays)
+        slopes = jax.grad(
+            lambda *a, c=case, w=weighting: jnp.sum(compute(c, *a) * w), argnums=tuple(range(len(arrays)))
+        )(*arrays)
         assert value.dtype == np.float64
         for name, array in zip(("value", "src", "weights"), (value, *slopes), strict=False):
             results[f"{case.key}/{name}"] = np.asarray(array)

@@ -52,16 +52,28 @@ def test_far_out_gradients_are_finite(name):
     assert np.isfinite(got).all()
     slope = {"selu": 1.0507009873554805, "softsign": 1 / 201**2, "squareplus": (1 + 200 / np.sqrt(200**2 + 4)) / 2}
     flat = ("relu6", "hard_sigmoid", "hard_tanh", "log_sigmoid", "sparse_sigmoid")
-    np.testing.assert_allclose(got[2], 0 if name in flat else slope.get(name, 1), rtol=1e-5, atol=1e-30)  # softsign: two terms cancel
+    np.testing.assert_allclose(
+        got[2], 0 if name in flat else slope.get(name, 1), rtol=1e-5, atol=1e-30
+    )  # softsign: two terms cancel
 
 
 def test_slopes_at_the_kinks_are_those_of_jax():
     from simplecell.graph.gradients import gradients
 
-    at = {"relu": [(0, 0)], "relu6": [(0, 0), (6, 0)], "elu": [(0, 1)], "celu": [(0, 1)], "leaky_relu": [(0, 1)], "hard_tanh": [(1, 1), (-1, 1)]}
+    at = {
+        "relu": [(0, 0)],
+        "relu6": [(0, 0), (6, 0)],
+        "elu": [(0, 1)],
+        "celu": [(0, 1)],
+        "leaky_relu": [(0, 1)],
+        "hard_tanh": [(1, 1), (-1, 1)],
+    }
     for name, pairs in at.items():
         for x, slope in pairs:
-            assert run(lambda t, n=name: gradients(ops.sum(getattr(ops, n)(t)), [t])[0], np.array([float(x)])).item() == slope, (name, x)
+            assert (
+                run(lambda t, n=name: gradients(ops.sum(getattr(ops, n)(t)), [t])[0], np.array([float(x)])).item()
+                == slope
+            ), (name, x)
 
 
 def test_gelu_by_erf():

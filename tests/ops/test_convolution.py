@@ -11,7 +11,10 @@ def by_loops(src, weights, strides, padding, dilation, groups):
     """The definition, one product at a time."""
     n, ic, oc = src.shape[0], src.shape[-1], weights.shape[-1]
     kernel = weights.shape[:-2]
-    out = [(i + lo + hi - (k - 1) * d - 1) // s + 1 for i, k, s, (lo, hi), d in zip(src.shape[1:-1], kernel, strides, padding, dilation, strict=True)]
+    out = [
+        (i + lo + hi - (k - 1) * d - 1) // s + 1
+        for i, k, s, (lo, hi), d in zip(src.shape[1:-1], kernel, strides, padding, dilation, strict=True)
+    ]
     dst = np.zeros((n, *out, oc))
     for b, *o in product(range(n), *map(range, out)):
         for tap in product(*map(range, kernel)):
@@ -84,10 +87,15 @@ def test_float16_is_summed_in_float32():
 
 def test_errors():
     x, w = np.zeros((1, 5, 5, 3), np.float32), np.zeros((3, 3, 3, 8), np.float32)
-    with pytest.raises(ValueError, match=r"`weights` must have \(channels of src\) / groups = 3 / 1 input channels; came float32\[3,3,4,8\]"):
+    with pytest.raises(
+        ValueError,
+        match=r"`weights` must have \(channels of src\) / groups = 3 / 1 input channels; came float32\[3,3,4,8\]",
+    ):
         ops.convolution(x, np.zeros((3, 3, 4, 8), np.float32))
     with pytest.raises(
-        ValueError, match=r"The kernel does not fit: in spatial axis 0 it covers 7 elements \(7 taps, dilation 1\), but `src` has 5 \+ 0"
+        ValueError,
+        match=r"The kernel does not fit: in spatial axis 0 it covers 7 elements \(7 taps, dilation 1\), but `src` "
+        r"has 5 \+ 0",
     ):
         ops.convolution(x, np.zeros((7, 3, 3, 8), np.float32))
     with pytest.raises(ValueError, match="need one rank of 3 or more; came"):
@@ -99,4 +107,6 @@ def test_errors():
     with pytest.raises(ValueError, match="`groups` must divide the number of filters; came 3 groups and 8 filters"):
         ops.convolution(x, np.zeros((3, 3, 1, 8), np.float32), groups=3)
     with pytest.raises(ValueError, match=r"`diff_dst` must be float32\[1,3,3,8\], what the convolution makes of"):
-        ops.apply(ops.ConvolutionGradientSrc((5, 5), (1, 1), ((0, 0), (0, 0)), (1, 1)), np.zeros((1, 4, 3, 8), np.float32), w)
+        ops.apply(
+            ops.ConvolutionGradientSrc((5, 5), (1, 1), ((0, 0), (0, 0)), (1, 1)), np.zeros((1, 4, 3, 8), np.float32), w
+        )

@@ -52,7 +52,8 @@ def test_unary_is_pythons_function(function, dtype):
     y = ops.unary(function, x)
     want = np.array([(SCALAR.get(function) or getattr(math, function))(float(e)) for e in x])
     assert y.dtype == (bool if function in ("isnan", "isinf", "isfinite", "logical_not") else dtype)
-    # NumPy's float32 functions are within a few units in the last place, and 1/sqrt and the sigmoid combine up to three of them
+    # NumPy's float32 functions are within a few units in the last place, and 1/sqrt and the sigmoid combine up to three
+    # of them
     np.testing.assert_allclose(y, want, rtol=8 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).eps)
 
 
@@ -62,7 +63,9 @@ def test_erfinv_undoes_erf_to_the_last_digits():
     y = ops.erf(x)
     inner = np.abs(y) < 1
     # erf's own rounding, half a unit of y, moves the answer by that much over the slope
-    np.testing.assert_array_less(np.abs(ops.erfinv(y) - x)[inner], (2e-16 * (1 + np.abs(y)) / slope + 4e-16 * np.abs(x))[inner])
+    np.testing.assert_array_less(
+        np.abs(ops.erfinv(y) - x)[inner], (2e-16 * (1 + np.abs(y)) / slope + 4e-16 * np.abs(x))[inner]
+    )
     np.testing.assert_array_equal(ops.erfinv(np.array([1.0, -1.0, 0.0])), [np.inf, -np.inf, 0])
     assert np.isnan(ops.erfinv(np.array([1.5]))).all()
 
@@ -76,7 +79,9 @@ def test_unary_gradient(function):
 
 def test_sigmoid_and_softplus_do_not_overflow():
     x = np.array([-1e4, -100, 0, 100, 1e4], np.float32)
-    np.testing.assert_array_equal(ops.sigmoid(x), np.array([0, 0, 0.5, 1, 1], np.float32) + np.array([0, np.exp(np.float32(-100)), 0, 0, 0]))
+    np.testing.assert_array_equal(
+        ops.sigmoid(x), np.array([0, 0, 0.5, 1, 1], np.float32) + np.array([0, np.exp(np.float32(-100)), 0, 0, 0])
+    )
     np.testing.assert_allclose(ops.softplus(x), [0, np.exp(-100), math.log(2), 100, 1e4], rtol=1e-6, atol=1e-44)
 
 
@@ -96,7 +101,9 @@ def test_binary_broadcasts_as_numpy(function, shapes):
     np.testing.assert_array_equal(got, want)
 
 
-@pytest.mark.parametrize("function", ["add", "subtract", "multiply", "divide", "remainder", "power", "maximum", "minimum", "arctan2"])
+@pytest.mark.parametrize(
+    "function", ["add", "subtract", "multiply", "divide", "remainder", "power", "maximum", "minimum", "arctan2"]
+)
 @pytest.mark.parametrize("shapes", SHAPES[:4])
 def test_binary_gradient(function, shapes):
     rng = np.random.default_rng(4)
@@ -147,9 +154,13 @@ def test_numbers_take_the_other_dtype():
 
 def test_errors():
     x = np.zeros((2, 3), np.float32)
-    with pytest.raises(ValueError, match=r"`add` needs operands of one dtype; came float32, float64. Convert with `cast` first."):
+    with pytest.raises(
+        ValueError, match=r"`add` needs operands of one dtype; came float32, float64. Convert with `cast` first."
+    ):
         ops.add(x, np.zeros(3))
-    with pytest.raises(ValueError, match=r"`add` needs shapes that broadcast.*Came \(2, 3\), \(2,\), which differ in axis -1"):
+    with pytest.raises(
+        ValueError, match=r"`add` needs shapes that broadcast.*Came \(2, 3\), \(2,\), which differ in axis -1"
+    ):
         ops.add(x, np.zeros(2, np.float32))
     with pytest.raises(ValueError, match="`exp` needs a floating dtype; came int64"):
         ops.exp(np.arange(3))

@@ -10,8 +10,13 @@ def test_all_names_exist_once():
 
 
 def test_ops_need_numpy_alone():
-    code = "import sys, simplecell.ops; print([m for m in ('keras', 'jax', 'scipy', 'llvmlite', 'ml_dtypes') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = (
+        "import sys, simplecell.ops; print([m for m in ('keras', 'jax', 'scipy', 'llvmlite', 'ml_dtypes') if "
+        "m in sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_op_names():

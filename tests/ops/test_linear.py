@@ -19,7 +19,9 @@ def test_matmul(lead_a, lead_b, ta, tb):
 
 def test_errors():
     a, b = np.zeros((3, 5), np.float32), np.zeros((4, 2), np.float32)
-    with pytest.raises(ValueError, match=r"as many columns in `a` as rows in `b`; came float32\[3,5\] with 5 and float32\[4,2\] with 4"):
+    with pytest.raises(
+        ValueError, match=r"as many columns in `a` as rows in `b`; came float32\[3,5\] with 5 and float32\[4,2\] with 4"
+    ):
         ops.matmul(a, b)
     with pytest.raises(ValueError, match="rank 2 or more"):
         ops.matmul(a[0], b)

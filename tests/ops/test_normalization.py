@@ -24,7 +24,9 @@ def test_batch_normalization(axis):
     np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
     plain = np.moveaxis((X - MEAN) / np.sqrt(VARIANCE + 1e-3), -1, axis)
     np.testing.assert_allclose(ops.batch_normalization(x, MEAN, VARIANCE, axis), plain, rtol=1e-12, atol=1e-12)
-    check_gradient(lambda *t: ops.batch_normalization(t[0], t[1], t[2], axis, t[3], t[4]), x, MEAN, VARIANCE, OFFSET, SCALE)
+    check_gradient(
+        lambda *t: ops.batch_normalization(t[0], t[1], t[2], axis, t[3], t[4]), x, MEAN, VARIANCE, OFFSET, SCALE
+    )
 
 
 def test_layer_normalization():
@@ -39,7 +41,9 @@ def test_group_normalization():
     want = plain.reshape(X.shape) * SCALE + OFFSET
     np.testing.assert_allclose(ops.group_normalization(X, 2, -1, SCALE, OFFSET), want, rtol=1e-12, atol=1e-12)
     first = np.moveaxis(X, -1, 1)
-    np.testing.assert_allclose(ops.group_normalization(first, 2, 1, SCALE, OFFSET), np.moveaxis(want, -1, 1), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        ops.group_normalization(first, 2, 1, SCALE, OFFSET), np.moveaxis(want, -1, 1), rtol=1e-12, atol=1e-12
+    )
     check_gradient(lambda x, s: ops.group_normalization(x, 3, -1, s), X[:2, :2], SCALE)
     with pytest.raises(ValueError, match="`groups` must divide the number of channels, 6 in axis 3"):
         ops.group_normalization(X, 4)

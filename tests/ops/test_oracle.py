@@ -34,7 +34,9 @@ def test_value_and_gradients(case, dtype):
     value = RECORDED[f"{case.key}/value"]
     assert output.shape == value.shape
     seed = case.weighting(value.shape).astype(dtype)
-    found = evaluate(Graph.of(inputs, [output, *gradients([output], inputs, [output.trace(ops.Cast(dtype), [seed])])]), arrays)
+    found = evaluate(
+        Graph.of(inputs, [output, *gradients([output], inputs, [output.trace(ops.Cast(dtype), [seed])])]), arrays
+    )
     # at most some 200 terms of size about 1 are added; float32 rounds each of them and the inputs
     tolerance = 1e-12 if dtype == "float64" else 3e-5
     for got, name in zip(found, ("value", "src", "weights"), strict=False):

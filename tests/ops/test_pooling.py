@@ -17,7 +17,9 @@ CASES = [  # src, size, strides, padding
 
 def windows(src, size, strides, padding):
     """(output position, slices of src) for each window, clipped to what is there."""
-    out = [(n + lo + hi - k) // s + 1 for n, k, s, (lo, hi) in zip(src.shape[1:-1], size, strides, padding, strict=True)]
+    out = [
+        (n + lo + hi - k) // s + 1 for n, k, s, (lo, hi) in zip(src.shape[1:-1], size, strides, padding, strict=True)
+    ]
     for o in product(*map(range, out)):
         starts = [p * s - lo for p, s, (lo, _) in zip(o, strides, padding, strict=True)]
         yield o, tuple(slice(max(a, 0), a + k) for a, k in zip(starts, size, strict=True)), out
@@ -27,7 +29,10 @@ def windows(src, size, strides, padding):
 def test_pooling_by_loops(case):
     shape, size, strides, padding = case
     src = np.random.default_rng(1).normal(size=shape) - 5  # negative: a zero from the padding would win
-    largest, mean = ops.MaxPool(size, strides, padding).reference(src), ops.AveragePool(size, strides, padding).reference(src)
+    largest, mean = (
+        ops.MaxPool(size, strides, padding).reference(src),
+        ops.AveragePool(size, strides, padding).reference(src),
+    )
     counts = window_counts(shape[1:-1], size, strides, padding)
     axes = tuple(range(1, len(shape) - 1))
     for o, at, out in windows(src, size, strides, padding):
@@ -52,7 +57,9 @@ def test_gradients_of_both_orders(case):
 
 def test_the_first_of_equals_takes_the_gradient():
     src = np.zeros((1, 2, 4, 1))
-    got = ops.MaxPoolGradient((2, 2), (2, 2), ((0, 0), (0, 0))).reference(src, np.zeros((1, 1, 2, 1)), np.array([3.0, 5.0]).reshape(1, 1, 2, 1))
+    got = ops.MaxPoolGradient((2, 2), (2, 2), ((0, 0), (0, 0))).reference(
+        src, np.zeros((1, 1, 2, 1)), np.array([3.0, 5.0]).reshape(1, 1, 2, 1)
+    )
     assert got[0, :, :, 0].tolist() == [[3, 0, 5, 0], [0, 0, 0, 0]]
 
 

@@ -10,7 +10,12 @@ SEED = np.array([7, 11], np.uint32)
 
 def test_philox_is_the_published_generator():
     # known-answer test of Random123: counter 0, key 0
-    assert [hex(v) for v in philox(np.zeros(2, np.uint32), 1)[0]] == ["0x6627e8d5", "0xe169c58d", "0xbc57ac4c", "0x9b00dbd8"]
+    assert [hex(v) for v in philox(np.zeros(2, np.uint32), 1)[0]] == [
+        "0x6627e8d5",
+        "0xe169c58d",
+        "0xbc57ac4c",
+        "0x9b00dbd8",
+    ]
 
 
 def test_uniform_is_uniform():
@@ -18,7 +23,9 @@ def test_uniform_is_uniform():
     assert x.dtype == np.float32 and x.min() >= 0 and x.max() < 1
     counts = np.histogram(x, 20, (0, 1))[0]
     expected = x.size / 20
-    assert ((counts - expected) ** 2 / expected).sum() < 43.8  # chi-squared, 19 degrees of freedom: one in a thousand lies above
+    assert (
+        (counts - expected) ** 2 / expected
+    ).sum() < 43.8  # chi-squared, 19 degrees of freedom: one in a thousand lies above
 
 
 def test_normal_is_normal():

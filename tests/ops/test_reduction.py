@@ -22,7 +22,9 @@ def test_reduce_is_numpys(function, axes, keepdims):
 @pytest.mark.parametrize("axes", AXES[:4] + [(1, 2)])
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_reduce_gradient(function, axes, keepdims):
-    check_gradient(lambda t: getattr(ops, function)(t, axes, keepdims), np.random.default_rng(2).uniform(0.5, 1.5, (3, 4, 2)))
+    check_gradient(
+        lambda t: getattr(ops, function)(t, axes, keepdims), np.random.default_rng(2).uniform(0.5, 1.5, (3, 4, 2))
+    )
 
 
 def test_product_gradient_with_zeros():

@@ -14,7 +14,11 @@ CASES = [
     ("reshape", lambda x: ops.reshape(x, (5, -1)), lambda x: x.reshape(5, -1)),
     ("transpose", lambda x: ops.transpose(x, (2, 0, -2)), lambda x: x.transpose(2, 0, 1)),
     ("transpose_all", ops.transpose, np.transpose),
-    ("broadcast", lambda x: ops.broadcast_to(ops.expand_dims(x, 1), (2, 3, 7, 4, 5)), lambda x: np.broadcast_to(x[:, None], (2, 3, 7, 4, 5))),
+    (
+        "broadcast",
+        lambda x: ops.broadcast_to(ops.expand_dims(x, 1), (2, 3, 7, 4, 5)),
+        lambda x: np.broadcast_to(x[:, None], (2, 3, 7, 4, 5)),
+    ),
     ("slice", lambda x: ops.strided_slice(x, (1, 0, 1), (3, 4, 5), (1, 3, 2)), lambda x: x[1:3, 0:4:3, 1:5:2]),
     ("empty_slice", lambda x: ops.strided_slice(x, (1, 2, 1), (3, 2, 5)), lambda x: x[1:3, 2:2, 1:5]),
     ("reverse", lambda x: ops.reverse(x, (0, 2)), lambda x: x[::-1, :, ::-1]),

@@ -25,7 +25,8 @@ class Input:
 
 @dataclass(frozen=True)
 class Configuration:
-    """`layer` is a class name in keras.layers with its arguments; an argument that is a (name, arguments) pair is a layer itself."""
+    """`layer` is a class name in keras.layers with its arguments; an argument that is a (name, arguments) pair is a
+    layer itself."""
 
     layer: str
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -98,7 +99,8 @@ def convolution(d: Draw) -> Configuration:
     return Configuration(
         f"Conv{rank}D",
         dict(
-            filters=filters, kernel_size=kernel, strides=strides, dilation_rate=dilation, padding=padding, groups=groups,
+            filters=filters, kernel_size=kernel, strides=strides, dilation_rate=dilation, padding=padding,
+            groups=groups,
             data_format=data_format, use_bias=d.maybe(0.7), activation=d.of(*_ACTIVATIONS),
         ),
         (Input(_placed(spatial, in_channels, data_format, d.int(1, 3))),),
@@ -118,7 +120,8 @@ def transposed_convolution(d: Draw) -> Configuration:
     return Configuration(
         f"Conv{rank}DTranspose",
         dict(
-            filters=d.channels(), kernel_size=kernel, strides=strides, padding=d.of("valid", "same"), data_format=data_format,
+            filters=d.channels(), kernel_size=kernel, strides=strides, padding=d.of("valid", "same"),
+            data_format=data_format,
             use_bias=d.maybe(), activation=d.of("linear", "relu"), **arguments,
         ),
         (Input(_placed(_size(rank, d, 2), d.channels(), data_format, d.int(1, 2))),),
@@ -138,7 +141,8 @@ def depthwise_convolution(d: Draw) -> Configuration:
     spatial = tuple(d.int((k - 1) * dilation + 1 if padding == "valid" else 1, (k - 1) * dilation + 9) for k in kernel)
     separable = d.maybe()
     arguments: dict[str, Any] = dict(
-        kernel_size=kernel, strides=(stride,) * rank, dilation_rate=(dilation,) * rank, padding=padding, depth_multiplier=d.of(1, 1, 2, 3),
+        kernel_size=kernel, strides=(stride,) * rank, dilation_rate=(dilation,) * rank, padding=padding,
+        depth_multiplier=d.of(1, 1, 2, 3),
         data_format=data_format, use_bias=d.maybe(), activation=d.of(*_ACTIVATIONS),
     )  # fmt: skip
     if separable:
@@ -164,7 +168,10 @@ def pooling(d: Draw) -> Configuration:
         spatial = _size(rank, d, 3)
         return Configuration(
             f"Adaptive{kind}Pooling{rank}D",
-            dict(output_size=tuple(d.int(1, n) for n in spatial) if rank > 1 else d.int(1, spatial[0]), data_format=data_format),
+            dict(
+                output_size=tuple(d.int(1, n) for n in spatial) if rank > 1 else d.int(1, spatial[0]),
+                data_format=data_format,
+            ),
             (Input(_placed(spatial, d.channels(), data_format, d.int(1, 3))),),
         )
     size = d.ints(rank, 1, 4)
@@ -180,12 +187,21 @@ def pooling(d: Draw) -> Configuration:
 def normalization(d: Draw) -> Configuration:
     rank = d.of(0, 1, 2, 2, 3)
     shape = (d.int(2, 5), *d.ints(rank, 2, 6), d.channels())
-    kind = d.of("BatchNormalization", "BatchNormalization", "LayerNormalization", "GroupNormalization", "UnitNormalization", "RMSNormalization")
+    kind = d.of(
+        "BatchNormalization",
+        "BatchNormalization",
+        "LayerNormalization",
+        "GroupNormalization",
+        "UnitNormalization",
+        "RMSNormalization",
+    )
     axis = d.of(-1, -1, 1)
     if kind == "BatchNormalization":
         return Configuration(
             kind,
-            dict(axis=axis, momentum=d.of(0.99, 0.5), epsilon=d.of(1e-3, 1e-5), center=d.maybe(0.8), scale=d.maybe(0.8)),
+            dict(
+                axis=axis, momentum=d.of(0.99, 0.5), epsilon=d.of(1e-3, 1e-5), center=d.maybe(0.8), scale=d.maybe(0.8)
+            ),
             (Input(shape),),
             training=d.maybe(0.6),
         )
@@ -196,14 +212,22 @@ def normalization(d: Draw) -> Configuration:
         groups = d.of(1, 2, 3, -1)
         channels = shape[-1] if groups == -1 else groups * d.int(1, 5)
         shape = (*shape[:-1], channels) if axis == -1 or rank == 0 else (shape[0], channels, *shape[2:])
-        return Configuration(kind, dict(groups=groups, axis=-1 if rank == 0 else axis, center=d.maybe(0.8), scale=d.maybe(0.8)), (Input(shape),))
+        return Configuration(
+            kind,
+            dict(groups=groups, axis=-1 if rank == 0 else axis, center=d.maybe(0.8), scale=d.maybe(0.8)),
+            (Input(shape),),
+        )
     return Configuration(kind, dict(axis=axis), (Input(shape),))
 
 
 def dense(d: Draw) -> Configuration:
     if d.maybe(0.5):
         shape = (d.int(1, 9), *d.ints(d.int(0, 2), 1, 5), d.channels())
-        return Configuration("Dense", dict(units=d.channels(), use_bias=d.maybe(0.7), activation=d.of(*_ACTIVATIONS, "softmax")), (Input(shape),))
+        return Configuration(
+            "Dense",
+            dict(units=d.channels(), use_bias=d.maybe(0.7), activation=d.of(*_ACTIVATIONS, "softmax")),
+            (Input(shape),),
+        )
     a, b, c, e = d.int(1, 5), d.int(2, 7), d.channels(), d.channels()
     equation, output, bias, shape = d.of(
         ("abc,cd->abd", (b, e), "d", (a, b, c)),
@@ -224,7 +248,9 @@ def merging(d: Draw) -> Configuration:
         return Configuration(kind, dict(axis=d.of(axis, axis - len(shape))), tuple(map(Input, shapes)), as_list=True)
     if kind == "Dot":
         batch, m, n, k = d.int(1, 4), d.int(1, 5), d.int(1, 5), d.int(1, 9)
-        axes, shapes = d.of((1, [(batch, k), (batch, k)]), ((2, 1), [(batch, m, k), (batch, k, n)]), (2, [(batch, m, k), (batch, n, k)]))
+        axes, shapes = d.of(
+            (1, [(batch, k), (batch, k)]), ((2, 1), [(batch, m, k), (batch, k, n)]), (2, [(batch, m, k), (batch, n, k)])
+        )
         return Configuration(kind, dict(axes=axes, normalize=d.maybe(0.3)), tuple(map(Input, shapes)), as_list=True)
     shapes = [shape] * (2 if kind == "Subtract" else d.int(2, 3))
     if d.maybe(0.3) and len(shape) > 2:
@@ -235,8 +261,10 @@ def merging(d: Draw) -> Configuration:
 def activation(d: Draw) -> Configuration:
     shape = (d.int(1, 4), *d.ints(d.int(0, 2), 1, 7), d.channels())
     name = d.of(
-        "celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_tanh", "leaky_relu", "linear", "log_softmax",
-        "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus",
+        "celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_tanh", "leaky_relu",
+        "linear", "log_softmax",
+        "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign",
+        "sparse_plus",
         "sparse_sigmoid", "squareplus", "swish", "tanh", "tanh_shrink", "threshold",
         "LeakyReLU", "PReLU", "ELU", "ReLU", "Softmax",
     )  # fmt: skip
@@ -275,24 +303,41 @@ def reshaping(d: Draw) -> Configuration:
             cropping = tuple(d.ints(2, 0, 1) for _ in range(rank))
             return Configuration(
                 f"Cropping{rank}D",
-                dict(cropping=cropping[0] if rank == 1 else cropping, data_format=data_format) if rank > 1 else dict(cropping=cropping[0]),
+                dict(cropping=cropping[0] if rank == 1 else cropping, data_format=data_format)
+                if rank > 1
+                else dict(cropping=cropping[0]),
                 (Input(shape if rank > 1 else _placed(spatial, channels, "channels_last", batch)),),
             )
         case "ZeroPadding":
             padding = tuple(d.ints(2, 0, 3) for _ in range(rank))
-            return Configuration(f"ZeroPadding{rank}D", dict(padding=padding[0] if rank == 1 else padding, data_format=data_format), (Input(shape),))
+            return Configuration(
+                f"ZeroPadding{rank}D",
+                dict(padding=padding[0] if rank == 1 else padding, data_format=data_format),
+                (Input(shape),),
+            )
         case "Resizing":
             height, width = _size(2, d, 2)
-            arguments = dict(height=d.int(1, 13), width=d.int(1, 13), interpolation=d.of("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"))
+            arguments = dict(
+                height=d.int(1, 13),
+                width=d.int(1, 13),
+                interpolation=d.of("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"),
+            )
             arguments["crop_to_aspect_ratio"] = d.maybe(0.2)
-            return Configuration(kind, dict(**arguments, data_format=data_format), (Input(_placed((height, width), channels, data_format, batch)),))
+            return Configuration(
+                kind,
+                dict(**arguments, data_format=data_format),
+                (Input(_placed((height, width), channels, data_format, batch)),),
+            )
         case "Reshape":
             return Configuration(kind, dict(target_shape=(-1, shape[-1])), (Input(shape),))
         case "Permute":
-            return Configuration(kind, dict(dims=tuple(int(i) + 1 for i in d.rng.permutation(len(shape) - 1))), (Input(shape),))
+            return Configuration(
+                kind, dict(dims=tuple(int(i) + 1 for i in d.rng.permutation(len(shape) - 1))), (Input(shape),)
+            )
         case "RepeatVector":
             return Configuration(kind, dict(n=d.int(1, 5)), (Input((batch, channels)),))
-    return Configuration("Flatten", dict(data_format="channels_last" if last else "channels_first"), (Input(shape),))  # fmt: skip
+    return Configuration("Flatten", dict(data_format="channels_last" if last else "channels_first"),
+    (Input(shape),))  # fmt: skip
 
 
 def attention(d: Draw) -> Configuration:
@@ -308,17 +353,25 @@ def attention(d: Draw) -> Configuration:
             )
         case "GroupQueryAttention":
             heads = d.int(1, 2)
-            return Configuration(kind, dict(head_dim=d.int(1, 9), num_query_heads=2 * heads, num_key_value_heads=heads), (query, value))
+            return Configuration(
+                kind, dict(head_dim=d.int(1, 9), num_query_heads=2 * heads, num_key_value_heads=heads), (query, value)
+            )
         case "Attention":
-            return Configuration(kind, dict(use_scale=d.maybe(), score_mode=d.of("dot", "concat")), (query, value, value), as_list=True)
+            return Configuration(
+                kind, dict(use_scale=d.maybe(), score_mode=d.of("dot", "concat")), (query, value, value), as_list=True
+            )
         case "AdditiveAttention":
             return Configuration(kind, dict(use_scale=d.maybe()), (query, value), as_list=True)
-    return Configuration(kind, dict(input_dim=11, output_dim=d.channels()), (Input((batch, *d.ints(d.int(0, 2), 1, 7)), high=11),))
+    return Configuration(
+        kind, dict(input_dim=11, output_dim=d.channels()), (Input((batch, *d.ints(d.int(0, 2), 1, 7)), high=11),)
+    )
 
 
 def recurrent(d: Draw) -> Configuration:
     batch, steps, features, units = d.int(1, 4), d.int(1, 7), d.channels(), d.channels()
-    kind = d.of("SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "TimeDistributed", "RNN")
+    kind = d.of(
+        "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "TimeDistributed", "RNN"
+    )
     common: dict[str, Any] = dict(return_sequences=d.maybe(), go_backwards=d.maybe(0.3))
     match kind:
         case "Bidirectional":
@@ -335,11 +388,14 @@ def recurrent(d: Draw) -> Configuration:
             kernel = d.ints(rank, 1, 3)
             spatial = d.ints(rank, 3, {1: 9, 2: 6, 3: 4}[rank])
             shape = _placed(spatial, d.int(1, 5), data_format, batch)
-            arguments = dict(filters=d.int(1, 5), kernel_size=kernel, padding=padding, data_format=data_format, **common)
+            arguments = dict(
+                filters=d.int(1, 5), kernel_size=kernel, padding=padding, data_format=data_format, **common
+            )
             return Configuration(kind, arguments, (Input((shape[0], min(steps, 3), *shape[1:])),))
         case "TimeDistributed":
             inner, arguments, shape = d.of(
-                ("Dense", dict(units=units), (features,)), ("Conv1D", dict(filters=units, kernel_size=3, padding="same"), (5, features))
+                ("Dense", dict(units=units), (features,)),
+                ("Conv1D", dict(filters=units, kernel_size=3, padding="same"), (5, features)),
             )
             return Configuration(kind, dict(layer=(inner, arguments)), (Input((batch, steps, *shape)),))
         case "RNN":
@@ -354,7 +410,8 @@ def recurrent(d: Draw) -> Configuration:
 FAMILIES: dict[str, Callable[[Draw], Configuration]] = {
     f.__name__: f
     for f in (
-        convolution, transposed_convolution, depthwise_convolution, pooling, normalization, dense, merging, activation, reshaping, attention,
+        convolution, transposed_convolution, depthwise_convolution, pooling, normalization, dense, merging,
+        activation, reshaping, attention,
         recurrent,
     )
 }  # fmt: skip

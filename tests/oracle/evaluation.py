@@ -1,4 +1,5 @@
-"""A configuration's layer, with its values and gradients, on whatever backend this process has: the part that both sides share."""
+"""A configuration's layer, with its values and gradients, on whatever backend this process has: the part that both
+sides share."""
 
 from __future__ import annotations
 
@@ -88,14 +89,19 @@ def on_jax(configuration: Configuration, dtype: str) -> dict[str, np.ndarray]:
         arrays = list(problem.arrays)
         for i, x in zip(places, wanted, strict=True):
             arrays[i] = x
-        pairs = [*zip(layer.trainable_variables, trainable, strict=True), *zip(layer.non_trainable_variables, fixed, strict=True)]
+        pairs = [
+            *zip(layer.trainable_variables, trainable, strict=True),
+            *zip(layer.non_trainable_variables, fixed, strict=True),
+        ]
         with keras.StatelessScope(state_mapping=pairs) as scope:
             total, outputs = problem.loss(arrays)
         after = [v if (found := scope.get_current_value(v)) is None else found for v in layer.non_trainable_variables]
         return total, (outputs, [a.value if hasattr(a, "value") else a for a in after])
 
     wanted = [problem.arrays[i] for i in places]
-    (_, (outputs, after)), (diff_weights, diff_inputs) = jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))(trainable, wanted)
+    (_, (outputs, after)), (diff_weights, diff_inputs) = jax.jit(
+        jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
+    )(trainable, wanted)
     return named(outputs, diff_inputs, diff_weights, after)
 
 

@@ -1,4 +1,5 @@
-"""Records what Keras on JAX gives for the first configurations of each family, for `test_layers.py`: python -m tests.oracle.record_layers
+"""Records what Keras on JAX gives for the first configurations of each family, for `test_layers.py`: python -m
+tests.oracle.record_layers
 
 Needs the extra `oracle` (jax) in this interpreter.
 """

@@ -1,4 +1,5 @@
-"""Records the losses of Keras on JAX, in float32, for `test_training.py`: KERAS_BACKEND=jax python -m tests.oracle.record_training"""
+"""Records the losses of Keras on JAX, in float32, for `test_training.py`: KERAS_BACKEND=jax python -m
+tests.oracle.record_training"""
 
 from __future__ import annotations
 

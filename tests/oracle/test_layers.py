@@ -1,7 +1,8 @@
 """Layers in random configurations give the values and gradients of Keras on JAX.
 
-The first configurations of each family are recorded (record_layers.py). With JAX at hand (the extra `oracle`, in this interpreter or in the one
-that SIMPLECELL_ORACLE_PYTHON names) more of them are drawn and compared live; SIMPLECELL_ORACLE_SEED draws others.
+The first configurations of each family are recorded (record_layers.py). With JAX at hand (the extra `oracle`, in this
+interpreter or in the one that SIMPLECELL_ORACLE_PYTHON names) more of them are drawn and compared live;
+SIMPLECELL_ORACLE_SEED draws others.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ SEED = int(os.environ.get("SIMPLECELL_ORACLE_SEED", "1"))
 
 
 def compare(configuration: Configuration, expected: dict[str, np.ndarray]) -> None:
-    """The expected values are computed in float64, so what differs is float32's rounding: of some thousand terms at most, 2⁻²⁴ of the largest each
-    time, and Winograd's transforms. The largest error seen in 300 configurations is 1e-6."""
+    """The expected values are computed in float64, so what differs is float32's rounding: of some thousand terms at
+    most, 2⁻²⁴ of the largest each time, and Winograd's transforms. The largest error seen in 300 configurations is
+    1e-6."""
     for name, value in on_simplecell(configuration).items():
         wanted = expected[name.replace("eager", "output")]
         assert value.shape == wanted.shape, f"{configuration}: {name}"
@@ -57,7 +59,8 @@ def interpreter() -> str | None:
 
 
 @pytest.mark.skipif(
-    interpreter() is None, reason="JAX is not installed (extra `oracle`), and SIMPLECELL_ORACLE_PYTHON names no interpreter that has it"
+    interpreter() is None,
+    reason="JAX is not installed (extra `oracle`), and SIMPLECELL_ORACLE_PYTHON names no interpreter that has it",
 )
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")
 @pytest.mark.parametrize("family", FAMILIES)
@@ -66,7 +69,13 @@ def test_live(family: str, tmp_path: Path) -> None:
     request, answer = tmp_path / "request", tmp_path / "answer"
     request.write_bytes(pickle.dumps(drawn))
     outer = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    subprocess.run([interpreter(), "-m", "tests.oracle.worker", request, answer], cwd=ROOT, env=outer, check=True, capture_output=True)
+    subprocess.run(
+        [interpreter(), "-m", "tests.oracle.worker", request, answer],
+        cwd=ROOT,
+        env=outer,
+        check=True,
+        capture_output=True,
+    )
     answers = pickle.loads(answer.read_bytes())
     refused = sum(isinstance(a, str) for a in answers)
     assert refused <= LIVE_COUNT // 3

@@ -25,6 +25,7 @@ def test_losses_follow_keras_on_jax(run: str) -> None:
 
 
 def test_losses_follow_keras_on_jax_but_for_a_kink() -> None:
-    # With relu and max-pooling, rounding decides a value that is all but zero in one run of some twenty, and later losses depart by 1e-3.
+    # With relu and max-pooling, rounding decides a value that is all but zero in one run of some twenty, and later
+    # losses depart by 1e-3.
     found = sorted(departure(run) for run in KINKED)
     assert found[-2] <= 1e-4 and found[-1] <= 1e-2

@@ -45,7 +45,8 @@ def batches() -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def model(kind: str) -> Any:
-    """Odd sizes, batch-norm, a skip, and as many channels as Winograd asks for; with ReLU and max-pooling, or with neither."""
+    """Odd sizes, batch-norm, a skip, and as many channels as Winograd asks for; with ReLU and max-pooling, or with
+    neither."""
     import keras
     from keras import layers
 
@@ -78,5 +79,8 @@ def losses(name: str) -> np.ndarray:
 
     optimizer, arguments, kind = RUNS[name]
     network = model(kind)
-    network.compile(optimizer=getattr(keras.optimizers, optimizer)(**arguments), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network.compile(
+        optimizer=getattr(keras.optimizers, optimizer)(**arguments),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
     return np.array([network.train_on_batch(x, y) for x, y in batches()], "float64")

@@ -1,7 +1,7 @@
 """Evaluates configurations on JAX: KERAS_BACKEND=jax python -m tests.oracle.worker REQUEST ANSWER
 
-REQUEST is a pickled list of configurations, ANSWER becomes a pickled list of dicts of arrays, or of the errors' texts. Computed in float64: what
-is left of the difference is this side's rounding.
+REQUEST is a pickled list of configurations, ANSWER becomes a pickled list of dicts of arrays, or of the errors' texts.
+Computed in float64: what is left of the difference is this side's rounding.
 """
 
 from __future__ import annotations

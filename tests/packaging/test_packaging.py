@@ -29,7 +29,9 @@ def test_versions_agree():
     assert f"## {simplecell.__version__}" in read("CHANGELOG.md")
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md"))), "examples/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md"))), "examples/README.md"]
+)
 def test_links_lead_somewhere(page):
     folder = (ROOT / page).parent
     for link in re.findall(r"\]\(([^)#]+)\)", read(page)):
@@ -45,8 +47,13 @@ def test_every_setting_is_documented():
 
 def test_light_imports():
     """`import simplecell` loads none of the heavy modules; they come on first use."""
-    code = "import sys, simplecell; print([m for m in ('keras', 'llvmlite', 'PIL', 'rich', 'click', 'h5py') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = (
+        "import sys, simplecell; print([m for m in ('keras', 'llvmlite', 'PIL', 'rich', 'click', 'h5py') if m "
+        "in sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_works_without_the_others():
@@ -58,7 +65,8 @@ def test_works_without_the_others():
         "        if name.split('.')[0] in ('jax', 'scipy', 'tensorflow', 'torch'): raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Refuse())\n"
         "import simplecell, keras, numpy as np\n"
-        "m = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten(), keras.layers.Dense(1)])\n"
+        "m = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten(), "
+        "keras.layers.Dense(1)])\n"
         "m.compile('sgd', 'mse'); m.fit(np.ones((4, 6, 6, 1)), np.ones((4, 1)), verbose=0); print('trained')\n"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

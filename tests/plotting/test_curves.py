@@ -39,7 +39,8 @@ def test_flat(values):
 
 
 @pytest.mark.parametrize(
-    "low, high, about, expected", [(0, 10, 5, [0, 2, 4, 6, 8, 10]), (-0.1, 0.1, 4, [-0.1, -0.05, 0, 0.05, 0.1]), (0.3, 0.9, 3, [0.4, 0.6, 0.8])]
+    "low, high, about, expected",
+    [(0, 10, 5, [0, 2, 4, 6, 8, 10]), (-0.1, 0.1, 4, [-0.1, -0.05, 0, 0.05, 0.1]), (0.3, 0.9, 3, [0.4, 0.6, 0.8])],
 )
 def test_ticks(low, high, about, expected):
     np.testing.assert_allclose(ticks(low, high, about), expected, atol=1e-12)

@@ -55,6 +55,10 @@ def test_feature_maps_share_one_scale():
     sheet = plotting.feature_maps(maps, columns=2)
     assert sheet[0, 3].tolist() == [255] * 3 and sheet[0, 0].tolist() == [64] * 3
     maps[1, 1, 0] = -4
-    assert plotting.feature_maps(maps, columns=2)[1, 1].tolist() == [15, 58, 112]  # signed as soon as one value is negative
+    assert plotting.feature_maps(maps, columns=2)[1, 1].tolist() == [
+        15,
+        58,
+        112,
+    ]  # signed as soon as one value is negative
     with pytest.raises(ValueError, match=r"for a batch pass one item, maps\[0\]"):
         plotting.feature_maps(np.zeros((1, 2, 2, 2)))

@@ -20,7 +20,10 @@ BLOCKS = [
 ]
 
 
-@pytest.mark.parametrize("value, text", [(0, "0"), (-0.0, "0"), (-0.001, "0"), (3.0, "3"), (-1.0, "−1"), (0.256, "0.26"), (1234.5, "1234.50")])
+@pytest.mark.parametrize(
+    "value, text",
+    [(0, "0"), (-0.0, "0"), (-0.001, "0"), (3.0, "3"), (-1.0, "−1"), (0.256, "0.26"), (1234.5, "1234.50")],
+)
 def test_number(value, text):
     assert story.number(value) == text
 

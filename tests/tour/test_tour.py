@@ -17,14 +17,26 @@ def test_five_chapters_in_order(told):
     text = plain(told[1])
     places = [
         text.index(title)
-        for title in ("1  A filter slides", "2  A line detector", "3  Filters on real data", "4  A network learns", "5  How fast it ran")
+        for title in (
+            "1  A filter slides",
+            "2  A line detector",
+            "3  Filters on real data",
+            "4  A network learns",
+            "5  How fast it ran",
+        )
     ]
     assert places == sorted(places)
 
 
 def test_arithmetic_is_printed(told):
     text = plain(told[1])
-    for line in ("(0×0)+(1×0)+(0×0)=0", "(0×0)+(1×0)+(0×1)=0", "(0×0)+(1×1)+(0×1)=1", "(0×1)+(1×1)+(0×0)=1", "(0×1)+(1×0)+(0×0)=0"):
+    for line in (
+        "(0×0)+(1×0)+(0×0)=0",
+        "(0×0)+(1×0)+(0×1)=0",
+        "(0×0)+(1×1)+(0×1)=1",
+        "(0×1)+(1×1)+(0×0)=1",
+        "(0×1)+(1×0)+(0×0)=0",
+    ):
         assert line in text
 
 

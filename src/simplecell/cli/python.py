@@ -22,7 +22,8 @@ RUN = "SIMPLECELL_RUN"
 
 
 def run_python(arguments: Sequence[str]) -> NoReturn:
-    """`python ARGUMENTS` on simplecell: Python's options, a script (or `-`, `-m NAME`, `-c CODE`), the script's options.
+    """`python ARGUMENTS` on simplecell: Python's options, a script (or `-`, `-m NAME`, `-c CODE`), the script's
+    options.
 
     Does not return.
     Options that this Python was started with (`python -O -m simplecell script.py`) hold for the script, too.

@@ -16,14 +16,26 @@ import click
     show_default=True,
     help="Folder for index.html and its PNGs.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), default=8, show_default=True, help="How often the network goes through its 5,000 images.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the random filters and the order of the images.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="How often the network goes through its 5,000 images.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of the random filters and the order of the images.",
+)
 @click.option("--no-pictures", is_flag=True, help="Do not draw pictures in the terminal (the page has them).")
 def command(output: Path, epochs: int, seed: int, no_pictures: bool) -> None:
     """From a filter made by hand to a network that learns its own.
 
-    Five chapters in the terminal, and as a page with all its pictures. Everything runs offline, on data that came with the package. Exits with 1 if a
-    claim that it tests on the way does not hold.
+    Five chapters in the terminal, and as a page with all its pictures. Everything runs offline, on data that came with
+    the package. Exits with 1 if a claim that it tests on the way does not hold.
     """
     from simplecell.keras_backend.install import install
 

@@ -1,4 +1,5 @@
-"""Small samples that travel with the package, so that everything runs offline; `files/LICENCES.md` names their sources and licences."""
+"""Small samples that travel with the package, so that everything runs offline; `files/LICENCES.md` names their sources
+and licences."""
 
 from .brain import TISSUES, brain, brain_tissue
 from .ecg import ECG_RATE, ecg

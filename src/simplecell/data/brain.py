@@ -21,9 +21,11 @@ def brain() -> NDArray[np.float32]:
     """A magnetic resonance image (T1-weighted) of a brain, the average of 152 people, in voxels of 3 mm.
 
     Returns:
-        `(52, 61, 49)` float32 between 0 and 1: slices from top to bottom, rows from front to back, columns from left to right.
+        `(52, 61, 49)` float32 between 0 and 1: slices from top to bottom, rows from front to back, columns from left to
+        right.
 
-    Source: ICBM 152 non-linear symmetric template 2009a, McConnell Brain Imaging Centre; permissive licence, in `files/LICENCES.md`.
+    Source: ICBM 152 non-linear symmetric template 2009a, McConnell Brain Imaging Centre; permissive licence, in
+    `files/LICENCES.md`.
 
     >>> from simplecell.data import brain
     >>> brain().ndim
@@ -33,7 +35,8 @@ def brain() -> NDArray[np.float32]:
 
 
 def brain_tissue() -> NDArray[np.uint8]:
-    """What each voxel of `brain()` mostly is: 0 other, 1 grey matter, 2 white matter (`TISSUES`), of the same shape, uint8.
+    """What each voxel of `brain()` mostly is: 0 other, 1 grey matter, 2 white matter (`TISSUES`), of the same shape,
+    uint8.
 
     Source: the grey- and white-matter probability maps of the same template, and its licence.
 

@@ -24,7 +24,8 @@ def ecg(seconds: float | None = None, *, start: float = 0.0) -> NDArray[np.float
     Raises:
         ValueError: if the stretch is empty or reaches past the 300 seconds that there are.
 
-    Source: MIT-BIH Arrhythmia Database, record 208, lead MLII, 19:35 to 24:35 (PhysioNet); Open Data Commons Attribution License v1.0.
+    Source: MIT-BIH Arrhythmia Database, record 208, lead MLII, 19:35 to 24:35 (PhysioNet); Open Data Commons
+    Attribution License v1.0.
 
     >>> from simplecell.data import ecg
     >>> ecg(seconds=10).shape
@@ -37,6 +38,7 @@ def ecg(seconds: float | None = None, *, start: float = 0.0) -> NDArray[np.float
     last = len(signal) if seconds is None else first + round(seconds * ECG_RATE)
     if not 0 <= first < last <= len(signal):
         raise ValueError(
-            f"start, seconds: expected a stretch within 0 and {len(signal) / ECG_RATE:g} seconds, received start={start!r}, seconds={seconds!r}"
+            f"start, seconds: expected a stretch within 0 and {len(signal) / ECG_RATE:g} seconds, received "
+            f"start={start!r}, seconds={seconds!r}"
         )
     return signal[first:last]

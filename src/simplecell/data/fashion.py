@@ -23,8 +23,9 @@ def fashion() -> tuple[Split, Split]:
     The same structure as `keras.datasets.fashion_mnist.load_data()`, which downloads all 70,000.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: images `(5000, 28, 28)` and `(1000, 28, 28)` uint8, 0 is background and 255 the brightest cloth,
-        in steps of 17; labels `(5000,)` and `(1000,)` uint8 from 0 to 9, named by `FASHION_CLASSES`.
+        `(x_train, y_train), (x_test, y_test)`: images `(5000, 28, 28)` and `(1000, 28, 28)` uint8, 0 is background and
+        255 the brightest cloth, in steps of 17; labels `(5000,)` and `(1000,)` uint8 from 0 to 9, named by
+        `FASHION_CLASSES`.
 
     Source: Zalando SE's Fashion-MNIST, MIT licence. The test images are of the original's test set.
 

@@ -14,7 +14,8 @@ def photograph(name: str = "coffee", *, grey: bool = False) -> NDArray[np.float3
     """A photograph of 256 × 256 pixels.
 
     Args:
-        name: `"coffee"`, a cup on a saucer with a spoon, full of clear edges; or `"cat"`, a face with whiskers and stripes.
+        name: `"coffee"`, a cup on a saucer with a spoon, full of clear edges; or `"cat"`, a face with whiskers and
+            stripes.
         grey: the luminance alone (ITU-R 601: 0.299 red + 0.587 green + 0.114 blue) instead of three colours.
 
     Returns:

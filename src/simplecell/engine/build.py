@@ -21,18 +21,22 @@ if TYPE_CHECKING:
     from simplecell.engine.program import Program
 
 DEBUG = "SIMPLECELL_DEBUG"
-"""Environment variable: 1 prints each program when it is built, 2 its graph too, 3 LLVM IR and assembly of its kernels as well."""
+"""Environment variable: 1 prints each program when it is built, 2 its graph too, 3 LLVM IR and assembly of its kernels
+as well."""
 
 
 class Executable:
-    """A graph ready to run. Parameters (placeholders of role `parameter`) are set seldom; inputs come with each call."""
+    """A graph ready to run. Parameters (placeholders of role `parameter`) are set seldom; inputs come with each
+    call."""
 
     def __init__(self, graph: Graph, threads: int, precision: str) -> None:
         self.graph = graph
         self.program: Program | None = None
         self._specs = [t.spec for t in graph.outputs]
         self._dtypes = [to_dtype(s.dtype) for s in self._specs]
-        self._is_parameter = [isinstance(t.node.op, Placeholder) and t.node.op.role == "parameter" for t in graph.inputs]
+        self._is_parameter = [
+            isinstance(t.node.op, Placeholder) and t.node.op.role == "parameter" for t in graph.inputs
+        ]
         self._parameters: list[np.ndarray] = []
         self._prepared: list[np.ndarray] | None = None
         """the list of parameters whose derived data stands in memory; None while that is being computed"""
@@ -50,15 +54,16 @@ class Executable:
             _debug(self)
 
     def set_parameters(self, arrays: Sequence[np.ndarray]) -> None:
-        """Give the parameters, in the order in which they stand among the graph's inputs; derived data is recomputed at the next run.
+        """Give the parameters, in the order in which they stand among the graph's inputs; derived data is recomputed at
+        the next run.
 
         Where several threads do so, each must hold `changing` from when it reads the values until it has given them.
         """
         self._parameters = list(arrays)
 
     def freeze(self) -> None:
-        """Keep only what runs need: each parameter is let go as soon as what is derived from it (packed weights) is computed. None
-        can be given again."""
+        """Keep only what runs need: each parameter is let go as soon as what is derived from it (packed weights) is
+        computed. None can be given again."""
         if self.program is None:
             return
         with self.changing:
@@ -74,7 +79,9 @@ class Executable:
             return self._by_reference(inputs, out)
         if self._prepared is not self._parameters:
             self._prepare()
-        outputs: Sequence[np.ndarray] = [np.empty(s.shape, d) for s, d in zip(self._specs, self._dtypes)] if out is None else out
+        outputs: Sequence[np.ndarray] = (
+            [np.empty(s.shape, d) for s, d in zip(self._specs, self._dtypes)] if out is None else out
+        )
         self._bound.run(inputs, outputs)
         return outputs
 
@@ -85,7 +92,8 @@ class Executable:
                 assert self.program is not None
                 if len(parameters) != len(self.program.parameters):
                     raise RuntimeError(
-                        f"The program needs {len(self.program.parameters)} parameters and has {len(parameters)}: they were never given, or `freeze` was "
+                        f"The program needs {len(self.program.parameters)} parameters and has {len(parameters)}: they "
+                        "were never given, or `freeze` was "
                         "interrupted while it let them go. Make the program anew."
                     )
                 self._prepared = None  # should preparing fail or be interrupted, the next run begins it again
@@ -115,8 +123,8 @@ def build(graph: Graph, *, threads: int | None = None, precision: str = "fast") 
     Args:
         graph: what to compute; dtypes and shapes are fixed.
         threads: how many threads it may use (None: the setting SIMPLECELL_THREADS, or the cores of this process).
-        precision: `fast` may use algorithms with fewer multiplications or shorter factors and a stated error bound; `tight` only such that err as little as
-            direct sums; `exact` sums directly.
+        precision: `fast` may use algorithms with fewer multiplications or shorter factors and a stated error bound;
+            `tight` only such that err as little as direct sums; `exact` sums directly.
 
     Raises:
         TypeError: for threads that are no whole number.
@@ -138,7 +146,8 @@ def machine_code() -> bool:
         this_cpu()  # LLVM's library tells, unless it has done so before
     except Exception as error:  # an ImportError, or the loader's OSError
         warnings.warn(
-            f"llvmlite cannot be loaded ({error}); programs run on their NumPy reference, which is slow. Reinstall llvmlite.",
+            f"llvmlite cannot be loaded ({error}); programs run on their NumPy reference, which is slow. Reinstall "
+            "llvmlite.",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -18,7 +18,9 @@ class Compiler:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         self.target = target
-        self._machine = llvm.Target.from_triple(target.triple).create_target_machine(cpu=target.cpu, features=target.features, opt=3, jit=True)
+        self._machine = llvm.Target.from_triple(target.triple).create_target_machine(
+            cpu=target.cpu, features=target.features, opt=3, jit=True
+        )
         self._engine: Any = None
 
     def object_code(self, module: ir.Module) -> bytes:
@@ -28,9 +30,9 @@ class Compiler:
         return str(self._machine.emit_assembly(self.optimized(module)))
 
     def optimized(self, module: ir.Module) -> Any:
-        """Emitters vectorise, unroll and hoist by themselves, and the code generator cleans up after them once more: of LLVM's standard
-        pipeline, 40% of the time to compile, these passes make the difference (ResNet-50 cold: 2.8 s with all of it, 1.6 s with
-        these; the same speed when run)."""
+        """Emitters vectorise, unroll and hoist by themselves, and the code generator cleans up after them once more: of
+        LLVM's standard pipeline, 40% of the time to compile, these passes make the difference (ResNet-50 cold: 2.8 s
+        with all of it, 1.6 s with these; the same speed when run)."""
         module.triple = self.target.triple
         module.data_layout = str(self._machine.target_data)
         parsed = llvm.parse_assembly(str(module))

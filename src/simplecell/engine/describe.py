@@ -1,4 +1,5 @@
-"""What the engine made of a graph, as text: per step the algorithm and why, shapes, GFLOP, bytes, predicted and measured time."""
+"""What the engine made of a graph, as text: per step the algorithm and why, shapes, GFLOP, bytes, predicted and
+measured time."""
 
 from __future__ import annotations
 
@@ -12,9 +13,11 @@ from simplecell.engine.program import Part, Program, Step
 from simplecell.engine.target import Target
 
 PRECISIONS = {
-    "fast": "errors are at most 3e-5 of an output's largest value, so that values much smaller than that may lose their digits; "
+    "fast": "errors are at most 3e-5 of an output's largest value, "
+    "so that values much smaller than that may lose their digits; "
     "NaN and infinities stay with the outputs that see them",
-    "tight": "errors are those of direct sums; an outlier, a NaN or an infinity changes nothing but the outputs that see it",
+    "tight": "errors are those of direct sums; an outlier, a NaN or an infinity changes nothing but the outputs "
+    "that see it",
     "exact": "direct sums",
 }
 
@@ -22,14 +25,16 @@ COLUMNS = ("layer", "algorithm", "shapes", "MFLOP", "KiB", "predicted µs", "mea
 
 
 def describe(program: Program, target: Target, threads: int, measured: Sequence[float] | None = None) -> str:
-    """A table with one row per step (one for all pieces of the batch, where a segment takes a few images at a time), a summary, and the
-    reasons, one line for each that differs."""
+    """A table with one row per step (one for all pieces of the batch, where a segment takes a few images at a time), a
+    summary, and the reasons, one line for each that differs."""
     rows = _rows(program.run, measured)
     widths = [max(len(c), *(len(r[i]) for r in rows), 1) if rows else len(c) for i, c in enumerate(COLUMNS)]
     line = "  ".join
     text = [
-        f"{len(program.run)} steps, {program.flops / 1e9:.3f} GFLOP, on {target.name} ({target.lanes} float32 per vector), {threads} thread(s)",
-        f"memory: arena {_mib(program.arena_bytes)}, scratch {_mib(program.scratch_bytes)} per thread, constants and prepared weights "
+        f"{len(program.run)} steps, {program.flops / 1e9:.3f} GFLOP, on {target.name} ({target.lanes} float32 per "
+        f"vector), {threads} thread(s)",
+        f"memory: arena {_mib(program.arena_bytes)}, scratch {_mib(program.scratch_bytes)} per thread, constants and "
+        "prepared weights "
         f"{_mib(program.kept_bytes)} ({len(program.prepare)} steps when weights change)",
         *([f"precision {program.precision}: {PRECISIONS[program.precision]}"] if program.precision else []),
         "",
@@ -38,7 +43,10 @@ def describe(program: Program, target: Target, threads: int, measured: Sequence[
         *(line(_fit(c, w, i) for i, (c, w) in enumerate(zip(r, widths))) for r in rows),
     ]
     if measured:
-        text.append(f"total measured: {sum(measured) * 1e3:.3f} ms, {program.flops / max(sum(measured), 1e-12) / 1e9:.1f} GFLOP/s")
+        text.append(
+            f"total measured: {sum(measured) * 1e3:.3f} ms, {program.flops / max(sum(measured), 1e-12) / 1e9:.1f} "
+            "GFLOP/s"
+        )
     reasons = dict.fromkeys((s.algorithm, s.reason) for s in program.run if s.reason)
     if reasons:
         text += ["", "why:"] + [f"  {a}: {r}" for a, r in reasons]
@@ -78,7 +86,11 @@ def _rows(steps: Sequence[Step], measured: Sequence[float] | None) -> list[tuple
         rows.append((_title(list(pieces)), *("" for _ in COLUMNS[1:])))
         for together in zip_longest(*pieces.values()):  # the same step of each piece
             found = [e for e in together if e is not None]
-            rows.append(_row(f"│ {found[0][1].label}", [s for _, s in found], [measured[i] for i, _ in found] if measured else []))
+            rows.append(
+                _row(
+                    f"│ {found[0][1].label}", [s for _, s in found], [measured[i] for i, _ in found] if measured else []
+                )
+            )
     return rows
 
 
@@ -86,7 +98,9 @@ def _title(pieces: Sequence[Part]) -> str:
     counts = sorted({p.count for p in pieces})
     sizes = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
     own = len({p.thread for p in pieces if p.thread is not None})
-    return f"┌ {sizes} of {pieces[0].of} images at a time, {len(pieces)} times" + (f", {own} threads each by itself" if own > 1 else "")
+    return f"┌ {sizes} of {pieces[0].of} images at a time, {len(pieces)} times" + (
+        f", {own} threads each by itself" if own > 1 else ""
+    )
 
 
 def _row(label: str, steps: Sequence[Step], measured: Sequence[float]) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """Instructions of an Expression on values in registers: arithmetic, comparison, selection and casts of every dtype.
 
-A value is a vector (or a scalar) of its dtype's LLVM type, a bool one bit per lane; in memory a bool is a byte. Semantics are
-NumPy's, with these choices where NumPy leaves it to the hardware: floats out of an integer's range saturate and NaN becomes 0;
-integer division by zero gives 0, as does its remainder; shifts by the width or more give 0 (or -1, shifting a negative number
-right). float64 has arithmetic but no transcendental functions.
+A value is a vector (or a scalar) of its dtype's LLVM type, a bool one bit per lane; in memory a bool is a byte.
+Semantics are NumPy's, with these choices where NumPy leaves it to the hardware: floats out of an integer's range
+saturate and NaN becomes 0; integer division by zero gives 0, as does its remainder; shifts by the width or more give 0
+(or -1, shifting a negative number right). float64 has arithmetic but no transcendental functions.
 """
 
 from __future__ import annotations
@@ -153,7 +153,8 @@ def _is_number(x: Value) -> bool:
 
 
 def _integer_quotient(e: Emitter, dtype: str, a: Value, b: Value) -> tuple[Value, Value]:
-    """floor(a / b) and a safe b (1 where b is 0). Up to 32 bits through float64, whose quotient has the right integer part."""
+    """floor(a / b) and a safe b (1 where b is 0). Up to 32 bits through float64, whose quotient has the right integer
+    part."""
     zero, one = like(a, 0), like(a, 1)
     safe = e.b.select(e.b.icmp_unsigned("==", b, zero), one, b)
     if _BITS[dtype] <= 32:
@@ -281,13 +282,17 @@ def register_type(dtype: str, lanes: int) -> ir.Type:
     return element if lanes == 1 else ir.VectorType(element, lanes)
 
 
-def load(e: Emitter, dtype: str, pointer: Value, offset: Index | int = 0, lanes: int | None = None, mask: Value | None = None) -> Value:
+def load(
+    e: Emitter, dtype: str, pointer: Value, offset: Index | int = 0, lanes: int | None = None, mask: Value | None = None
+) -> Value:
     """A value from memory, `offset` in elements."""
     x = e.load(pointer, offset, lanes, ELEMENT[dtype], mask)
     return e.b.icmp_unsigned("!=", x, like(x, 0)) if dtype == "bool" else x
 
 
-def store(e: Emitter, dtype: str, value: Value, pointer: Value, offset: Index | int = 0, mask: Value | None = None) -> None:
+def store(
+    e: Emitter, dtype: str, value: Value, pointer: Value, offset: Index | int = 0, mask: Value | None = None
+) -> None:
     """A value to memory, `offset` in elements."""
     e.store(e.b.zext(value, shaped(value, I8)) if dtype == "bool" else value, pointer, offset, mask)
 
@@ -318,7 +323,9 @@ def emit_expression(e: Emitter, expression: Expression, values: Sequence[Value])
     return [known[i] for i in expression.outputs]
 
 
-def _instruction(e: Emitter, expression: Expression, i: Instruction, operands: Sequence[Value], shape: Value | None) -> Value:
+def _instruction(
+    e: Emitter, expression: Expression, i: Instruction, operands: Sequence[Value], shape: Value | None
+) -> Value:
     if i.function == "constant":
         assert i.number is not None
         lanes = e.lanes if shape is None else int(getattr(shape.type, "count", 1))

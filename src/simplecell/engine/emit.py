@@ -1,4 +1,5 @@
-"""Writing LLVM functions as one reads them: loops are context managers, indices have arithmetic, vectors have masked tails.
+"""Writing LLVM functions as one reads them: loops are context managers, indices have arithmetic, vectors have masked
+tails.
 
 The only file with hand-wired branches. A kernel's emitter gets an `Emitter` and calls it:
 
@@ -42,7 +43,8 @@ ELEMENT = {
 
 
 class Index:
-    """A 64-bit integer with Python's operators, folded while both sides are known. Division and remainder are unsigned."""
+    """A 64-bit integer with Python's operators, folded while both sides are known. Division and remainder are
+    unsigned."""
 
     __slots__ = ("e", "value")
 
@@ -240,8 +242,16 @@ class Emitter:
         lanes = self.lanes if lanes is None else lanes
         return element if lanes == 1 else ir.VectorType(element, lanes)
 
-    def load(self, pointer: Value, offset: Index | int = 0, lanes: int | None = None, element: ir.Type = F32, mask: Value | None = None) -> Value:
-        """`lanes` elements from pointer + offset, unaligned; lanes that `mask` leaves out read as zero and touch no memory."""
+    def load(
+        self,
+        pointer: Value,
+        offset: Index | int = 0,
+        lanes: int | None = None,
+        element: ir.Type = F32,
+        mask: Value | None = None,
+    ) -> Value:
+        """`lanes` elements from pointer + offset, unaligned; lanes that `mask` leaves out read as zero and touch no
+        memory."""
         at, typ = self.at(pointer, offset, element), self.vector(lanes, element)
         size = element.width // 8 if isinstance(element, ir.IntType) else (4 if element == F32 else 8)
         if mask is None:
@@ -280,7 +290,9 @@ class Emitter:
             return scalar
         typ = ir.VectorType(scalar.type, lanes)
         one = self.b.insert_element(ir.Constant(typ, ir.Undefined), scalar, I32(0))
-        return self.b.shuffle_vector(one, ir.Constant(typ, ir.Undefined), ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
+        return self.b.shuffle_vector(
+            one, ir.Constant(typ, ir.Undefined), ir.Constant(ir.VectorType(I32, lanes), [0] * lanes)
+        )
 
     def broadcast(self, pointer: Value, offset: Index | int = 0, lanes: int | None = None) -> Value:
         """The float32 at pointer + offset in every lane."""

@@ -1,12 +1,13 @@
 """Element-wise programs: the body of fused loops, the prologue of reductions, the epilogue of convolution and matmul.
 
-An Expression is a frozen list of instructions on values. Values are numbered: first the inputs, then one per instruction.
-`relu(a + b)` is
+An Expression is a frozen list of instructions on values. Values are numbered: first the inputs, then one per
+instruction. `relu(a + b)` is
 
-    Expression(("float32", "float32"), (Instruction("add", (0, 1), "float32"), Instruction("relu", (2,), "float32")), (3,))
+    Expression(("float32", "float32"), (Instruction("add", (0, 1), "float32"), Instruction("relu", (2,), "float32")),
+    (3,))
 
-Function names are those of `ops.elementwise` (Unary, Binary), `select`, `cast`, `constant`, and a few that fusion makes of
-common patterns (`relu` is maximum with zero).
+Function names are those of `ops.elementwise` (Unary, Binary), `select`, `cast`, `constant`, and a few that fusion makes
+of common patterns (`relu` is maximum with zero).
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ class Instruction:
             object.__setattr__(self, "number", math.nan)
 
     def __str__(self) -> str:
-        return f"{self.function}({','.join(map(str, self.operands))})" if self.number is None else f"{self.number}:{self.dtype}"
+        return (
+            f"{self.function}({','.join(map(str, self.operands))})"
+            if self.number is None
+            else f"{self.number}:{self.dtype}"
+        )
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,15 @@ class Expression:
         return Expression((dtype,), (), (0,))
 
     def __str__(self) -> str:
-        return f"({','.join(self.inputs)}) {' '.join(map(str, self.instructions))} -> {','.join(map(str, self.outputs))}"
+        return (
+            f"({','.join(self.inputs)}) {' '.join(map(str, self.instructions))} -> {','.join(map(str, self.outputs))}"
+        )
 
 
 @dataclass(frozen=True)
 class Epilogue:
-    """What happens to an accumulator before it is stored. The expression's input 0 is the accumulator (one value per output
-    channel lane); input i + 1 is read according to `kinds[i]` from the address in run-time argument `e{i}`:
+    """What happens to an accumulator before it is stored. The expression's input 0 is the accumulator (one value per
+    output channel lane); input i + 1 is read according to `kinds[i]` from the address in run-time argument `e{i}`:
 
     - `channel`: a vector indexed by output channel;
     - `full`: a dense tensor of the output's own shape;

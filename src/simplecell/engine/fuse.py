@@ -4,7 +4,8 @@ Three kinds of groups take element-wise nodes in, in this order:
 
 1. a *reduction* takes the element-wise nodes that make its input (they are computed again if others need them too:
    memory is slower than arithmetic);
-2. an *anchor* with an epilogue (convolution, matmul, …) takes the element-wise nodes that follow it, as long as one tensor leaves;
+2. an *anchor* with an epilogue (convolution, matmul, …) takes the element-wise nodes that follow it, as long as one
+   tensor leaves;
 3. what is left is clustered into *loops* over one shape, with several outputs if need be.
 
 Everything else is a group of one node.
@@ -38,8 +39,9 @@ MAX_EPILOGUE = 16
 class Group:
     """Nodes that one lowering turns into steps.
 
-    `anchor` decides the lowering. For loops and reductions, `expression` computes `outputs` (or what is reduced) from `inputs`,
-    whose shapes broadcast to `shape`. For an anchor with an epilogue, `operands` are the epilogue's further inputs, and `pool` (see lowering/pooled.py)
+    `anchor` decides the lowering. For loops and reductions, `expression` computes `outputs` (or what is reduced) from
+    `inputs`, whose shapes broadcast to `shape`. For an anchor with an epilogue, `operands` are the epilogue's further
+    inputs, and `pool` (see lowering/pooled.py)
     follows it: `shape` is what is pooled.
     """
 
@@ -89,7 +91,9 @@ def fuse(graph: Graph, loops_only: frozenset[Node] = frozenset()) -> list[Group]
     taken.update(loops)
     for node in nodes:
         if node not in taken and not isinstance(node.op, (Placeholder, Constant)):
-            groups.append(Group((node,), node, node.inputs, node.outputs, shape=node.outputs[0].shape if node.outputs else ()))
+            groups.append(
+                Group((node,), node, node.inputs, node.outputs, shape=node.outputs[0].shape if node.outputs else ())
+            )
     groups.extend(_clusters(loops, groups, position, users, keep))
     return _ordered(groups, position)
 
@@ -153,11 +157,16 @@ class _Builder:
             return n[1] if n[0] == "input" else len(self.inputs) + n[1]
 
         done = tuple(replace(i, operands=tuple(number(n) for n in i.operands)) for i in self.instructions)  # type: ignore[arg-type]
-        return Expression(tuple(t.spec.dtype for t in self.inputs), done, tuple(number(self._numbers[t]) for t in outputs))
+        return Expression(
+            tuple(t.spec.dtype for t in self.inputs), done, tuple(number(self._numbers[t]) for t in outputs)
+        )
 
 
-def _expression(nodes: Sequence[Node], outputs: Sequence[Tensor], first: Sequence[Tensor] = ()) -> tuple[Expression, tuple[Tensor, ...]]:
-    """The expression that computes `outputs` by `nodes` (in order), and its input tensors (`first` before all others)."""
+def _expression(
+    nodes: Sequence[Node], outputs: Sequence[Tensor], first: Sequence[Tensor] = ()
+) -> tuple[Expression, tuple[Tensor, ...]]:
+    """The expression that computes `outputs` by `nodes` (in order), and its input tensors (`first` before all
+    others)."""
     build = _Builder()
     for t in first:
         build.input(t)
@@ -190,7 +199,9 @@ def _cone(reduce: Node, graph: Graph, users: dict[Tensor, set[Node | None]]) -> 
         inside = {t for n in trial for t in n.outputs}
         leaves = {t for n in trial for t in n.inputs if t not in inside}
         shared = len(users[node.outputs[0]]) > 1
-        cheap = isinstance(node.op, (Cast, BroadcastTo)) or isinstance(node.op, Binary) and node.op.function == "subtract"
+        cheap = (
+            isinstance(node.op, (Cast, BroadcastTo)) or isinstance(node.op, Binary) and node.op.function == "subtract"
+        )
         if len(trial) > MAX_CONE or sum(t.shape == shape for t in leaves) > 2 or (shared and not cheap):
             continue
         chosen = trial
@@ -231,7 +242,9 @@ def _users(graph: Graph, nodes: Sequence[Node], cones: dict[Node, Group]) -> dic
 # --- 2. epilogues ----------------------------------------------------------------------------------------------------
 
 
-def _with_epilogue(anchor: Node, users: dict[Tensor, set[Node | None]], position: dict[Node, int], keep: set[Tensor], taken: set[Node]) -> Group:
+def _with_epilogue(
+    anchor: Node, users: dict[Tensor, set[Node | None]], position: dict[Node, int], keep: set[Tensor], taken: set[Node]
+) -> Group:
     """The anchor and the longest run of element-wise followers after which a single tensor leaves the group."""
     out = anchor.outputs[0]
     best: list[Node] = []
@@ -253,11 +266,24 @@ def _with_epilogue(anchor: Node, users: dict[Tensor, set[Node | None]], position
         return Group((anchor,), anchor, anchor.inputs, anchor.outputs, shape=out.shape)
     expression, inputs = _expression(best, [best[-1].outputs[0]], first=[out])
     kinds = tuple(_kind(t, out) for t in inputs[1:])
-    return Group((anchor, *best), anchor, anchor.inputs, best[-1].outputs, None, out.shape, Epilogue(expression, kinds), inputs[1:])
+    return Group(
+        (anchor, *best),
+        anchor,
+        anchor.inputs,
+        best[-1].outputs,
+        None,
+        out.shape,
+        Epilogue(expression, kinds),
+        inputs[1:],
+    )
 
 
 def _fits_epilogue(node: Node, out: Tensor, inside: set[Tensor]) -> bool:
-    if not _elementwise(node) or node.outputs[0].shape != out.shape or node.outputs[0].spec.dtype not in ("float32", "bool"):
+    if (
+        not _elementwise(node)
+        or node.outputs[0].shape != out.shape
+        or node.outputs[0].spec.dtype not in ("float32", "bool")
+    ):
         return False
     return all(t in inside or (t.spec.dtype == "float32" and _kind(t, out) != "") for t in node.inputs)
 
@@ -277,7 +303,11 @@ def _kind(operand: Tensor, out: Tensor) -> str:
 
 
 def _clusters(
-    loops: Sequence[Node], groups: Sequence[Group], position: dict[Node, int], users: dict[Tensor, set[Node | None]], keep: set[Tensor]
+    loops: Sequence[Node],
+    groups: Sequence[Group],
+    position: dict[Node, int],
+    users: dict[Tensor, set[Node | None]],
+    keep: set[Tensor],
 ) -> list[Group]:
     """Merge element-wise nodes of one shape while no cycle arises."""
     producer: dict[Tensor, int] = {}
@@ -309,8 +339,9 @@ def _clusters(
 class _Order:
     """Which clusters must run before which, while clusters are joined.
 
-    A cluster goes by the number of its oldest part (`find`). `before[c]` is a bit set of the numbers (those of joined parts included)
-    that must run before c; `parts[c]` those that c consists of. A training step has ten thousand clusters, so nothing here looks at all of them.
+    A cluster goes by the number of its oldest part (`find`). `before[c]` is a bit set of the numbers (those of joined
+    parts included) that must run before c; `parts[c]` those that c consists of. A training step has ten thousand
+    clusters, so nothing here looks at all of them.
     """
 
     def __init__(self) -> None:
@@ -392,5 +423,7 @@ def _ordered(groups: Sequence[Group], position: dict[Node, int]) -> list[Group]:
                 order.append(group)
             else:
                 stack.append((group, True))
-                stack.extend((made_by[t], False) for t in reversed(group.reads) if t in made_by and made_by[t] not in done)
+                stack.extend(
+                    (made_by[t], False) for t in reversed(group.reads) if t in made_by and made_by[t] not in done
+                )
     return order

@@ -1,7 +1,8 @@
 """Which groups compute each image of a batch by itself, and the same groups for fewer images.
 
-A tensor *carries images* if its first axis counts them. A group is *independent* if some of what it reads carries images, what
-it writes carries them too, and image i of the results comes from image i of the operands: then it may be run for a few images at a time.
+A tensor *carries images* if its first axis counts them. A group is *independent* if some of what it reads carries
+images, what it writes carries them too, and image i of the results comes from image i of the operands: then it may be
+run for a few images at a time.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ Sides = Sequence[bool]
 
 
 def batch_of(graph: Graph) -> int:
-    """Images in a batch: the first extent of all inputs, if they have one in common; else 1. (A training step's inputs, weights among
-    them, have not.)"""
+    """Images in a batch: the first extent of all inputs, if they have one in common; else 1. (A training step's inputs,
+    weights among them, have not.)"""
     inputs = [t for t in graph.inputs if isinstance(t.node.op, Placeholder) and t.node.op.role == "input"]
     extents = {t.shape[0] if t.shape else 1 for t in inputs}
     return extents.pop() if len(extents) == 1 else 1
@@ -69,7 +70,9 @@ def _first(op: Any, inputs: Sequence[Tensor], batch: int) -> Sides:
 
 def _but(axis: Callable[[Any], Sequence[int]]) -> Callable[[Any, Sequence[Tensor], int], Sides | None]:
     """All inputs image by image, unless the op works along the first axis."""
-    return lambda op, inputs, batch: None if any(a % len(inputs[0].shape) == 0 for a in axis(op)) else (True,) * len(inputs)
+    return lambda op, inputs, batch: (
+        None if any(a % len(inputs[0].shape) == 0 for a in axis(op)) else (True,) * len(inputs)
+    )
 
 
 def _matmul(op: MatMul, inputs: Sequence[Tensor], batch: int) -> Sides | None:
@@ -104,7 +107,9 @@ def _sides(group: Group, batch: int) -> dict[Tensor, bool] | None:
     op = group.anchor.op
     if isinstance(op, SeparableConvolution):
         return _of_several([g for g in (op.expand, op.depthwise, op.project) if g is not None], batch)
-    if group.expression is not None:  # element-wise in `inputs`, which broadcast to `shape`; a reduction perhaps on top of that
+    if (
+        group.expression is not None
+    ):  # element-wise in `inputs`, which broadcast to `shape`; a reduction perhaps on top of that
         if group.shape[:1] != (batch,) or isinstance(op, Reduce) and 0 in op.axes:
             return None
         return {t: len(t.shape) == len(group.shape) and t.shape[0] == batch for t in group.inputs}
@@ -113,7 +118,12 @@ def _sides(group: Group, batch: int) -> dict[Tensor, bool] | None:
     if sides is None or len(group.outputs) != 1 or group.output.shape[:1] != (batch,):
         return None
     kinds = group.epilogue.kinds if group.epilogue is not None else ()
-    return _joined([*zip(group.inputs, sides, strict=True), *((t, kind == "full") for t, kind in zip(group.operands, kinds, strict=True))])
+    return _joined(
+        [
+            *zip(group.inputs, sides, strict=True),
+            *((t, kind == "full") for t, kind in zip(group.operands, kinds, strict=True)),
+        ]
+    )
 
 
 def _of_several(groups: Sequence[Group], batch: int) -> dict[Tensor, bool] | None:
@@ -135,7 +145,8 @@ def _joined(sides: Sequence[tuple[Tensor, bool]]) -> dict[Tensor, bool] | None:
 
 
 def for_images(group: Group, n: int, images: Images, small: dict[Tensor, Tensor]) -> Group:
-    """An independent group for `n` images. `small` maps tensors that carry images to their like for `n`, and is added to."""
+    """An independent group for `n` images. `small` maps tensors that carry images to their like for `n`, and is added
+    to."""
 
     def resized(t: Tensor) -> Tensor:
         return Tensor(Spec((n, *t.shape[1:]), t.spec.dtype), t.node, t.index)
@@ -149,18 +160,34 @@ def for_images(group: Group, n: int, images: Images, small: dict[Tensor, Tensor]
         return tuple(map(like, tensors))
 
     op, inputs = group.anchor.op, group.anchor.inputs
-    if group.expression is not None:  # the anchor's own inputs lie inside of the expression; of them only the shapes count
+    if (
+        group.expression is not None
+    ):  # the anchor's own inputs lie inside of the expression; of them only the shapes count
         small.update((t, resized(t)) for t in inputs if t not in small and t.shape == group.shape)
     if isinstance(op, SeparableConvolution):
         parts = [g for g in (op.expand, op.depthwise, op.project) if g is not None]
         small.update((t, resized(t)) for g in parts[:-1] for t in g.outputs)
-        expand, depthwise, project = (None if g is None else for_images(g, n, images, small) for g in (op.expand, op.depthwise, op.project))
+        expand, depthwise, project = (
+            None if g is None else for_images(g, n, images, small) for g in (op.expand, op.depthwise, op.project)
+        )
         assert depthwise is not None
         op = SeparableConvolution(expand, depthwise, project)
     elif isinstance(op, Reshape):
         op = Reshape((n, *op.shape[1:]))
     elif isinstance(op, Slice):
         op = replace(op, stop=(n, *op.stop[1:]))
-    anchor = Node(op, likes(inputs), group.anchor.scope, tuple(like(t) if t in images.carrying else resized(t) for t in group.anchor.outputs))
+    anchor = Node(
+        op,
+        likes(inputs),
+        group.anchor.scope,
+        tuple(like(t) if t in images.carrying else resized(t) for t in group.anchor.outputs),
+    )
     shape = (n, *group.shape[1:]) if group.shape else ()
-    return replace(group, anchor=anchor, inputs=likes(group.inputs), outputs=likes(group.outputs), operands=likes(group.operands), shape=shape)
+    return replace(
+        group,
+        anchor=anchor,
+        inputs=likes(group.inputs),
+        outputs=likes(group.outputs),
+        operands=likes(group.operands),
+        shape=shape,
+    )

@@ -12,9 +12,9 @@ from simplecell.engine.emit import Emitter
 class Kernel:
     """Base of all kernels. Fields are what is compiled in; everything in `arguments` is given at run time.
 
-    The function computes this thread's share of the outputs; outputs are divided, sums are not, so the bits do not depend on
-    the number of threads. A kernel that needs scratch memory names the argument `scratch`: the address of `scratch_bytes`
-    per thread (the kernel adds `thread × scratch_stride`, also an argument, in bytes).
+    The function computes this thread's share of the outputs; outputs are divided, sums are not, so the bits do not
+    depend on the number of threads. A kernel that needs scratch memory names the argument `scratch`: the address of
+    `scratch_bytes` per thread (the kernel adds `thread × scratch_stride`, also an argument, in bytes).
     """
 
     arguments: ClassVar[tuple[str, ...]] = ()

@@ -1,7 +1,8 @@
-"""Object code → addresses, without LLVM: its library takes 60 MiB and 70 ms to load, and where all kernels are on disk already nothing else needs it.
+"""Object code → addresses, without LLVM: its library takes 60 MiB and 70 ms to load, and where all kernels are on disk
+already nothing else needs it.
 
-For ELF objects of x86-64 (Linux, FreeBSD) made with the code model for JITs, whose addresses are all whole 64-bit words. Anything else is
-`Unsupported`, and LLVM's own linker does it (see `compiler`).
+For ELF objects of x86-64 (Linux, FreeBSD) made with the code model for JITs, whose addresses are all whole 64-bit
+words. Anything else is `Unsupported`, and LLVM's own linker does it (see `compiler`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _RELA, _NOBITS, _UNWIND = 4, 8, 0x70000001
 _WRITE, _ALLOC = 1, 2
 _ABS64 = 1  # the one kind of relocation: symbol + addend, 64 bits
 _UNDEFINED, _RESERVED = 0, 0xFF00
+
 
 class Unsupported(Exception):
     """The object (or the system) asks for more than this linker does."""

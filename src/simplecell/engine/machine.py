@@ -1,4 +1,5 @@
-"""Kernels → addresses of machine code: compiled once per process, kept on disk for the next one, which then does without LLVM."""
+"""Kernels → addresses of machine code: compiled once per process, kept on disk for the next one, which then does
+without LLVM."""
 
 from __future__ import annotations
 

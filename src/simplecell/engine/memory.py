@@ -12,11 +12,15 @@ def rounded(nbytes: int) -> int:
     return -(-max(nbytes, 1) // ALIGNMENT) * ALIGNMENT
 
 
-def place(sizes: Mapping[int, int], writes: Sequence[Sequence[int]], reads: Sequence[Sequence[int]]) -> tuple[dict[int, int], int]:
+def place(
+    sizes: Mapping[int, int], writes: Sequence[Sequence[int]], reads: Sequence[Sequence[int]]
+) -> tuple[dict[int, int], int]:
     """Offsets of the buffers in `sizes` (bytes), and the arena's size.
 
-    `writes[i]` and `reads[i]` are the buffers that step i writes and reads. A buffer lives from its first to its last mention.
-    Best fit over the steps in order: a dying buffer's hole is merged with its neighbours, a new one takes the smallest hole.
+    `writes[i]` and `reads[i]` are the buffers that step i writes and reads. A buffer lives from its first to its last
+    mention.
+    Best fit over the steps in order: a dying buffer's hole is merged with its neighbours, a new one takes the smallest
+    hole.
     """
     last: dict[int, int] = {}
     for i, (w, r) in enumerate(zip(writes, reads)):

@@ -1,8 +1,8 @@
 """Joining channels without copying: what a concatenation joins is written into its place by the step that computes it.
 
-A placed tensor is a range of the channels of a larger one: its pixels lie as far apart as the larger one's. Its writer must be
-able to write so, and all its readers to read so; the others are copied as before. A concatenation may itself be placed in a larger one: a dense
-block is then one buffer, whose prefixes its layers read.
+A placed tensor is a range of the channels of a larger one: its pixels lie as far apart as the larger one's. Its writer
+must be able to write so, and all its readers to read so; the others are copied as before. A concatenation may itself be
+placed in a larger one: a dense block is then one buffer, whose prefixes its layers read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from simplecell.ops.elementwise import Binary, Cast, Select, Unary
 from simplecell.ops.shaping import Concatenate
 
 NARROW = 16
-"""Parts of fewer channels are copied: that costs little, and leaves their writers the choice of an algorithm that needs dense outputs."""
+"""Parts of fewer channels are copied: that costs little, and leaves their writers the choice of an algorithm that needs
+dense outputs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,13 @@ def places(groups: Sequence[Group], outputs: Sequence[Tensor]) -> Mapping[Tensor
         own = found.get(group.output, Place(group.output, 0))
         channel = own.channel
         for t in group.inputs:
-            if t not in dense and t not in found and t in made_by and _writes_strided(made_by[t]) and _read_strided(t, readers[t]):
+            if (
+                t not in dense
+                and t not in found
+                and t in made_by
+                and _writes_strided(made_by[t])
+                and _read_strided(t, readers[t])
+            ):
                 found[t] = Place(own.whole, channel)
             channel += t.shape[-1]
     return found
@@ -52,7 +59,11 @@ def places(groups: Sequence[Group], outputs: Sequence[Tensor]) -> Mapping[Tensor
 
 def _joins_channels(group: Group) -> bool:
     op = group.anchor.op
-    return isinstance(op, Concatenate) and op.axis % len(group.shape) == len(group.shape) - 1 and group.output.spec.dtype == "float32"
+    return (
+        isinstance(op, Concatenate)
+        and op.axis % len(group.shape) == len(group.shape) - 1
+        and group.output.spec.dtype == "float32"
+    )
 
 
 def _writes_strided(group: Group) -> bool:
@@ -68,5 +79,8 @@ def _writes_strided(group: Group) -> bool:
 
 def _read_strided(tensor: Tensor, readers: Sequence[Group]) -> bool:
     joins = sum(_joins_channels(g) for g in readers)
-    loops = sum(g.expression is not None and isinstance(g.anchor.op, (Unary, Binary, Select, Cast)) and g.shape == tensor.shape for g in readers)
+    loops = sum(
+        g.expression is not None and isinstance(g.anchor.op, (Unary, Binary, Select, Cast)) and g.shape == tensor.shape
+        for g in readers
+    )
     return joins == 1 and joins + loops == len(readers)

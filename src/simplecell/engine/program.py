@@ -28,7 +28,8 @@ class Buffer:
     - `input` / `parameter` / `output`: the caller's array number `position`;
     - `constant`: `value`, made when the program is;
     - `prepared`: computed from parameters, kept from one run to the next, at `offset` in the kept memory;
-    - `preparing`: computed from parameters, wanted by other steps of `prepare` only, at `offset` in an arena that goes when they are done;
+    - `preparing`: computed from parameters, wanted by other steps of `prepare` only, at `offset` in an arena that goes
+      when they are done;
     - `arena`: lives from its first writer to its last reader, at `offset` in the arena;
     - `scratch`: one piece per thread, meaningless between steps;
     - `stand-in`: no memory: while a program was made it stood for a part of another buffer.
@@ -53,7 +54,11 @@ class Part:
     """the one that computes them, where each thread has its own images: it meets the others when the segment is done"""
 
     def __str__(self) -> str:
-        return f"images {self.first}–{self.first + self.count - 1} of {self.of}" if self.count > 1 else f"image {self.first} of {self.of}"
+        return (
+            f"images {self.first}–{self.first + self.count - 1} of {self.of}"
+            if self.count > 1
+            else f"image {self.first} of {self.of}"
+        )
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,8 @@ class Step:
 
 
 def meet(before: Step, after: Step | None) -> bool:
-    """Must the threads meet between two steps? Not where one thread runs both, nor in a segment of which each thread has its own images."""
+    """Must the threads meet between two steps? Not where one thread runs both, nor in a segment of which each thread
+    has its own images."""
     if after is None or before.thread is None or after.thread is None:
         return True
     own = [s.part.segment if s.part is not None and s.part.thread is not None else None for s in (before, after)]

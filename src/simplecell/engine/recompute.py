@@ -1,8 +1,9 @@
 """Computing again what would otherwise be written and read.
 
-A loop's output that takes few and cheap instructions can be computed by its readers instead, from what it was computed from. That
-pays when they read those tensors anyway, or when fewer bytes move in all: batch normalization's backward pass reads the gradient
-behind a relu three times, and each reader can as well take the gradient and the mask itself. Values do not change by a bit.
+A loop's output that takes few and cheap instructions can be computed by its readers instead, from what it was computed
+from. That pays when they read those tensors anyway, or when fewer bytes move in all: batch normalization's backward
+pass reads the gradient behind a relu three times, and each reader can as well take the gradient and the mask itself.
+Values do not change by a bit.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from simplecell.graph.tensor import Tensor
 from simplecell.ops.reduction import Reduce
 
 CHEAP = frozenset(
-    "add subtract multiply maximum minimum negative absolute square relu select cast constant equal not_equal less less_equal greater "
+    "add subtract multiply maximum minimum negative absolute square relu select cast constant equal not_equal less "
+    "less_equal greater "
     "greater_equal logical_and logical_or logical_not".split()
 )
 MAX_STEPS = 8
@@ -38,7 +40,8 @@ class _Recipe:
 
 
 def recompute(groups: Sequence[Group], keep: Sequence[Tensor]) -> list[Group]:
-    """The groups, with outputs of loops left to their readers where that saves memory traffic; `keep` are the graph's outputs."""
+    """The groups, with outputs of loops left to their readers where that saves memory traffic; `keep` are the graph's
+    outputs."""
     work = _Work(groups, keep)
     for _ in range(MAX_ROUNDS):
         if not any([work.leave_to_readers(i, t) for i, t in work.outputs_of_loops()]):
@@ -65,7 +68,11 @@ class _Work:
 
     def outputs_of_loops(self) -> list[tuple[int, Tensor]]:
         """Large outputs of loops, last ones first within a loop."""
-        loops = [(i, g) for i, g in enumerate(self.groups) if g is not None and g.expression is not None and not isinstance(g.anchor.op, Reduce)]
+        loops = [
+            (i, g)
+            for i, g in enumerate(self.groups)
+            if g is not None and g.expression is not None and not isinstance(g.anchor.op, Reduce)
+        ]
         return [(i, t) for i, g in loops for t in reversed(g.outputs) if t.spec.nbytes >= SMALLEST]
 
     def leave_to_readers(self, i: int, t: Tensor) -> bool:
@@ -74,10 +81,14 @@ class _Work:
         if group is None or t in self.keep or not 0 < len(using) <= MAX_READERS:
             return False
         smaller = _without(group, t)
-        saved = (WRITE + len(using)) * t.spec.nbytes + _traffic(group.inputs) - (_traffic(smaller.inputs) if smaller else 0)
+        saved = (
+            (WRITE + len(using)) * t.spec.nbytes + _traffic(group.inputs) - (_traffic(smaller.inputs) if smaller else 0)
+        )
         best: tuple[int, dict[int, Group]] | None = None
         for recipe in (_recipe(group, t, True), _recipe(group, t, False)):
-            changed = {k: g for k in using if recipe is not None and (g := _with_recipe(self.groups[k], t, recipe)) is not None}
+            changed = {
+                k: g for k in using if recipe is not None and (g := _with_recipe(self.groups[k], t, recipe)) is not None
+            }
             if len(changed) != len(using):
                 continue
             cost = sum(_traffic(g.inputs) - _traffic(self._inputs(k)) + t.spec.nbytes for k, g in changed.items())
@@ -112,7 +123,8 @@ class _Work:
 
 
 def _recipe(group: Group, t: Tensor, from_outputs: bool) -> _Recipe | None:
-    """`t` from the group's inputs (and its other outputs, if `from_outputs`); None if that takes many or expensive instructions."""
+    """`t` from the group's inputs (and its other outputs, if `from_outputs`); None if that takes many or expensive
+    instructions."""
     e = group.expression
     assert e is not None
     others = {v: o for v, o in zip(e.outputs, group.outputs) if o is not t} if from_outputs else {}
@@ -140,7 +152,9 @@ def _recipe(group: Group, t: Tensor, from_outputs: bool) -> _Recipe | None:
         step = e.instructions[v - first]
         instructions.append(replace(step, operands=tuple(number[o] for o in step.operands)))
         number[v] = len(leaves) + len(instructions) - 1
-    return _Recipe(tuple(leaves.values()), Expression(tuple(e.dtype(v) for v in leaves), tuple(instructions), (number[target],)))
+    return _Recipe(
+        tuple(leaves.values()), Expression(tuple(e.dtype(v) for v in leaves), tuple(instructions), (number[target],))
+    )
 
 
 def _with_recipe(group: Group | None, t: Tensor, recipe: _Recipe) -> Group | None:
@@ -175,7 +189,11 @@ def _with_recipe(group: Group | None, t: Tensor, recipe: _Recipe) -> Group | Non
     of_group[place] = of_recipe[recipe.expression.outputs[0]]
     appended(e, of_group)
     dtypes = tuple(s.spec.dtype for s in inputs)
-    return replace(group, inputs=tuple(inputs), expression=Expression(dtypes, tuple(instructions), tuple(of_group[v] for v in e.outputs)))
+    return replace(
+        group,
+        inputs=tuple(inputs),
+        expression=Expression(dtypes, tuple(instructions), tuple(of_group[v] for v in e.outputs)),
+    )
 
 
 def _without(group: Group, t: Tensor) -> Group | None:
@@ -198,7 +216,11 @@ def _without(group: Group, t: Tensor) -> Group | None:
     number = {v: k for k, v in enumerate(order)}
     inputs = [v for v in order if v < first]
     steps = tuple(
-        replace(e.instructions[v - first], operands=tuple(number[o] for o in e.instructions[v - first].operands)) for v in order if v >= first
+        replace(e.instructions[v - first], operands=tuple(number[o] for o in e.instructions[v - first].operands))
+        for v in order
+        if v >= first
     )
     smaller = Expression(tuple(e.inputs[v] for v in inputs), steps, tuple(number[v] for v, _ in pairs))
-    return replace(group, inputs=tuple(group.inputs[v] for v in inputs), outputs=tuple(o for _, o in pairs), expression=smaller)
+    return replace(
+        group, inputs=tuple(group.inputs[v] for v in inputs), outputs=tuple(o for _, o in pairs), expression=smaller
+    )

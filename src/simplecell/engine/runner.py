@@ -2,14 +2,18 @@
 
 Four functions, compiled once per process:
 
-- `launch(pool, table, count)`: the one entry: all steps on all threads of the pool; returns when every thread has left them. Nothing of Python lies
-  between posting the work and the end of it, so that no signal's exception finds a run half done;
-- `serve(pool)`: a worker's life: it waits for work, spinning a bounded time, then asleep, and takes part in each run. It never returns;
-- `run(table, count, thread, threads, pool)`: one thread's part of all steps; after a step that others depend on, a barrier;
+- `launch(pool, table, count)`: the one entry: all steps on all threads of the pool; returns when every thread has left
+  them. Nothing of Python lies between posting the work and the end of it, so that no signal's exception finds a run
+  half done;
+- `serve(pool)`: a worker's life: it waits for work, spinning a bounded time, then asleep, and takes part in each run.
+  It never returns;
+- `run(table, count, thread, threads, pool)`: one thread's part of all steps; after a step that others depend on, a
+  barrier;
 - `if_marked(arguments, thread, threads)`: in the place of a kernel that is seldom needed, and compiled only then.
 
-Waiting spins with the CPU's pause instruction and, when that takes long (more threads than cores), yields to the system. A worker sleeps at a lock of
-its own, by functions whose addresses lie in the pool (see `threads`). What is ordered before what: docs/threads.md.
+Waiting spins with the CPU's pause instruction and, when that takes long (more threads than cores), yields to the
+system. A worker sleeps at a lock of its own, by functions whose addresses lie in the pool (see `threads`). What is
+ordered before what: docs/threads.md.
 """
 
 from __future__ import annotations
@@ -27,14 +31,17 @@ I32 = ir.IntType(32)
 STEP_WORDS = 3
 """A step in the table: address of its function, address of its arguments, flags."""
 SOLO, BARRIER = 1, 2
-"""Flags: one thread runs it, whose number is in the bits from OWNER on (modulo the threads that there are); all threads meet after it."""
+"""Flags: one thread runs it, whose number is in the bits from OWNER on (modulo the threads that there are); all threads
+meet after it."""
 OWNER = 8
 
 MARKED_WORDS = 4
 """Before the arguments of a step that is run by `if_marked`: the address of the marks (bytes), how many they are, the
-address of the kernel's function (0 until it is compiled), and the address of the word that is to say 1 if it is missing."""
+address of the kernel's function (0 until it is compiled), and the address of the word that is to say 1 if it is
+missing."""
 
-# Words of a pool. What different threads write, and what some write while others wait, lies on cache lines of its own (8 words).
+# Words of a pool. What different threads write, and what some write while others wait, lies on cache lines of its own
+# (8 words).
 BUSY = 0
 """1 while a run has the workers; whoever finds it 1 runs alone."""
 TICKET = 8
@@ -49,13 +56,17 @@ LEFT = 40
 PRESENT = 48
 """Workers that have ever come; they stay."""
 LIMIT, SLEEP, WAKE = 56, 57, 58
-"""Written when the pool is made: most threads of a run; addresses of `sleep(lock, 1)`, which waits until the lock is free and takes it, and `wake(lock)`."""
+"""Written when the pool is made: most threads of a run; addresses of `sleep(lock, 1)`, which waits until the lock is
+free and takes it, and `wake(lock)`."""
 WORKERS = 64
-"""8 words for each thread but the launching one: ASLEEP (it sleeps, or is about to, and must be woken), and its LOCK, which it sleeps at."""
+"""8 words for each thread but the launching one: ASLEEP (it sleeps, or is about to, and must be woken), and its LOCK,
+which it sleeps at."""
 ASLEEP, LOCK = 0, 1
 
 SPINS_BEFORE_YIELD = 1_000  # pauses, some 20–50 µs: longer than most imbalance between threads on idle cores
-SPINS_BEFORE_SLEEP = 20_000  # of `serve`, some milliseconds: a loop of predictions or training steps finds its workers awake
+SPINS_BEFORE_SLEEP = (
+    20_000  # of `serve`, some milliseconds: a loop of predictions or training steps finds its workers awake
+)
 
 
 def pool_words(threads: int) -> int:
@@ -102,7 +113,8 @@ class _Function:
         return self.b.atomic_rmw("xchg", self.word(base, index), I64(value), "seq_cst")
 
     def publish(self, value: Any, base: Any, index: Any) -> None:
-        """An atomic store, sequentially consistent. (An exchange whose old value nobody wants: llvmlite's atomic store knows no opaque pointers.)"""
+        """An atomic store, sequentially consistent. (An exchange whose old value nobody wants: llvmlite's atomic store
+        knows no opaque pointers.)"""
         self.b.atomic_rmw("xchg", self.word(base, index), value, "seq_cst")
 
     def add_one(self, base: Any, index: Any) -> Any:
@@ -122,7 +134,9 @@ class _Function:
         if self.target.triple.startswith(("x86_64", "i686")):
             self._call("llvm.x86.sse2.pause", VOID)
         elif self.target.triple.startswith(("aarch64", "arm64")):
-            hint = self.module.globals.get("llvm.aarch64.hint") or ir.Function(self.module, ir.FunctionType(VOID, [I32]), "llvm.aarch64.hint")
+            hint = self.module.globals.get("llvm.aarch64.hint") or ir.Function(
+                self.module, ir.FunctionType(VOID, [I32]), "llvm.aarch64.hint"
+            )
             self.b.call(hint, [I32(1)])
 
     def give_way(self) -> None:
@@ -138,7 +152,9 @@ class _Function:
         """Emit a loop that calls `changed()` until it is true, or has been asked `give_up` times."""
         b = self.b
         before = b.block
-        head, wait, slow, again, done = (self.fn.append_basic_block(n) for n in ("spin", "wait", "slow", "again", "done"))
+        head, wait, slow, again, done = (
+            self.fn.append_basic_block(n) for n in ("spin", "wait", "slow", "again", "done")
+        )
         b.branch(head)
         b.position_at_end(head)
         spins = b.phi(I64)
@@ -262,7 +278,8 @@ class _Serve(_Function):
         start = self.watch(pool, TICKET)
         number = b.add(self.add_one(pool, PRESENT), I64(1))
         welcome, head, posted, work, idle, recall, rest, leave = (
-            self.fn.append_basic_block(n) for n in ("welcome", "head", "posted", "work", "idle", "recall", "rest", "leave")
+            self.fn.append_basic_block(n)
+            for n in ("welcome", "head", "posted", "work", "idle", "recall", "rest", "leave")
         )
         b.cbranch(b.icmp_signed("<", number, self.load(pool, LIMIT)), welcome, leave)
         b.position_at_end(leave)  # one more than there is work for
@@ -291,7 +308,9 @@ class _Serve(_Function):
         b.position_at_end(idle)  # say that we sleep, then look once more: work may have come in between
         self.publish(I64(1), pool, b.add(own, I64(ASLEEP)))
         b.cbranch(b.icmp_signed("!=", self.watch(pool, TICKET), seen), recall, rest)
-        b.position_at_end(recall)  # whoever clears the word decides: we, then there is no sleep; the poster, then it wakes us
+        b.position_at_end(
+            recall
+        )  # whoever clears the word decides: we, then there is no sleep; the poster, then it wakes us
         mine = self.exchange(0, pool, b.add(own, I64(ASLEEP)))
         seen.add_incoming(seen, b.block)
         b.cbranch(b.icmp_signed("!=", mine, I64(0)), head, rest)

@@ -95,7 +95,8 @@ class Bound:
         """Prepare: now, or once more where that was interrupted."""
         if self._unfinished == "freeze":
             raise RuntimeError(
-                "`freeze` was interrupted while it let go of the weights, and the program cannot run any more. Make a new one."
+                "`freeze` was interrupted while it let go of the weights, and the program cannot run any more. Make a "
+                "new one."
             )
         for position, array in self._parameters.items():
             self._give("parameter", position, array)
@@ -105,8 +106,8 @@ class Bound:
         self._unfinished = ""
 
     def freeze(self, parameters: list[np.ndarray], prepared: bool) -> None:
-        """As `prepare` (unless that is done), but each parameter is let go when the last step that reads it is; those that `run` reads
-        stay. The list is emptied, so that the caller's keeps none alive.
+        """As `prepare` (unless that is done), but each parameter is let go when the last step that reads it is; those
+        that `run` reads stay. The list is emptied, so that the caller's keeps none alive.
 
         Args:
             parameters: the parameters, of which nobody else should hold references.
@@ -152,7 +153,8 @@ class Bound:
         self._go(self._whole_run)
 
     def measure(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], repeats: int = 10) -> list[float]:
-        """Median seconds of each step of `run`, each timed by itself. Steps that threads run side by side share the time that they take together."""
+        """Median seconds of each step of `run`, each timed by itself. Steps that threads run side by side share the
+        time that they take together."""
         steps = self.program.run
         count = len(steps)
         last = [i for i in range(count) if i + 1 == count or (steps[i].thread or 0) >= (steps[i + 1].thread or 0)]
@@ -205,7 +207,11 @@ class Bound:
         """The base address of every buffer that the caller does not bring, but for those that only `prepare` needs."""
         stride = rounded(program.scratch_bytes)
         self._scratch_stride = stride
-        blocks = {"arena": aligned(program.arena_bytes), "scratch": aligned(stride * threads), "kept": aligned(program.kept_bytes)}
+        blocks = {
+            "arena": aligned(program.arena_bytes),
+            "scratch": aligned(stride * threads),
+            "kept": aligned(program.kept_bytes),
+        }
         self._memory += blocks.values()
         block_of = {"arena": "arena", "scratch": "scratch", "constant": "kept", "prepared": "kept"}
         bases: dict[int, int] = {}
@@ -269,7 +275,8 @@ class Bound:
         return int(value)
 
     def _call_out(self, step: Step) -> Callable[[], None]:
-        """A function that runs the step's reference. What it raises is the run's exception: no machine code is under way."""
+        """A function that runs the step's reference. What it raises is the run's exception: no machine code is under
+        way."""
         op, position = step.op, len(self._words)
         assert op is not None
         # words hold the addresses: the caller's arrays come and go
@@ -288,7 +295,8 @@ class Bound:
                 value = np.asarray(value)
                 if value.shape != target.shape:
                     raise ValueError(
-                        f"`{op.name}` promised shape {target.shape} when it was traced and gave {value.shape} when it ran."
+                        f"`{op.name}` promised shape {target.shape} when it was traced and gave {value.shape} when it "
+                        "ran."
                     )
                 target[...] = value
 
@@ -296,7 +304,8 @@ class Bound:
 
 
 def _address(array: Any) -> int:
-    """Where an array begins; the quick way (0.4 µs instead of 1) is for those that are not empty and may be written to."""
+    """Where an array begins; the quick way (0.4 µs instead of 1) is for those that are not empty and may be written
+    to."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))
     except (TypeError, ValueError, BufferError):
@@ -304,7 +313,8 @@ def _address(array: Any) -> int:
 
 
 class _Table:
-    """Steps in the table's memory: where they begin, which words hold their arguments' addresses, which are call-outs."""
+    """Steps in the table's memory: where they begin, which words hold their arguments' addresses, which are
+    call-outs."""
 
     def __init__(self, start: int) -> None:
         self.start, self.address = start, 0

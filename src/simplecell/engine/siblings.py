@@ -17,8 +17,8 @@ SMALLEST = 1 << 16
 
 
 def merge_siblings(groups: Sequence[Group]) -> list[Group]:
-    """The groups, in the same order, with reductions of one kind that share a large input merged into the first of them: where all
-    that the second one reads is there by then."""
+    """The groups, in the same order, with reductions of one kind that share a large input merged into the first of
+    them: where all that the second one reads is there by then."""
     made_at = {t: i for i, g in enumerate(groups) for t in g.outputs}
     now: list[Group | None] = list(groups)
     open_: dict[tuple[object, ...], list[int]] = {}
@@ -66,4 +66,6 @@ def _merged(a: Group, b: Group, shape: tuple[int, ...]) -> Group | None:
         return None
     expression = Expression(tuple(t.spec.dtype for t in inputs), tuple(instructions), tuple(outputs))
     nodes = (*a.nodes, *(n for n in b.nodes if n not in set(a.nodes)))
-    return replace(a, nodes=nodes, inputs=tuple(inputs), outputs=(*a.outputs, *b.outputs), expression=expression, shape=shape)
+    return replace(
+        a, nodes=nodes, inputs=tuple(inputs), outputs=(*a.outputs, *b.outputs), expression=expression, shape=shape
+    )

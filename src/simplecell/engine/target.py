@@ -68,11 +68,15 @@ def target(name: str | None = None) -> Target:
     if flags >= {"avx2", "fma"}:
         found["avx2"] = replace(found["x86-64"], name="avx2", lanes=8, fma=True, cpu="x86-64-v3")
     if flags >= {"avx512f", "avx512vl", "avx512bw", "avx512dq"}:
-        # LLVM halves the vectors on some CPUs to keep their clock up; a kernel made of multiplications wants them whole.
+        # LLVM halves the vectors on some CPUs to keep their clock up; a kernel made of multiplications wants them
+        # whole.
         found["avx512"] = Target("avx512", 16, 32, True, cpu, features + ",-prefer-256-bit", triple)
         if name not in _LEVELS[1:] and flags >= {"amx-tile", "amx-bf16", "avx512bf16"} and _may_use_tiles():
-            # LLVM divides 64-bit numbers by a branch to 32-bit ones; these CPUs do as well without, in a tenth less time to compile.
-            found["amx"] = replace(found["avx512"], name="amx", matrix=True, features=found["avx512"].features + ",-idivq-to-divl")
+            # LLVM divides 64-bit numbers by a branch to 32-bit ones; these CPUs do as well without, in a tenth less
+            # time to compile.
+            found["amx"] = replace(
+                found["avx512"], name="amx", matrix=True, features=found["avx512"].features + ",-idivq-to-divl"
+            )
     l1, l2 = _cache_sizes()
     found = {k: replace(t, l1=l1 or t.l1, l2=l2 or t.l2) for k, t in found.items()}
     return _chosen(name, found, next(level for level in _LEVELS if level in found))
@@ -80,8 +84,10 @@ def target(name: str | None = None) -> Target:
 
 @cache
 def this_cpu() -> tuple[str, str, str]:
-    """LLVM's triple, name and features (`+avx,-sse4a,…`) of this process's CPU: on x86-64 from the disk, where LLVM has told them before."""
-    # Vendor, family, model and features. On Arm it names no model (and, emulated, another machine's); there LLVM links, so it is loaded anyway.
+    """LLVM's triple, name and features (`+avx,-sse4a,…`) of this process's CPU: on x86-64 from the disk, where LLVM has
+    told them before."""
+    # Vendor, family, model and features. On Arm it names no model (and, emulated, another machine's); there LLVM links,
+    # so it is loaded anyway.
     kernels_view = _file("/sys/devices/system/cpu/modalias") if platform.machine().lower() in _X86_64 else ""
     key = hashlib.sha256(f"cpu|{llvm_version()}|{platform.machine()}|{kernels_view}".encode()).hexdigest()[:40]
     known = cache_on_disk.read(key) if kernels_view else None
@@ -98,7 +104,8 @@ def this_cpu() -> tuple[str, str, str]:
 
 
 def _may_use_tiles() -> bool:
-    """Has Linux allowed this process AMX's registers? It gives them (8 KiB that it saves for each thread that uses them) to those who ask."""
+    """Has Linux allowed this process AMX's registers? It gives them (8 KiB that it saves for each thread that uses
+    them) to those who ask."""
     if platform.system() != "Linux":
         return False
     import ctypes
@@ -127,7 +134,10 @@ def _chosen(name: str | None, found: dict[str, Target], best: str) -> Target:
     if name is None:
         return found[best]
     if name not in found:
-        raise ValueError(f"{SETTING}: `{name}` is not among the instruction sets of this CPU ({', '.join(found)}). Unset it, or set one of these.")
+        raise ValueError(
+            f"{SETTING}: `{name}` is not among the instruction sets of this CPU ({', '.join(found)}). Unset it, or set "
+            "one of these."
+        )
     return found[name]
 
 

@@ -1,6 +1,8 @@
-"""Timing instead of predicting: with `tune=True`, each algorithm that a table offers for a problem is run, and the fastest is remembered on disk.
+"""Timing instead of predicting: with `tune=True`, each algorithm that a table offers for a problem is run, and the
+fastest is remembered on disk.
 
-A choice decides which sums are rounded, so it is made only where it is asked for: programs that are not tuned do not read what tuning has found.
+A choice decides which sums are rounded, so it is made only where it is asked for: programs that are not tuned do not
+read what tuning has found.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The first hand-made filters, by name.
 
-Each is written as the picture that it responds to when it slides over an image as cross-correlation, which is what convolution layers compute: it is
-laid on the image as it stands here, not flipped.
+Each is written as the picture that it responds to when it slides over an image as cross-correlation, which is what
+convolution layers compute: it is laid on the image as it stands here, not flipped.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ _2D: dict[str, Array] = {
     "horizontal": _array([[0, 0, 0], [1, 1, 1], [0, 0, 0]]),
     "diagonal": _array([[1, 0, 0], [0, 1, 0], [0, 0, 1]]),
     "antidiagonal": _array([[0, 0, 1], [0, 1, 0], [1, 0, 0]]),
-    # the same as line masks whose sum is 0: they compare the line with both of its sides, and stay silent where the picture is even
+    # the same as line masks whose sum is 0: they compare the line with both of its sides, and stay silent where the
+    # picture is even
     "vertical_line": _array([[-1, 2, -1], [-1, 2, -1], [-1, 2, -1]]),
     "horizontal_line": _array([[-1, -1, -1], [2, 2, 2], [-1, -1, -1]]),
     "diagonal_line": _array([[2, -1, -1], [-1, 2, -1], [-1, -1, 2]]),

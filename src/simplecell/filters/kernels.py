@@ -20,13 +20,15 @@ def set_kernel(layer: Any, kernel: Any, bias: Any = None) -> Any:
     """Sets the filters of a convolution layer, before or after it is built.
 
     Args:
-        layer: a Keras `Conv1D/2D/3D`, `Conv1D/2D/3DTranspose` or `DepthwiseConv1D/2D` (or a subclass, such as `simplecell.layers`).
+        layer: a Keras `Conv1D/2D/3D`, `Conv1D/2D/3DTranspose` or `DepthwiseConv1D/2D` (or a subclass, such as
+            `simplecell.layers`).
         kernel: in the shape that is natural:
             one filter of the layer's `kernel_size`, e.g. a 3×3 array or nested list, for a layer with one filter;
-            a list of as many filters as the layer has, each an array of `kernel_size` or the name of a hand-made one (`names(rank)`);
-            or a whole kernel in Keras's own shape.
-            A filter without a channel axis looks at every input channel alike, so that the responses to the channels add up;
-            one of shape `(*kernel_size, channels)` has its own slice for each. In a depthwise layer each channel gets its own copy.
+            a list of as many filters as the layer has, each an array of `kernel_size` or the name of a hand-made one
+            (`names(rank)`); or a whole kernel in Keras's own shape.
+            A filter without a channel axis looks at every input channel alike, so that the responses to the channels
+            add up; one of shape `(*kernel_size, channels)` has its own slice for each. In a depthwise layer each
+            channel gets its own copy.
         bias: a number, or one per filter; None leaves the bias as it is (0 in a new layer).
 
     Returns:
@@ -34,7 +36,8 @@ def set_kernel(layer: Any, kernel: Any, bias: Any = None) -> Any:
 
     Raises:
         TypeError: if the layer has no kernel that can be set, or the kernel holds no numbers.
-        ValueError: if the kernel or the bias does not fit; the message says what was expected. Where that depends on the number of
+        ValueError: if the kernel or the bias does not fit; the message says what was expected. Where that depends on
+        the number of
             input channels, it comes when the layer is built.
 
     >>> import simplecell, keras
@@ -64,8 +67,10 @@ def set_kernel(layer: Any, kernel: Any, bias: Any = None) -> Any:
 def _layout(layer: Any) -> KernelLayout:
     if not isinstance(layer, (*_CONVOLUTIONS, *_TRANSPOSED, *_DEPTHWISE)):
         raise TypeError(
-            f"layer: expected a Conv1D, Conv2D, Conv3D, Conv1DTranspose, Conv2DTranspose, Conv3DTranspose, DepthwiseConv1D or DepthwiseConv2D, "
-            f"received {type(layer).__name__}" + ("; its two kernels are set with set_weights" if "Separable" in type(layer).__name__ else "")
+            "layer: expected a Conv1D, Conv2D, Conv3D, Conv1DTranspose, Conv2DTranspose, Conv3DTranspose, "
+            "DepthwiseConv1D or DepthwiseConv2D, "
+            f"received {type(layer).__name__}"
+            + ("; its two kernels are set with set_weights" if "Separable" in type(layer).__name__ else "")
         )
     depthwise, transposed = isinstance(layer, _DEPTHWISE), isinstance(layer, _TRANSPOSED)
     channels = None
@@ -89,13 +94,15 @@ def _biases(bias: Any, layer: Any, layout: KernelLayout) -> NDArray[np.float32]:
     if count is None and not isinstance(layer, _DEPTHWISE):
         count = layout.filters
     if values.ndim > 1 or (values.ndim == 1 and count is not None and len(values) != count):
-        raise ValueError(f"bias: {layout.layer} expects a number or {count} of them, one per filter; received shape {values.shape}")
+        raise ValueError(
+            f"bias: {layout.layer} expects a number or {count} of them, one per filter; received shape {values.shape}"
+        )
     return values.astype(np.float32)
 
 
 class _Given(keras.initializers.Initializer):
-    """An initializer that knows its values. After use it gives its place back to the layer's former initializer, so that a model that is
-    saved after it was built holds plain Keras layers and opens without simplecell."""
+    """An initializer that knows its values. After use it gives its place back to the layer's former initializer, so
+    that a model that is saved after it was built holds plain Keras layers and opens without simplecell."""
 
     def take_place(self, layer: Any, attribute: str) -> None:
         former = getattr(layer, attribute)
@@ -120,7 +127,8 @@ class _Given(keras.initializers.Initializer):
 
 @keras.saving.register_keras_serializable(package="simplecell")
 class GivenKernel(_Given):
-    """The kernel that `set_kernel` was given for a layer that was not built yet: `values` in Keras's shape, with one channel if for any number."""
+    """The kernel that `set_kernel` was given for a layer that was not built yet: `values` in Keras's shape, with one
+    channel if for any number."""
 
     def __init__(self, values: Any, any_channels: bool = False) -> None:
         self.values = values
@@ -130,7 +138,8 @@ class GivenKernel(_Given):
         kernel = np.asarray(self.values, np.float32)
         if kernel.shape != tuple(shape) and not self.any_channels:
             raise ValueError(
-                f"kernel: set_kernel was given a kernel of shape {kernel.shape}, and the layer's input asks for {tuple(shape)}; "
+                f"kernel: set_kernel was given a kernel of shape {kernel.shape}, and the layer's input asks for "
+                f"{tuple(shape)}; "
                 f"give filters of the kernel_size alone to use them on every channel"
             )
         return self._tensor(kernel, shape, dtype)
@@ -149,7 +158,9 @@ class GivenBias(_Given):
     def __call__(self, shape: Any, dtype: Any = None, **_: Any) -> Any:
         values = np.asarray(self.values, np.float32)
         if values.ndim and values.shape != tuple(shape):
-            raise ValueError(f"bias: expected a number or {shape[0]} of them, one per filter; received shape {values.shape}")
+            raise ValueError(
+                f"bias: expected a number or {shape[0]} of them, one per filter; received shape {values.shape}"
+            )
         return self._tensor(values, shape, dtype)
 
     def get_config(self) -> dict[str, Any]:

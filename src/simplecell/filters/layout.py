@@ -18,8 +18,9 @@ Array = NDArray[np.float32]
 class KernelLayout:
     """How a layer's kernel is laid out, and what is known of it.
 
-    `filters` is the number of filters that each input channel takes part in (for a depthwise layer, its depth multiplier), `channels` that of the
-    input channels that one filter sees, None before the layer is built. `order` says which of the two comes first in the kernel's last two axes.
+    `filters` is the number of filters that each input channel takes part in (for a depthwise layer, its depth
+    multiplier), `channels` that of the input channels that one filter sees, None before the layer is built. `order`
+    says which of the two comes first in the kernel's last two axes.
     """
 
     layer: str
@@ -38,15 +39,25 @@ class KernelLayout:
 
     def shape(self, channels: int) -> tuple[int, ...]:
         """The kernel's shape when one filter sees `channels` channels."""
-        return (*self.kernel_size, self.filters, channels) if self.transposed else (*self.kernel_size, channels, self.filters)
+        return (
+            (*self.kernel_size, self.filters, channels)
+            if self.transposed
+            else (*self.kernel_size, channels, self.filters)
+        )
 
     def expectation(self) -> str:
         """The shapes that `resolve` accepts, in words, for error messages."""
         size = " × ".join(map(str, self.kernel_size))
         channels = "channels" if self.channels is None else str(self.channels)
-        full = ", ".join(map(str, self.kernel_size)) + (f", {self.filters}, {channels}" if self.transposed else f", {channels}, {self.filters}")
+        full = ", ".join(map(str, self.kernel_size)) + (
+            f", {self.filters}, {channels}" if self.transposed else f", {channels}, {self.filters}"
+        )
         one = f"{size}" + (f" (or {size} × {channels})" if self.channels != 1 else "")
-        wanted = f"one filter of {one}, or a name" if self.filters == 1 else f"a list of {self.filters} filters of {one}, or names"
+        wanted = (
+            f"one filter of {one}, or a name"
+            if self.filters == 1
+            else f"a list of {self.filters} filters of {one}, or names"
+        )
         return f"{self.layer} expects {wanted}, or a whole kernel of shape ({full})"
 
 
@@ -75,16 +86,24 @@ def resolve(value: Any, layout: KernelLayout) -> tuple[Array, bool]:
     else:
         raise ValueError(f"kernel: {layout.expectation()}; received {_came(plain)}")
     if len(items) != layout.filters:
-        of_filters = plain.shape == layout.kernel_size if plain is not None else _holds_names(value) or any(isinstance(v, np.ndarray) for v in items)
+        of_filters = (
+            plain.shape == layout.kernel_size
+            if plain is not None
+            else _holds_names(value) or any(isinstance(v, np.ndarray) for v in items)
+        )
         came = f"{len(items)} filter{'' if len(items) == 1 else 's'}" if of_filters else _came(plain)
         raise ValueError(f"kernel: {layout.expectation()}; received {came}")
     filters = [_one(item, i, layout) for i, item in enumerate(items)]
     seen = {f.shape[-1] for f in filters} - {1}
     if len(seen) > 1:
-        raise ValueError(f"kernel: {layout.expectation()}; received filters for {' and for '.join(map(str, sorted(seen)))} channels")
+        raise ValueError(
+            f"kernel: {layout.expectation()}; received filters for {' and for '.join(map(str, sorted(seen)))} channels"
+        )
     channels = layout.channels or max(seen, default=1)
     whole = np.stack([np.broadcast_to(f, (*layout.kernel_size, channels)) for f in filters], axis=-1)
-    return np.ascontiguousarray(np.moveaxis(whole, -1, -2) if layout.transposed else whole), layout.channels is None and not seen
+    return np.ascontiguousarray(
+        np.moveaxis(whole, -1, -2) if layout.transposed else whole
+    ), layout.channels is None and not seen
 
 
 def _lists_filters(value: Any, layout: KernelLayout) -> bool:
@@ -120,10 +139,15 @@ def _numbers(value: Any, layout: KernelLayout) -> Array | None:
     if array.dtype == object and isinstance(value, Sequence):
         return None
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"kernel: {layout.expectation()}; received {type(value).__name__} of {array.dtype}, which holds no real numbers")
+        raise TypeError(
+            f"kernel: {layout.expectation()}; received {type(value).__name__} of {array.dtype}, which holds no real "
+            "numbers"
+        )
     result = array.astype(np.float32)
     if not np.isfinite(result).all():
-        raise ValueError(f"kernel: expected finite numbers, received {array[~np.isfinite(result)].flat[0]!s} among them")
+        raise ValueError(
+            f"kernel: expected finite numbers, received {array[~np.isfinite(result)].flat[0]!s} among them"
+        )
     return result
 
 
@@ -134,14 +158,23 @@ def _one(item: Any, index: int, layout: KernelLayout) -> Array:
         if array.shape != layout.kernel_size:
             size = " × ".join(map(str, array.shape))
             raise ValueError(
-                f"kernel: the filter {item!r} is {size}, and {layout.layer} has kernel_size {layout.kernel_size}; make the layer with kernel_size=3"
+                f"kernel: the filter {item!r} is {size}, and {layout.layer} has kernel_size {layout.kernel_size}; make "
+                "the layer with kernel_size=3"
             )
         return array[..., None]
     numbers = None if _holds_names(item) else _numbers(item, layout)
     shape = None if numbers is None else numbers.shape
     if numbers is not None and shape == layout.kernel_size:
         return numbers[..., None]
-    if numbers is not None and numbers.ndim == layout.rank + 1 and shape is not None and shape[:-1] == layout.kernel_size:
+    if (
+        numbers is not None
+        and numbers.ndim == layout.rank + 1
+        and shape is not None
+        and shape[:-1] == layout.kernel_size
+    ):
         if layout.channels is None or shape[-1] in (1, layout.channels):
             return numbers
-    raise ValueError(f"kernel: {layout.expectation()}; received {_came(numbers)}" + (f" for filter {index}" if layout.filters > 1 else ""))
+    raise ValueError(
+        f"kernel: {layout.expectation()}; received {_came(numbers)}"
+        + (f" for filter {index}" if layout.filters > 1 else "")
+    )

@@ -12,19 +12,24 @@ from simplecell.ops import reduction, shaping
 from simplecell.ops.dtypes import is_inexact
 
 
-def gradients(outputs: Tensor | Sequence[Tensor], wrt: Sequence[Tensor], seeds: Tensor | Sequence[Tensor | None] | None = None) -> list[Tensor]:
+def gradients(
+    outputs: Tensor | Sequence[Tensor], wrt: Sequence[Tensor], seeds: Tensor | Sequence[Tensor | None] | None = None
+) -> list[Tensor]:
     """Gradients of `outputs`, weighted by `seeds` and summed, with respect to each tensor of `wrt`.
 
     `seeds` has a tensor of its output's shape per output; without them each output must be a scalar, and has seed 1.
     A tensor of `wrt` on which no output depends by differentiable ops gets zeros. Only nodes between `wrt` and
     `outputs` are visited, and no gradient flows through integers and bools.
 
-    Raises ValueError when an output without seed is no scalar or not floating, NotImplementedError when an op on the way has no gradient.
+    Raises ValueError when an output without seed is no scalar or not floating, NotImplementedError when an op on the
+    way has no gradient.
 
     Example: `gradients(loss, [weights])[0]` has the shape of `weights`.
     """
     outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    given: list[Tensor | None] = [None] * len(outputs) if seeds is None else [seeds] if isinstance(seeds, Tensor) else list(seeds)
+    given: list[Tensor | None] = (
+        [None] * len(outputs) if seeds is None else [seeds] if isinstance(seeds, Tensor) else list(seeds)
+    )
     if len(given) != len(outputs):
         raise ValueError(f"`seeds` must have one entry per output: {len(outputs)}; came {len(given)}.")
     nodes = topological(outputs)
@@ -41,7 +46,10 @@ def gradients(outputs: Tensor | Sequence[Tensor], wrt: Sequence[Tensor], seeds: 
         with absolute_scope(f"gradient/{node.scope}" if node.scope else "gradient"):
             into = [diff.get(t) for t in node.outputs]
             if len(into) > 1:  # an op with several outputs need not expect gaps
-                into = [_zeros(t) if d is None and is_inexact(t.spec.dtype) else d for d, t in zip(into, node.outputs, strict=True)]
+                into = [
+                    _zeros(t) if d is None and is_inexact(t.spec.dtype) else d
+                    for d, t in zip(into, node.outputs, strict=True)
+                ]
             contributions = node.op.gradient(node.inputs, node.outputs, into)
             for t, contribution in zip(node.inputs, contributions, strict=True):
                 if contribution is not None and t in active:
@@ -69,7 +77,8 @@ def _seed(output: Tensor, seed: Any) -> Tensor:
         return as_tensor(ew.cast(seed, output.spec.dtype))
     if output.size != 1 or not is_inexact(output.spec.dtype):
         raise ValueError(
-            f"Only a floating scalar has a gradient without `seeds`; came {output.spec}. Reduce it first, e.g. with `mean`, or give seeds."
+            f"Only a floating scalar has a gradient without `seeds`; came {output.spec}. Reduce it first, e.g. with "
+            "`mean`, or give seeds."
         )
     return as_tensor(shaping.full(output.shape, 1, output.spec.dtype))
 

@@ -42,16 +42,27 @@ class Graph:
         given = {t.node for t in inputs}
         for node in nodes:
             if isinstance(node.op, Placeholder) and node not in given:
-                raise ValueError(f"The graph needs `{node.op.label}` ({node.op.spec}), which is not among its inputs. Pass it as an input.")
+                raise ValueError(
+                    f"The graph needs `{node.op.label}` ({node.op.spec}), which is not among its inputs. Pass it as an "
+                    "input."
+                )
         return Graph(tuple(inputs), tuple(outputs), nodes)
 
     def __str__(self) -> str:
         names = {t: f"%{i}" for i, t in enumerate(t for n in self.nodes for t in n.outputs)}
         lines = []
         for node in self.nodes:
-            what = node.op.label if isinstance(node.op, Placeholder) else "" if isinstance(node.op, Constant) else repr(node.op)
+            what = (
+                node.op.label
+                if isinstance(node.op, Placeholder)
+                else ""
+                if isinstance(node.op, Constant)
+                else repr(node.op)
+            )
             left = ", ".join(f"{names[t]}: {t.spec}" for t in node.outputs)
-            lines.append(f"{left} = {node.op.name}({', '.join(names[t] for t in node.inputs)}) {what} {node.scope}".rstrip())
+            lines.append(
+                f"{left} = {node.op.name}({', '.join(names[t] for t in node.inputs)}) {what} {node.scope}".rstrip()
+            )
         return "\n".join([*lines, "return " + ", ".join(names[t] for t in self.outputs)])
 
 

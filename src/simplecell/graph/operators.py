@@ -76,7 +76,9 @@ def _divide(a: Any, b: Any) -> Any:
     return ew.divide(a, b)
 
 
-def _logical_or_bitwise(logical: Callable[[Any, Any], Any], bitwise: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _logical_or_bitwise(
+    logical: Callable[[Any, Any], Any], bitwise: Callable[[Any, Any], Any]
+) -> Callable[[Any, Any], Any]:
     return lambda a, b: (logical if spec_of(a).dtype == "bool" else bitwise)(a, b)
 
 
@@ -91,7 +93,9 @@ def matrix_product(a: Any, b: Any) -> Any:
     a, b = matched(a, b)
     rank_a, rank_b = len(spec_of(a).shape), len(spec_of(b).shape)
     if not rank_a or not rank_b:
-        raise ValueError(f"`@` needs arrays of rank 1 or more; came {spec_of(a)} and {spec_of(b)}. Use `*` for scalars.")
+        raise ValueError(
+            f"`@` needs arrays of rank 1 or more; came {spec_of(a)} and {spec_of(b)}. Use `*` for scalars."
+        )
     y = linear.matmul(shaping.expand_dims(a, 0) if rank_a == 1 else a, shaping.expand_dims(b, 1) if rank_b == 1 else b)
     return shaping.squeeze(y, tuple(axis for axis, gone in ((-2, rank_a == 1), (-1, rank_b == 1)) if gone))
 
@@ -107,7 +111,8 @@ def _rmatmul_method(self: Any, other: Any) -> Any:
 def index(x: Any, key: Any) -> Any:
     """`x[key]` as in NumPy: integers, slices, None, Ellipsis, integer arrays or tensors, and known boolean arrays.
 
-    A slice may begin at a tensor if its size is known, as in `x[a : a + 8]`. One that would reach over an end is moved back inside then.
+    A slice may begin at a tensor if its size is known, as in `x[a : a + 8]`. One that would reach over an end is moved
+    back inside then.
     """
     entries = list(key) if isinstance(key, tuple) else [key]
     entries = [e for k in entries for e in _expanded_masks(k)]
@@ -180,12 +185,15 @@ def _expanded_masks(entry: Any) -> list[Any]:
     if not _is_array(entry):
         if entry is None or entry is Ellipsis or isinstance(entry, slice) or hasattr(entry, "__index__"):
             return [entry]
-        raise IndexError(f"An index must be an integer, a slice, None, Ellipsis or an integer array; came {type(entry).__name__}.")
+        raise IndexError(
+            f"An index must be an integer, a slice, None, Ellipsis or an integer array; came {type(entry).__name__}."
+        )
     dtype = spec_of(entry).dtype
     if dtype == "bool":
         if isinstance(entry, Symbolic):
             raise UnknownMask(
-                "A boolean mask whose values are not known yet makes a result of unknown shape. Use `keras.ops.where(mask, x, 0)`, "
+                "A boolean mask whose values are not known yet makes a result of unknown shape. Use "
+                "`keras.ops.where(mask, x, 0)`, "
                 "or compile with run_eagerly=True."
             )
         return list(np.nonzero(entry))
@@ -233,7 +241,17 @@ def _ufunc(function: np.ufunc, inputs: Sequence[Any]) -> Any:
     if name not in ew.UNARY_FUNCTIONS:
         return NotImplemented
     (x,) = inputs
-    keeps_integers = name in ("absolute", "negative", "sign", "square", "floor", "ceil", "round", "trunc", "bitwise_not")
+    keeps_integers = name in (
+        "absolute",
+        "negative",
+        "sign",
+        "square",
+        "floor",
+        "ceil",
+        "round",
+        "trunc",
+        "bitwise_not",
+    )
     keeps_integers |= name.startswith(("is", "logical"))
     return ew.unary(name, x if keeps_integers or is_inexact(x.spec.dtype) else ew.cast(x, "float32"))
 
@@ -265,7 +283,8 @@ class Operators:
     __hash__ = object.__hash__
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
-        """`array + tensor`, `np.exp(tensor)`, and `array += tensor`, which binds the name to a tensor instead of writing to the array."""
+        """`array + tensor`, `np.exp(tensor)`, and `array += tensor`, which binds the name to a tensor instead of
+        writing to the array."""
         in_place = out is not None and len(out) == 1 and out[0] is inputs[0]
         if method != "__call__" or options or not (out is None or in_place):
             return NotImplemented
@@ -302,8 +321,10 @@ class Operators:
 
     def _not_known(self, what: str) -> NoReturn:
         raise UnknownValue(
-            f"{what} of a symbolic tensor ({self.spec}) is not known while the model is being traced: Python's `if`, `while`, "
-            "`float()` and NumPy functions cannot depend on it. Use keras.ops.where, keras.ops.cond or keras.ops.while_loop, "
+            f"{what} of a symbolic tensor ({self.spec}) is not known while the model is being traced: Python's `if`, "
+            "`while`, "
+            "`float()` and NumPy functions cannot depend on it. Use keras.ops.where, keras.ops.cond or "
+            "keras.ops.while_loop, "
             "or compile the model with run_eagerly=True."
         )
 

@@ -1,8 +1,8 @@
 """Rewrites of a graph into a smaller one of the same values (up to rounding, where weights are folded).
 
 Passes over the nodes, inputs first, until nothing changes. In each, every op goes through the rules of its kind in
-`RULES`; then equal ops on equal inputs become one (common subexpressions). Nodes that nothing needs any more are gone by
-themselves. Rules never compute a value twice that was computed once, and move work only from each call to when the
+`RULES`; then equal ops on equal inputs become one (common subexpressions). Nodes that nothing needs any more are gone
+by themselves. Rules never compute a value twice that was computed once, and move work only from each call to when the
 parameters change. Graphs with gradients may be simplified too, after `gradients` has been applied.
 """
 
@@ -33,7 +33,13 @@ SMALL = 16  # elements up to which equal constants are found to be equal
 
 RULES: dict[type[Op], tuple[Rule, ...]] = {
     Unary: (identities.inverse_of_inverse, layout.transpose_sinks, layout.reshape_sinks),
-    Binary: (identities.arithmetic, identities.needless_broadcast, folding.scales_and_shifts, layout.transpose_sinks, layout.reshape_sinks),
+    Binary: (
+        identities.arithmetic,
+        identities.needless_broadcast,
+        folding.scales_and_shifts,
+        layout.transpose_sinks,
+        layout.reshape_sinks,
+    ),
     Select: (
         identities.known_condition,
         identities.needless_broadcast,
@@ -67,7 +73,8 @@ RULES: dict[type[Op], tuple[Rule, ...]] = {
 
 
 def simplify(graph: Graph) -> Graph:
-    """A graph of the same inputs and values, with less to do. Example: `simplify(Graph.of([x], [relu(conv(pad(x)) * s)]))`."""
+    """A graph of the same inputs and values, with less to do. Example:
+    `simplify(Graph.of([x], [relu(conv(pad(x)) * s)]))`."""
     for _ in range(MAX_PASSES):
         rewriting = _Pass(graph)
         graph = rewriting.run()
@@ -92,7 +99,9 @@ class _Pass:
         for node in self.graph.nodes:
             for old, new in zip(node.outputs, self._rewritten(node), strict=True):
                 self.now[old] = new
-                self.facts.uses[new] = self.facts.uses.get(new, 0) + self.uses[old] if new is not old else self.uses[old]
+                self.facts.uses[new] = (
+                    self.facts.uses.get(new, 0) + self.uses[old] if new is not old else self.uses[old]
+                )
         return Graph.of(self.graph.inputs, [self.now.get(t, t) for t in self.graph.outputs])
 
     def _rewritten(self, node: Node) -> tuple[Tensor, ...]:

@@ -46,7 +46,8 @@ def _start_and_size(entry: slice, n: int) -> tuple[Any, int]:
     (start, low), (stop, high) = bounds
     if entry.step not in (None, 1) or not _same(start, stop) or start is None or high < low:
         raise UnknownShape(
-            "A slice whose size is not known yet makes a result of unknown shape. Write it as `x[a : a + size]` with a known size and without a step, "
+            "A slice whose size is not known yet makes a result of unknown shape. Write it as `x[a : a + size]` with a "
+            "known size and without a step, "
             "or use keras.ops.slice(x, starts, sizes), or compile with run_eagerly=True."
         )
     return entry.start, high - low

@@ -40,7 +40,8 @@ def name_scope(name: str) -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class Placeholder(Op):
-    """A value given from outside at each run. Role: `input` (changes at each call), or `parameter` (changes rarely: weights)."""
+    """A value given from outside at each run. Role: `input` (changes at each call), or `parameter` (changes rarely:
+    weights)."""
 
     spec: Spec
     label: str = ""
@@ -88,8 +89,9 @@ class Node:
 
 
 class Tensor(Operators, Symbolic):
-    """The `index`-th output of `node`: a value that a graph will have. Python's operators on it record ops (see `operators`):
-    also `==`, so that tensors are told apart by `is`, or as members of sets and keys of dicts, but not by `in` a tuple."""
+    """The `index`-th output of `node`: a value that a graph will have. Python's operators on it record ops (see
+    `operators`): also `==`, so that tensors are told apart by `is`, or as members of sets and keys of dicts, but not by
+    `in` a tuple."""
 
     __array_priority__ = 1000
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 class Untraceable(Exception):
-    """Python code asked for what is not known while it is being traced. Subclasses are the exceptions that Python has for each case."""
+    """Python code asked for what is not known while it is being traced. Subclasses are the exceptions that Python has
+    for each case."""
 
 
 class UnknownValue(Untraceable, TypeError):

@@ -1,7 +1,8 @@
 """The package that Keras takes for its NumPy backend (see `install`). Names are loaded on first use.
 
-`core` (Variable, conversion, tracing of shapes), `numpy`, `nn`, `math`, `image`, `linalg`, `random`, `rnn`: Keras's functions, eager on
-NumPy arrays and symbolic on tensors of a graph. `trainer`: `fit` and its relatives. `layer`, `export`: the slot's other classes.
+`core` (Variable, conversion, tracing of shapes), `numpy`, `nn`, `math`, `image`, `linalg`, `random`, `rnn`: Keras's
+functions, eager on NumPy arrays and symbolic on tensors of a graph. `trainer`: `fit` and its relatives. `layer`,
+`export`: the slot's other classes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f"{__name__}.core"), name)
     if name in _RNN:
         module = importlib.import_module(f"{__name__}.rnn")
-        globals().update({n: getattr(module, n) for n in _RNN})  # `rnn` is the function to Keras: the import has just bound the module
+        globals().update(
+            {n: getattr(module, n) for n in _RNN}
+        )  # `rnn` is the function to Keras: the import has just bound the module
         return globals()[name]
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")

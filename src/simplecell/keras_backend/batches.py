@@ -12,7 +12,8 @@ from keras.src.trainers.epoch_iterator import EpochIterator
 
 
 class Batches(EpochIterator):
-    """Yields (first step, last step, list of batches): `steps_per_execution` batches at a time, fewer at the end of the data.
+    """Yields (first step, last step, list of batches): `steps_per_execution` batches at a time, fewer at the end of the
+    data.
 
     Keras's own warns that the data ran out whenever `steps_per_execution` does not divide them, or a generator ends.
     """
@@ -42,7 +43,8 @@ class Batches(EpochIterator):
 
     @property
     def num_samples(self) -> int | None:
-        """How many samples there will be, if that is known: arrays are cut into batches of one size, of which the last may be smaller."""
+        """How many samples there will be, if that is known: arrays are cut into batches of one size, of which the last
+        may be smaller."""
         adapter = self.data_adapter
         if not isinstance(adapter, ArrayDataAdapter) or adapter.batch_size is None:
             return None
@@ -54,7 +56,8 @@ class Batches(EpochIterator):
     def first(self) -> Any:
         """The first batch, for its shapes. Call `reset` afterwards.
 
-        Keras begins an epoch for that. Then a dataset's workers fetch ahead, and what they fetched stands twice at the head of the next epoch.
+        Keras begins an epoch for that. Then a dataset's workers fetch ahead, and what they fetched stands twice at the
+        head of the next epoch.
         """
         adapter = self.data_adapter
         if isinstance(adapter, PyDatasetAdapter):

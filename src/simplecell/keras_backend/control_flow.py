@@ -1,5 +1,6 @@
-"""Control flow. On arrays it is Python's own. On tensors: branches are all traced and the result selected, loops of known length unrolled;
-a loop whose end depends on a value becomes one step that runs its two graphs (condition, body) as long as it takes."""
+"""Control flow. On arrays it is Python's own. On tensors: branches are all traced and the result selected, loops of
+known length unrolled; a loop whose end depends on a value becomes one step that runs its two graphs (condition, body)
+as long as it takes."""
 
 from __future__ import annotations
 
@@ -80,7 +81,9 @@ def _select_branch(choices: Sequence[Callable[[], Any]], conditions: Sequence[An
 
 def _select(condition: Any, a: Any, b: Any) -> Any:
     if a.shape != b.shape:
-        raise ValueError(f"All branches must give results of one shape. Received: {tuple(a.shape)} and {tuple(b.shape)}.")
+        raise ValueError(
+            f"All branches must give results of one shape. Received: {tuple(a.shape)} and {tuple(b.shape)}."
+        )
     if a is b:
         return a
     dtype = np.result_type(a.dtype, b.dtype).name if a.dtype != b.dtype else a.dtype.name
@@ -88,7 +91,8 @@ def _select(condition: Any, a: Any, b: Any) -> Any:
 
 
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
-    """`true_fn()` if `pred` else `false_fn()`. With a traced `pred` both are traced, and results and assigned variables selected."""
+    """`true_fn()` if `pred` else `false_fn()`. With a traced `pred` both are traced, and results and assigned variables
+    selected."""
     truth = _is_true(pred)
     if truth is not None:
         return true_fn() if truth else false_fn()
@@ -128,8 +132,11 @@ def _converted(structure: Any) -> Any:
     return tree.map_structure(lambda x: None if x is None else convert_to_tensor(x), structure)
 
 
-def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: Any = 1) -> tuple[Any, Any]:
-    """`carry, y = f(carry, x)` over the first axis of `xs`; the last carry, and the ys stacked. Unrolled where it is traced."""
+def scan(
+    f: Callable[..., Any], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: Any = 1
+) -> tuple[Any, Any]:
+    """`carry, y = f(carry, x)` over the first axis of `xs`; the last carry, and the ys stacked. Unrolled where it is
+    traced."""
     if not callable(f):
         raise TypeError(f"`f` should be a callable. Received: f={f}")
     if not isinstance(unroll, bool) and (not isinstance(unroll, int) or unroll < 1):
@@ -157,17 +164,23 @@ def vectorized_map(function: Callable[[Any], Any], elements: Any) -> Any:
     """`function` of each element along the first axis (of all `elements`, if they are several), stacked."""
     elements = _converted(elements)
     count = tree.flatten(elements)[0].shape[0]
-    return stack_structures([function(tree.map_structure(lambda leaf, i=i: _take(leaf, i), elements)) for i in range(count)])
+    return stack_structures(
+        [function(tree.map_structure(lambda leaf, i=i: _take(leaf, i), elements)) for i in range(count)]
+    )
 
 
 def associative_scan(f: Callable[..., Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
-    """All prefixes of `elems` combined by the associative `f`, in a number of calls that grows with the logarithm of the length."""
+    """All prefixes of `elems` combined by the associative `f`, in a number of calls that grows with the logarithm of
+    the length."""
     if not callable(f):
         raise TypeError(f"`f` should be a callable. Received: f={f}")
     leaves = [convert_to_tensor(x) for x in tree.flatten(elems)]
     sizes = [x.shape[axis] for x in leaves]
     if any(n != sizes[0] for n in sizes):
-        raise ValueError(f"Array inputs to associative_scan must have the same first dimension. (saw: {[tuple(x.shape) for x in leaves]})")
+        raise ValueError(
+            "Array inputs to associative_scan must have the same first dimension. (saw: "
+            f"{[tuple(x.shape) for x in leaves]})"
+        )
 
     def part(x: Any, start: int, stop: int) -> Any:
         return shaping.take_slice(x, axis % len(x.shape), start, stop)
@@ -211,7 +224,9 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
 # --- loops of unknown length ------------------------------------------------------------------------------------------
 
 
-def while_loop(cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, maximum_iterations: int | None = None) -> Any:
+def while_loop(
+    cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, maximum_iterations: int | None = None
+) -> Any:
     """`loop_vars = body(*loop_vars)` while `cond(*loop_vars)`, at most `maximum_iterations` times.
 
     With a traced condition the loop is one step of the program, which cannot be differentiated.
@@ -249,7 +264,10 @@ def _traced_while(cond: Callable[..., Any], step: Callable[[Any], Any], state: A
         after = [as_tensor(convert_to_tensor(x)) for x in tree.flatten(step(packed))]
     for t, new in zip(inside, after, strict=True):
         if t.spec != new.spec:
-            raise ValueError(f"`body` of `while_loop` must keep shapes and dtypes. A loop variable of {t.spec} came back as {new.spec}.")
+            raise ValueError(
+                f"`body` of `while_loop` must keep shapes and dtypes. A loop variable of {t.spec} came back as "
+                f"{new.spec}."
+            )
     test, test_captures = close_over(inside, [going])
     graph, captures = close_over(inside, after)
     k, m = len(inside), len(test_captures)

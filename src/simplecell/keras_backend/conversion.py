@@ -1,4 +1,5 @@
-"""Values into arrays and tensors, and back. Arrays are NumPy's; a tensor (`simplecell.graph.tensor.Tensor`) is a value still to come."""
+"""Values into arrays and tensors, and back. Arrays are NumPy's; a tensor (`simplecell.graph.tensor.Tensor`) is a value
+still to come."""
 
 from __future__ import annotations
 
@@ -22,14 +23,17 @@ def is_tensor(x: Any) -> bool:
 
 
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:
-    """An array (or a tensor, where `x` is or holds one) of `dtype`; without `dtype`, of the dtype that Keras's promotion gives.
+    """An array (or a tensor, where `x` is or holds one) of `dtype`; without `dtype`, of the dtype that Keras's
+    promotion gives.
 
     An array that has the right dtype already is returned as it is, not copied.
     """
     if sparse:
         raise ValueError("`sparse=True` is not supported: simplecell computes on dense arrays. Pass `sparse=False`.")
     if ragged:
-        raise ValueError("`ragged=True` is not supported: simplecell computes on dense arrays. Pad the rows to one length.")
+        raise ValueError(
+            "`ragged=True` is not supported: simplecell computes on dense arrays. Pad the rows to one length."
+        )
     if dtype is not None:
         dtype = standardize_dtype(dtype)
     if isinstance(x, KerasVariable):
@@ -50,7 +54,8 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
         array = np.asarray(x)
     except ValueError as error:
         raise ValueError(
-            f"Cannot convert a nested list to an array: its rows have different lengths ({error}). Give all rows one length, for "
+            f"Cannot convert a nested list to an array: its rows have different lengths ({error}). Give all rows one "
+            "length, for "
             "instance with `keras.utils.pad_sequences`."
         ) from error
     if array.dtype == object and any(isinstance(leaf, type(None)) for leaf in array.flat):
@@ -83,7 +88,8 @@ def shape(x: Any) -> tuple[int, ...]:
 
 
 def cast(x: Any, dtype: Any) -> Any:
-    """`x` in `dtype`; floats are cut towards zero on their way to integers; complex numbers lose their imaginary part."""
+    """`x` in `dtype`; floats are cut towards zero on their way to integers; complex numbers lose their imaginary
+    part."""
     dtype = standardize_dtype(dtype)
     if isinstance(x, KerasVariable):
         x = x.value
@@ -96,7 +102,9 @@ def cast(x: Any, dtype: Any) -> Any:
         return x
     if x.dtype.kind == "c" and wanted.kind != "c":
         x = x.real
-    with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity to integers: whatever the CPU gives, as everywhere in Keras
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # NaN and infinity to integers: whatever the CPU gives, as everywhere in Keras
         return x.astype(wanted)
 
 

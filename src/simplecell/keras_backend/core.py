@@ -74,12 +74,14 @@ SUPPORTS_COMPLEX_DTYPES = True
 IS_THREAD_SAFE = True
 
 # Sizes that stand for an unknown one. A dimension that differs between the two traces depends on it. Primes, so that no
-# product or reshape hides the dependence, and far enough apart to stay different after seven halvings; small, because constants of this size are made.
+# product or reshape hides the dependence, and far enough apart to stay different after seven halvings; small, because
+# constants of this size are made.
 _UNKNOWN = (131, 521)
 
 
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:
-    """As `conversion.convert_to_tensor`, but never the caller's own array: code that goes on with `x += 1` must not write to it."""
+    """As `conversion.convert_to_tensor`, but never the caller's own array: code that goes on with `x += 1` must not
+    write to it."""
     return _own(conversion.convert_to_tensor(x, dtype, sparse, ragged), x)
 
 
@@ -97,7 +99,8 @@ def _own(result: Any, x: Any) -> Any:
 
 
 def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """`fn`'s outputs as KerasTensors, found by tracing it on tensors without values; None where a size depends on an unknown one."""
+    """`fn`'s outputs as KerasTensors, found by tracing it on tensors without values; None where a size depends on an
+    unknown one."""
     symbolic = [x for x in tree.flatten((args, kwargs)) if isinstance(x, KerasTensor)]
     unknown = any(None in x.shape for x in symbolic)
     with StatelessScope(), SymbolicScope():
@@ -110,7 +113,9 @@ def _trace_shapes(fn: Callable[..., Any], args: Any, kwargs: Any, unknown: int) 
     def stand_in(x: Any) -> Any:
         if not isinstance(x, KerasTensor):
             return x
-        return placeholder(Spec(tuple(unknown if size is None else size for size in x.shape), standardize_dtype(x.dtype)), x.name)
+        return placeholder(
+            Spec(tuple(unknown if size is None else size for size in x.shape), standardize_dtype(x.dtype)), x.name
+        )
 
     args, kwargs = tree.map_structure(stand_in, (args, kwargs))
     with StatelessScope():
@@ -124,7 +129,9 @@ def _merge(a: Any, b: Any) -> Any:
         return a
     if len(a.shape) != len(b.shape):
         raise ValueError(f"The output's rank depends on an unknown size: it came as {a.shape} and as {b.shape}.")
-    return KerasTensor(tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)), standardize_dtype(a.dtype))
+    return KerasTensor(
+        tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)), standardize_dtype(a.dtype)
+    )
 
 
 class name_scope(keras_name_scope):
@@ -150,7 +157,9 @@ def device_scope(device_name: str) -> Iterator[None]:
     """
     kind = str(device_name).lower().split(":")[0]
     if kind != "cpu":
-        raise ValueError(f"simplecell runs on the CPU. Received: device_name={device_name!r}. Pass 'cpu', or leave the scope out.")
+        raise ValueError(
+            f"simplecell runs on the CPU. Received: device_name={device_name!r}. Pass 'cpu', or leave the scope out."
+        )
     yield
 
 

@@ -27,7 +27,8 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def custom_gradient(fun: Callable[..., Any]) -> Callable[..., Any]:
-    """`fun(*args)` gives `(result, gradient)`; `gradient(*upstream)` gives one gradient per argument and replaces differentiation.
+    """`fun(*args)` gives `(result, gradient)`; `gradient(*upstream)` gives one gradient per argument and replaces
+    differentiation.
 
     `upstream` has one entry per result; a function with a parameter named `upstream` gets it by that name.
     """
@@ -43,9 +44,13 @@ def custom_gradient(fun: Callable[..., Any]) -> Callable[..., Any]:
 
         def rule(*upstream: Any) -> list[Any]:
             by_name = "upstream" in inspect.signature(gradient).parameters
-            given = gradient(upstream=upstream[0] if len(upstream) == 1 else upstream) if by_name else gradient(*upstream)
+            given = (
+                gradient(upstream=upstream[0] if len(upstream) == 1 else upstream) if by_name else gradient(*upstream)
+            )
             stated = list(given) if isinstance(given, (list, tuple)) else [given]
-            stated += [None] * (len(arguments) - len(stated))  # keyword arguments and flags come last, and need no gradient
+            stated += [None] * (
+                len(arguments) - len(stated)
+            )  # keyword arguments and flags come last, and need no gradient
             return [None if g is None else cast(g, x.dtype) for g, x in zip(stated, arguments, strict=False)]
 
         outputs = ops.custom_gradient(values, arguments, rule)

@@ -1,8 +1,11 @@
-"""How one function serves arrays and tensors: conversion and promotion of operands, and the call-out for what has no op.
+"""How one function serves arrays and tensors: conversion and promotion of operands, and the call-out for what has no
+op.
 
-Most of Keras's functions are written once, in `simplecell.ops`, whose functions compute on arrays and record on tensors.
-Three things stand beside that rule: `native` (NumPy itself knows a better way on arrays), `callout` (there is no op: the
-NumPy function runs inside the program) and `families` of functions that differ in the op and in the dtype rule alone.
+Most of Keras's functions are written once, in `simplecell.ops`, whose functions compute on arrays and record on
+tensors.
+Three things stand beside that rule: `native` (NumPy itself knows a better way on arrays), `callout` (there is no op:
+the NumPy function runs inside the program) and `families` of functions that differ in the op and in the dtype rule
+alone.
 """
 
 from __future__ import annotations
@@ -46,12 +49,14 @@ def cast(x: Any, dtype: Any) -> Any:
 
 
 def known(function: str, value: Any) -> np.ndarray:
-    """The array behind `value`, on which the shape of `function`'s result depends. Raises ValueError where it is still to come."""
+    """The array behind `value`, on which the shape of `function`'s result depends. Raises ValueError where it is still
+    to come."""
     array = conversion.constant(value)
     if array is None:
         raise UnknownShape(
             f"The shape of `{function}`'s result depends on values, and shapes must be known when a model is traced. "
-            "Pass Python numbers or arrays, compute it outside of the model, or compile the model with `run_eagerly=True`."
+            "Pass Python numbers or arrays, compute it outside of the model, or compile the model with "
+            "`run_eagerly=True`."
         )
     return array
 
@@ -80,7 +85,8 @@ def wide_floating(dtype: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _promotion(kinds: tuple[Any, ...], floatx: str) -> str:
-    # Keras's table knows no float64, as JAX does by default. Who has nothing but float64, or made it the default, means it.
+    # Keras's table knows no float64, as JAX does by default. Who has nothing but float64, or made it the default, means
+    # it.
     names = {getattr(k, "name", k) for k in kinds}
     floats = {k for k in names if isinstance(k, str) and "float" in k}
     if "float64" in floats and (floats == {"float64"} or floatx == "float64"):
@@ -132,7 +138,9 @@ def unary(name: str, compute: Callable[[Any], Any], result: Callable[[str], str]
     return function
 
 
-def binary(name: str, compute: Callable[[Any, Any], Any], also: Sequence[Any] = (), rule: Callable[[str], str] = same) -> Callable[[Any, Any], Any]:
+def binary(
+    name: str, compute: Callable[[Any, Any], Any], also: Sequence[Any] = (), rule: Callable[[str], str] = same
+) -> Callable[[Any, Any], Any]:
     """The function `name(x1, x2)`: both in their common dtype (see `promote`), then `compute`."""
 
     def function(x1: Any, x2: Any) -> Any:

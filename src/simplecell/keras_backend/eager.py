@@ -25,7 +25,8 @@ _CONVOLUTIONS = (Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights
 _POOLS = (MaxPool, MaxPoolGradient, AveragePool, AveragePoolGradient)
 _RANDOM = (RandomUniform, RandomNormal)
 
-# Below this many multiplications (or elements) the reference is done sooner than a program could be looked up, let alone built.
+# Below this many multiplications (or elements) the reference is done sooner than a program could be looked up, let
+# alone built.
 WORTH_COMPILING = 1 << 15
 
 _programs: ProgramCache[Executable] = ProgramCache(lambda executable: executable, budget=1 << 28)
@@ -47,7 +48,8 @@ def execute(op: Op, *inputs: Any) -> Any:
 
 
 def compose(function: Callable[..., Any], parameters: tuple[Any, ...], *inputs: Any) -> Any:
-    """`function(*parameters, *inputs)`, a composition of ops with one result: recorded if an input is a tensor, else one program.
+    """`function(*parameters, *inputs)`, a composition of ops with one result: recorded if an input is a tensor, else
+    one program.
 
     Args:
         function: a module's function: with its hashable `parameters` it is what the program is kept by.
@@ -55,10 +57,14 @@ def compose(function: Callable[..., Any], parameters: tuple[Any, ...], *inputs: 
     if any(isinstance(x, Symbolic) for x in inputs):
         return function(*parameters, *inputs)
     arrays = [np.asarray(x) for x in inputs]
-    return _program((function, parameters), arrays, lambda tensors: [function(*parameters, *tensors)])([ready(a) for a in arrays])[0]
+    return _program((function, parameters), arrays, lambda tensors: [function(*parameters, *tensors)])(
+        [ready(a) for a in arrays]
+    )[0]
 
 
-def _program(key: Any, arrays: Sequence[np.ndarray], record: Callable[[Sequence[Tensor]], Sequence[Tensor]]) -> Executable:
+def _program(
+    key: Any, arrays: Sequence[np.ndarray], record: Callable[[Sequence[Tensor]], Sequence[Tensor]]
+) -> Executable:
     specs = tuple(spec_of(a) for a in arrays)
 
     def make() -> Executable:
@@ -80,4 +86,8 @@ def _heavy(op: Op, arrays: list[np.ndarray]) -> bool:
     if isinstance(op, _POOLS):
         return arrays[0].size >= WORTH_COMPILING
     # NumPy's own matrix product is BLAS; stacked small ones are not.
-    return isinstance(op, MatMul) and max(a.ndim for a in arrays) > 2 and arrays[0].size * arrays[1].shape[-1] >= WORTH_COMPILING
+    return (
+        isinstance(op, MatMul)
+        and max(a.ndim for a in arrays) > 2
+        and arrays[0].size * arrays[1].shape[-1] >= WORTH_COMPILING
+    )

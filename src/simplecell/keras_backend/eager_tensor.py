@@ -1,5 +1,5 @@
-"""Tensors that carry their value, for `run_eagerly=True`: each op is computed at once and recorded, so that Python can look at
-values (`if loss > 1:`, `print`, `np.asarray`) and gradients still flow. Slow, and meant for debugging."""
+"""Tensors that carry their value, for `run_eagerly=True`: each op is computed at once and recorded, so that Python can
+look at values (`if loss > 1:`, `print`, `np.asarray`) and gradients still flow. Slow, and meant for debugging."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class EagerTensor(Tensor):
         node = Node(op, tuple(tensors))
         outputs = tuple(
             EagerTensor(np.asarray(v, to_dtype(s.dtype)), node, i)
-            for i, (v, s) in enumerate(zip(values if several else (values,), specs if several else (specs,), strict=True))
+            for i, (v, s) in enumerate(
+                zip(values if several else (values,), specs if several else (specs,), strict=True)
+            )
         )
         object.__setattr__(node, "outputs", outputs)
         object.__setattr__(node, "_several", several)

@@ -42,23 +42,31 @@ def _start_of(start_indices: Any, axis: int) -> Any:
 
 
 def slice(inputs: Any, start_indices: Any, shape: Sequence[int]) -> Any:
-    """The block of `shape` that begins at `start_indices`, which may be traced; -1 in `shape`: up to the end (known starts only).
+    """The block of `shape` that begins at `start_indices`, which may be traced; -1 in `shape`: up to the end (known
+    starts only).
 
     A start that would let the block reach over the end is moved back, as in Keras's other backends.
     """
     inputs = convert_to_tensor(inputs)
     count = len(start_indices) if isinstance(start_indices, (list, tuple)) else int(start_indices.shape[0])
     if count != len(shape):
-        raise ValueError(f"Length of `start_indices` must match length of `shape`. Received: start_indices={start_indices}, shape={shape}")
+        raise ValueError(
+            f"Length of `start_indices` must match length of `shape`. Received: start_indices={start_indices}, "
+            f"shape={shape}"
+        )
     starts = _known_starts(start_indices)
     if starts is not None:
         sizes = [n - s if size == -1 else size for s, size, n in zip(starts, shape, inputs.shape, strict=True)]
-        starts = tuple(builtins.max(0, builtins.min(s, n - size)) for s, size, n in zip(starts, sizes, inputs.shape, strict=True))
+        starts = tuple(
+            builtins.max(0, builtins.min(s, n - size)) for s, size, n in zip(starts, sizes, inputs.shape, strict=True)
+        )
         return shaping.strided_slice(inputs, starts, tuple(s + size for s, size in zip(starts, sizes, strict=True)))
     for axis, size in enumerate(shape):
         n = inputs.shape[axis]
         if size == -1:
-            raise ValueError("A size of -1 in `shape` needs a start that is known when the graph is made. Give the size itself.")
+            raise ValueError(
+                "A size of -1 in `shape` needs a start that is known when the graph is made. Give the size itself."
+            )
         if size != n:
             start = elementwise.minimum(elementwise.maximum(_start_of(start_indices, axis), 0), n - size)
             inputs = shaping.gather(inputs, elementwise.add(np.arange(size, dtype=np.int32), start), axis)
@@ -71,7 +79,9 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
     updates = cast(convert_to_tensor(updates), inputs.dtype)
     starts = _known_starts(start_indices)
     if starts is not None:
-        starts = tuple(builtins.max(0, builtins.min(s, n - m)) for s, n, m in zip(starts, inputs.shape, updates.shape, strict=True))
+        starts = tuple(
+            builtins.max(0, builtins.min(s, n - m)) for s, n, m in zip(starts, inputs.shape, updates.shape, strict=True)
+        )
         return shaping.update_slice(inputs, updates, starts)
     # Stretch `updates` over the whole array, axis by axis, and select it inside of the block.
     inside: Any = np.ones((), bool)
@@ -81,7 +91,9 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
         start = elementwise.minimum(elementwise.maximum(_start_of(start_indices, axis), 0), n - size)
         place = elementwise.subtract(np.arange(n, dtype=np.int32), start)
         hit = elementwise.logical_and(elementwise.greater_equal(place, 0), elementwise.less(place, size))
-        inside = elementwise.logical_and(inside, shaping.reshape(hit, tuple(n if i == axis else 1 for i in range(rank))))
+        inside = elementwise.logical_and(
+            inside, shaping.reshape(hit, tuple(n if i == axis else 1 for i in range(rank)))
+        )
         updates = shaping.gather(updates, elementwise.minimum(elementwise.maximum(place, 0), size - 1), axis)
     return elementwise.select(inside, updates, inputs)
 
@@ -90,8 +102,8 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
 
 
 def _rows(indices: Any, shape: Sequence[int]) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
-    """Indices (…, k) into the first k axes, as one index (…,) into those axes made one (their product where one is out of range, so that it does
-    not become another's); then these axes, and the others."""
+    """Indices (…, k) into the first k axes, as one index (…,) into those axes made one (their product where one is out
+    of range, so that it does not become another's); then these axes, and the others."""
     depth = indices.shape[-1]
     head, tail = tuple(shape[:depth]), tuple(shape[depth:])
     flat: Any = None
@@ -99,7 +111,9 @@ def _rows(indices: Any, shape: Sequence[int]) -> tuple[Any, tuple[int, ...], tup
     for i, size in enumerate(head):
         column = shaping.squeeze(shaping.take_slice(indices, len(indices.shape) - 1, i, i + 1), len(indices.shape) - 1)
         column = elementwise.select(elementwise.less(column, 0), elementwise.add(column, size), column)
-        inside = elementwise.logical_and(inside, elementwise.logical_and(elementwise.greater_equal(column, 0), elementwise.less(column, size)))
+        inside = elementwise.logical_and(
+            inside, elementwise.logical_and(elementwise.greater_equal(column, 0), elementwise.less(column, size))
+        )
         flat = column if flat is None else elementwise.add(elementwise.multiply(flat, size), column)
     if depth > 1:
         flat = elementwise.select(inside, flat, prod(head))
@@ -112,7 +126,8 @@ def _indices(indices: Any) -> Any:
 
 
 def scatter(indices: Any, values: Any, shape: Sequence[int]) -> Any:
-    """Zeros of `shape` to which each of `values` is added at its index: `indices` is (…, k), an index into the first k axes."""
+    """Zeros of `shape` to which each of `values` is added at its index: `indices` is (…, k), an index into the first k
+    axes."""
     values = convert_to_tensor(values)
     flat, head, tail = _rows(_indices(indices), shape)
     rows = shaping.reshape(values, (flat.shape[0], *tail))
@@ -133,7 +148,9 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
     updates = cast(convert_to_tensor(updates), inputs.dtype)
     flat, head, tail = _rows(_indices(indices), inputs.shape)
     table = shaping.reshape(inputs, (prod(head), *tail))
-    rows = shaping.reshape(shaping.broadcast_to(updates, (*_indices(indices).shape[:-1], *tail)), (flat.shape[0], *tail))
+    rows = shaping.reshape(
+        shaping.broadcast_to(updates, (*_indices(indices).shape[:-1], *tail)), (flat.shape[0], *tail)
+    )
     if reduction == "add":
         result = elementwise.add(table, shaping.scatter_add(flat, rows, table.shape, 0))
     elif reduction is None:
@@ -144,7 +161,8 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
 
 
 def _put(table: Any, flat: Any, rows: Any) -> Any:
-    # Which update each row of the table takes: computed from the indices alone, so that values and gradients flow through gather and select.
+    # Which update each row of the table takes: computed from the indices alone, so that values and gradients flow
+    # through gather and select.
     count = table.shape[0]
 
     def last_update(places: np.ndarray) -> np.ndarray:

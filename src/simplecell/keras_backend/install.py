@@ -1,10 +1,10 @@
 """Puts `simplecell.keras_backend` into the slot of Keras's NumPy backend. The only file that knows how.
 
-Keras chooses a backend by name: it imports `keras.src.backend.NAME` and a few of its submodules. A finder at the head of
-`sys.meta_path` answers for `keras.src.backend.numpy` with this package's own modules, so both names mean one module.
+Keras chooses a backend by name: it imports `keras.src.backend.NAME` and a few of its submodules. A finder at the head
+of `sys.meta_path` answers for `keras.src.backend.numpy` with this package's own modules, so both names mean one module.
 `KERAS_BACKEND` is set to `numpy` for the moment in which Keras reads it, and put back: child processes and later
-readers of the environment see what the user set. Who asks for another backend gets an error, or, where simplecell insists
-(`simplecell run`), simplecell and a line that says so.
+readers of the environment see what the user set. Who asks for another backend gets an error, or, where simplecell
+insists (`simplecell run`), simplecell and a line that says so.
 """
 
 from __future__ import annotations
@@ -41,14 +41,19 @@ class SlotFinder:
         self._outer: str | None = None
         self._asked = False
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
         if fullname == "keras.src.backend.config":
             self._ask_for_the_slot()
         elif fullname == SLOT or fullname.startswith(SLOT + "."):
             self._stop_asking()
-            return importlib.machinery.ModuleSpec(fullname, _Alias(PACKAGE + fullname[len(SLOT) :]), is_package=fullname == SLOT)
+            return importlib.machinery.ModuleSpec(
+                fullname, _Alias(PACKAGE + fullname[len(SLOT) :]), is_package=fullname == SLOT
+            )
         elif fullname.startswith(PACKAGE + ".") and fullname != __name__ and "keras.src.backend" not in sys.modules:
-            # Our modules import Keras's, and Keras's import ours: Keras has to be first, or it meets a half-made module.
+            # Our modules import Keras's, and Keras's import ours: Keras has to be first, or it meets a half-made
+            # module.
             importlib.import_module("keras")
             return _found_already(fullname)
         elif fullname in LATER and _importing("keras"):
@@ -81,7 +86,8 @@ class SlotFinder:
             "which takes the place of Keras's NumPy backend. "
             f"To run on simplecell, leave out the line that sets {_VARIABLE} (or unset it in the shell; "
             "'numpy' is right, too), "
-            f"or run the script as it is with `simplecell run SCRIPT.py`. To run on '{backend}', leave out `import simplecell`."
+            f"or run the script as it is with `simplecell run SCRIPT.py`. To run on '{backend}', leave out `import "
+            "simplecell`."
         )
 
     def _stop_asking(self) -> None:
@@ -107,7 +113,8 @@ class SlotFinder:
                 return
             if not self.insists:
                 raise RuntimeError(
-                    f"keras.config.set_backend({backend!r}): Keras runs on simplecell in this process, and cannot leave it. "
+                    f"keras.config.set_backend({backend!r}): Keras runs on simplecell in this process, and cannot "
+                    "leave it. "
                     f"Leave out the call to run on simplecell, or `import simplecell` to run on '{backend}'."
                 )
             _say_overridden(backend, f"the script calls keras.config.set_backend({backend!r})")
@@ -169,8 +176,10 @@ def install(insist: bool = False) -> None:
         if "keras.src.backend" in sys.modules:
             found = getattr(sys.modules.get("keras.src.backend.config"), "_BACKEND", "unknown")
             raise ImportError(
-                f"`simplecell` has to be imported before `keras`, but Keras is already loaded, with its '{found}' backend. "
-                "Move `import simplecell` above the first `import keras` (and above packages that import Keras; where a tool sorts imports, put "
+                f"`simplecell` has to be imported before `keras`, but Keras is already loaded, with its '{found}' "
+                "backend. "
+                "Move `import simplecell` above the first `import keras` (and above packages that import Keras; where "
+                "a tool sorts imports, put "
                 "`# isort: split` after it), or start the script with `simplecell run SCRIPT.py`."
             )
         finder = SlotFinder()

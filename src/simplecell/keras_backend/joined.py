@@ -1,4 +1,5 @@
-"""The outputs of many batches, each written to its place in arrays that hold them all: memory for the outputs once, not twice."""
+"""The outputs of many batches, each written to its place in arrays that hold them all: memory for the outputs once, not
+twice."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ class Joined:
         """Take the outputs of a batch, those that were written to `room` where they are."""
         leaves = tree.flatten(outputs)
         if self._structure is None:
-            self._structure = tree.map_structure(lambda _: None, outputs) if len(leaves) != 1 or leaves[0] is not outputs else _ONE
+            self._structure = (
+                tree.map_structure(lambda _: None, outputs) if len(leaves) != 1 or leaves[0] is not outputs else _ONE
+            )
         elif self._structure is not _ONE:
             tree.assert_same_structure(self._structure, tree.map_structure(lambda _: None, outputs))
         for i, leaf in enumerate(leaves):
@@ -59,7 +62,9 @@ class Joined:
     def since(self) -> Any:
         """A copy of what came since `begin`. (The arrays themselves may move when they grow.)"""
         starts = self._starts or [0] * len(self._columns)
-        return self._packed([column.array[start : column.used].copy() for start, column in zip(starts, self._columns, strict=True)])
+        return self._packed(
+            [column.array[start : column.used].copy() for start, column in zip(starts, self._columns, strict=True)]
+        )
 
     def result(self) -> Any:
         """All outputs, which are the caller's from now on."""
@@ -74,7 +79,10 @@ class Joined:
     def _column(self, i: int, shape: Shape, dtype: np.dtype[Any], count: int) -> _Column:
         if i == len(self._columns):
             if not shape:
-                raise ValueError("An output of the model is a scalar, which has no batch axis to join batches along. Use `predict_on_batch`.")
+                raise ValueError(
+                    "An output of the model is a scalar, which has no batch axis to join batches along. Use "
+                    "`predict_on_batch`."
+                )
             self._columns.append(_Column(shape, dtype, self._expected(shape[0], count)))
         return self._columns[i]
 
@@ -100,17 +108,20 @@ class _Column:
             self.array = np.empty(shape, dtype)
 
     def next(self, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
-        """The rows after those that are written, for an array of that shape and dtype (or a wider one, if rows of that came before)."""
+        """The rows after those that are written, for an array of that shape and dtype (or a wider one, if rows of that
+        came before)."""
         if shape[1:] != self.array.shape[1:] or len(shape) != self.array.ndim:
             raise ValueError(
-                f"The outputs of one batch have the shape {(self.used, *self.array.shape[1:])} and those of the next {shape}: they cannot be joined. "
+                f"The outputs of one batch have the shape {(self.used, *self.array.shape[1:])} and those of the next "
+                f"{shape}: they cannot be joined. "
                 "Give inputs of one size, or call `predict_on_batch` for each."
             )
         if dtype != self.array.dtype:
             self.array = self.array.astype(np.result_type(dtype, self.array.dtype))
         end = self.used + shape[0]
         if end > len(self.array):
-            # By an eighth: the system moves pages, not bytes, and at most that share is there in vain. Nobody holds views of it.
+            # By an eighth: the system moves pages, not bytes, and at most that share is there in vain. Nobody holds
+            # views of it.
             self.array.resize((max(end, self.used + self.used // 8), *shape[1:]), refcheck=False)
         return self.array[self.used : end]
 

@@ -1,7 +1,8 @@
 """Class labels that do not exist are an error, not a silent zero.
 
-Machine code cannot raise. Labels that follow from a step's data by a little arithmetic (`ignore_class` puts a 0 in the place of those that it leaves out)
-are computed and looked at before the program runs; others, which follow from what the model computes, by a call-out inside of it.
+Machine code cannot raise. Labels that follow from a step's data by a little arithmetic (`ignore_class` puts a 0 in the
+place of those that it leaves out) are computed and looked at before the program runs; others, which follow from what
+the model computes, by a call-out inside of it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,21 @@ from simplecell.ops.callout import CallOut
 from simplecell.ops.elementwise import Binary, Cast, Select, StopGradient, Unary
 from simplecell.ops.shaping import BroadcastTo, Concatenate, Reshape, Reverse, Slice, Transpose
 
-_LITTLE = (Constant, Placeholder, Binary, Cast, Select, StopGradient, Unary, BroadcastTo, Concatenate, Reshape, Reverse, Slice, Transpose)
+_LITTLE = (
+    Constant,
+    Placeholder,
+    Binary,
+    Cast,
+    Select,
+    StopGradient,
+    Unary,
+    BroadcastTo,
+    Concatenate,
+    Reshape,
+    Reverse,
+    Slice,
+    Transpose,
+)
 """Ops that are computed twice, here and in the program, sooner than a program is stopped for a look at their result."""
 
 
@@ -43,13 +58,16 @@ class LabelCheck:
         low, high = labels.min(), labels.max()
         if not (0 <= low and high < self.classes):  # NaN too
             raise ValueError(
-                f"A label lies outside of [0, {self.classes}): the model has {self.classes} outputs, and labels from {low} to {high} came. "
-                "Number the classes from 0, or give the last layer one output per class (`ignore_class` leaves one label out)."
+                f"A label lies outside of [0, {self.classes}): the model has {self.classes} outputs, and labels from "
+                f"{low} to {high} came. "
+                "Number the classes from 0, or give the last layer one output per class (`ignore_class` leaves one "
+                "label out)."
             )
 
 
 def checked_labels(target: Any, classes: int) -> Any:
-    """`target`, known to hold existing labels: looked at now if its values are known, else at each run of the program that is being traced."""
+    """`target`, known to hold existing labels: looked at now if its values are known, else at each run of the program
+    that is being traced."""
     from simplecell.keras_backend.tracing import current_trace
 
     known = constant(target)
@@ -60,7 +78,9 @@ def checked_labels(target: Any, classes: int) -> Any:
     if scope is None or not isinstance(target, Tensor):
         return target  # only shapes are wanted
     given = target
-    while isinstance(given.node.op, (Cast, Reshape)):  # as they came: a cast to int32 could make a label of what is none
+    while isinstance(
+        given.node.op, (Cast, Reshape)
+    ):  # as they came: a cast to int32 could make a label of what is none
         given = given.node.inputs[0]
     nodes = topological([given])
     sources = [node.outputs[0] for node in nodes if isinstance(node.op, Placeholder)]

@@ -1,6 +1,8 @@
-"""Modules that Keras imports at its start for a few of its functions: they are found, but loaded when somebody first asks them for something.
+"""Modules that Keras imports at its start for a few of its functions: they are found, but loaded when somebody first
+asks them for something.
 
-Files of HDF5, tables in terminals, plots, downloads: half of the time and the memory of `import keras` where all of these are installed.
+Files of HDF5, tables in terminals, plots, downloads: half of the time and the memory of `import keras` where all of
+these are installed.
 """
 
 from __future__ import annotations
@@ -14,7 +16,18 @@ from typing import Any
 from simplecell.forks import HeldAcrossForks
 
 LATER = frozenset(
-    ("cv2", "h5py", "huggingface_hub", "matplotlib", "matplotlib.patches", "matplotlib.pyplot", "requests", "rich.console", "rich.markup", "rich.table")
+    (
+        "cv2",
+        "h5py",
+        "huggingface_hub",
+        "matplotlib",
+        "matplotlib.patches",
+        "matplotlib.pyplot",
+        "requests",
+        "rich.console",
+        "rich.markup",
+        "rich.table",
+    )
 )
 
 _loading = HeldAcrossForks()
@@ -27,7 +40,10 @@ class Later(ModuleType):
         whole = f"{self.__name__}.{name}"
         if whole in LATER:
             return importlib.import_module(whole)
-        if not name.startswith("__") or name in ("__all__", "__version__"):  # others are asked for by who merely looks through all modules
+        if not name.startswith("__") or name in (
+            "__all__",
+            "__version__",
+        ):  # others are asked for by who merely looks through all modules
             load(self)
             if type(self) is not Later or name in self.__dict__:
                 return getattr(self, name)
@@ -55,7 +71,8 @@ class LaterLoader:
 
 
 def load(module: ModuleType) -> None:
-    """Load it now, if it has not been. Other threads wait; the module's own code, while it is loading, sees what there is already."""
+    """Load it now, if it has not been. Other threads wait; the module's own code, while it is loading, sees what there
+    is already."""
     with _loading.lock:
         spec = module.__spec__
         if type(module) is not Later or spec is None or not isinstance(spec.loader, LaterLoader) or spec.loader.running:

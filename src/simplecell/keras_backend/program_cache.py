@@ -1,4 +1,5 @@
-"""Programs by what they were made for. Each holds memory of its own (arena, packed weights), so the least recently used give way."""
+"""Programs by what they were made for. Each holds memory of its own (arena, packed weights), so the least recently used
+give way."""
 
 from __future__ import annotations
 
@@ -11,17 +12,21 @@ from simplecell.forks import lock
 P = TypeVar("P")
 
 BUDGET = 1 << 29
-"""Bytes that the programs of one cache may hold together; the last two stay in any case (an epoch has a last, smaller batch)."""
+"""Bytes that the programs of one cache may hold together; the last two stay in any case (an epoch has a last, smaller
+batch)."""
 
 
 class ProgramCache(Generic[P]):
-    """`executable_of` tells the Executable of a program. Threads may share a cache; one program is then made twice at worst, and kept once.
+    """`executable_of` tells the Executable of a program. Threads may share a cache; one program is then made twice at
+    worst, and kept once.
 
     Args:
         left: is called with the key of each program that has given way.
     """
 
-    def __init__(self, executable_of: Callable[[P], Any], budget: int | None = None, left: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self, executable_of: Callable[[P], Any], budget: int | None = None, left: Callable[[Any], Any] | None = None
+    ) -> None:
         self._executable_of, self._budget, self._left = executable_of, budget, left
         self._programs: OrderedDict[Hashable, tuple[P, int]] = OrderedDict()
         """by key, with the bytes that it counts; 0 for those that stay"""

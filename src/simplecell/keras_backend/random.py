@@ -1,5 +1,6 @@
-"""Keras's random functions. Every number is a function of the seed and its place in the array: the same ones come from arrays and
-from a traced program, in any number of threads. Seeds are two uint32 words (`SeedGenerator` counts in the second)."""
+"""Keras's random functions. Every number is a function of the seed and its place in the array: the same ones come from
+arrays and from a traced program, in any number of threads. Seeds are two uint32 words (`SeedGenerator` counts in the
+second)."""
 
 from __future__ import annotations
 
@@ -60,15 +61,23 @@ def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: str 
     return _scaled(execute(RandomNormal(_shape(shape)), _seed(seed)), stddev, mean, dtype or floatx())
 
 
-def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: str | None = None, seed: Any = None) -> Any:
+def uniform(
+    shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: str | None = None, seed: Any = None
+) -> Any:
     """Uniform in [minval, maxval)."""
     dtype = dtype or floatx()
     known = isinstance(minval, (int, float)) and isinstance(maxval, (int, float))
-    width = maxval - minval if known else elementwise.subtract(*(cast(convert_to_tensor(v), dtype) for v in (maxval, minval)))
+    width = (
+        maxval - minval
+        if known
+        else elementwise.subtract(*(cast(convert_to_tensor(v), dtype) for v in (maxval, minval)))
+    )
     return _scaled(execute(RandomUniform(_shape(shape)), _seed(seed)), width, minval, dtype)
 
 
-def truncated_normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: str | None = None, seed: Any = None) -> Any:
+def truncated_normal(
+    shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: str | None = None, seed: Any = None
+) -> Any:
     """Normal within two standard deviations, by the inverse of its distribution function."""
     words = _seed(seed)
     large = math.prod(_shape(shape)) >= WORTH_COMPILING
@@ -95,13 +104,18 @@ def categorical(logits: Any, num_samples: int, dtype: str = "int32", seed: Any =
 
 
 def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Any = None) -> Any:
-    """Zeros in place of a share `rate` of `inputs`, the rest divided by 1 - rate. Axes of 1 in `noise_shape` share their fate."""
+    """Zeros in place of a share `rate` of `inputs`, the rest divided by 1 - rate. Axes of 1 in `noise_shape` share
+    their fate."""
     inputs = convert_to_tensor(inputs)
     if rate == 0:
         return inputs
     if rate >= 1:
         return elementwise.multiply(inputs, 0)
-    shape = inputs.shape if noise_shape is None else [n if m is None else m for m, n in zip(noise_shape, inputs.shape, strict=True)]
+    shape = (
+        inputs.shape
+        if noise_shape is None
+        else [n if m is None else m for m, n in zip(noise_shape, inputs.shape, strict=True)]
+    )
     u = execute(RandomUniform(_shape(shape)), _seed(seed))
     keep = elementwise.greater_equal(u, np.float32(rate))
     return elementwise.select(keep, elementwise.multiply(inputs, 1 / (1 - rate)), 0)
@@ -143,12 +157,16 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
 
 def gamma(shape: Sequence[int], alpha: Any, dtype: str | None = None, seed: Any = None) -> Any:
     shape = _shape(shape)
-    return _sampled("random_gamma", Spec(shape, dtype or floatx()), lambda g, a: g.standard_gamma(a, shape), seed, alpha)
+    return _sampled(
+        "random_gamma", Spec(shape, dtype or floatx()), lambda g, a: g.standard_gamma(a, shape), seed, alpha
+    )
 
 
 def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: str | None = None, seed: Any = None) -> Any:
     shape = _shape(shape)
-    return _sampled("random_beta", Spec(shape, dtype or floatx()), lambda g, a, b: g.beta(a, b, shape), seed, alpha, beta)
+    return _sampled(
+        "random_beta", Spec(shape, dtype or floatx()), lambda g, a, b: g.beta(a, b, shape), seed, alpha, beta
+    )
 
 
 def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: str | None = None, seed: Any = None) -> Any:

@@ -31,7 +31,8 @@ def rnn(
 
     Args:
         inputs: array or structure of arrays, (batch, time, …), or (time, batch, …) if `time_major`.
-        mask: (batch, time) or (batch, time, 1); where False, the states stay and the output is the one before (0 if `zero_output_for_mask`).
+        mask: (batch, time) or (batch, time, 1); where False, the states stay and the output is the one before (0 if
+            `zero_output_for_mask`).
         go_backwards: start at the last time step; outputs come in the order in which they were computed.
         unroll: for Keras's interface: a traced loop is always unrolled.
 
@@ -42,7 +43,9 @@ def rnn(
     columns = [unstack(convert_to_tensor(x), axis=axis) for x in tree.flatten(inputs)]
     steps = len(columns[0])
     if steps == 0:
-        raise ValueError(f"A recurrent layer needs at least one time step. Received inputs of shape {tree.flatten(inputs)[0].shape}.")
+        raise ValueError(
+            f"A recurrent layer needs at least one time step. Received inputs of shape {tree.flatten(inputs)[0].shape}."
+        )
     present = None
     if mask is not None:
         mask = cast(convert_to_tensor(mask), "bool")
@@ -59,7 +62,10 @@ def rnn(
             if zero_output_for_mask or before is None:
                 before = tree.map_structure(lambda o: np.zeros(o.shape, o.dtype), new_output)
             new_output = tree.map_structure(lambda new, old, t=t: _where(present[t], new, old), new_output, before)
-            kept = [_where(present[t], new, old) for new, old in zip(tree.flatten(new_states), tree.flatten(states), strict=True)]
+            kept = [
+                _where(present[t], new, old)
+                for new, old in zip(tree.flatten(new_states), tree.flatten(states), strict=True)
+            ]
             new_states = tree.pack_sequence_as(states, kept)
         output, states = new_output, new_states
         if return_all_outputs:
@@ -72,7 +78,11 @@ def rnn(
 
 def _where(present: Any, new: Any, old: Any) -> Any:
     """`new` in the rows of the batch that are present, else `old`."""
-    condition = shaping.reshape(present, (present.shape[0], *([1] * (len(new.shape) - 1)))) if present.shape[1] == 1 else present
+    condition = (
+        shaping.reshape(present, (present.shape[0], *([1] * (len(new.shape) - 1))))
+        if present.shape[1] == 1
+        else present
+    )
     return elementwise.select(condition, new, cast(old, new.dtype))
 
 

@@ -1,4 +1,5 @@
-"""Keras holds a backend's functions to its own signatures, in every way: ours must not show their annotations at run time."""
+"""Keras holds a backend's functions to its own signatures, in every way: ours must not show their annotations at run
+time."""
 
 from __future__ import annotations
 

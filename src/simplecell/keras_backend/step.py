@@ -1,4 +1,5 @@
-"""Running a trainer's steps: each kind of step (train, test, predict) on each kind of batch is one program, made when first needed."""
+"""Running a trainer's steps: each kind of step (train, test, predict) on each kind of batch is one program, made when
+first needed."""
 
 from __future__ import annotations
 
@@ -23,15 +24,18 @@ from simplecell.ops.base import Symbolic
 
 
 class Step:
-    """`function(data)` of `trainer`, as programs. Called with a list of batches (one per step of an execution); returns the last step's outputs,
-    or, of a step that `joins`, all of them joined along the batch.
+    """`function(data)` of `trainer`, as programs. Called with a list of batches (one per step of an execution); returns
+    the last step's outputs, or, of a step that `joins`, all of them joined along the batch.
 
     Args:
         record: whether gradients are taken.
-        joins: as above. Such a step may have batches without samples; what trains or measures may not, as means over nothing are NaN.
+        joins: as above. Such a step may have batches without samples; what trains or measures may not, as means over
+            nothing are NaN.
     """
 
-    def __init__(self, trainer: Any, function: Callable[[Any], Any], *, record: bool = False, joins: bool = False) -> None:
+    def __init__(
+        self, trainer: Any, function: Callable[[Any], Any], *, record: bool = False, joins: bool = False
+    ) -> None:
         self.trainer, self.function, self.record, self.joins = trainer, function, record, joins
         self._programs: ProgramCache[StepProgram] = ProgramCache(lambda program: program.executable)
         self._state = State(None, None, None, (), ())
@@ -54,7 +58,8 @@ class Step:
         count = leaves[0].shape[0] if leaves and leaves[0].ndim else 1
         if not count and not self.joins:
             raise ValueError(
-                f"A batch holds no sample: its first array has the shape {leaves[0].shape}. Nothing can be learned from it or measured on it. "
+                f"A batch holds no sample: its first array has the shape {leaves[0].shape}. Nothing can be learned "
+                "from it or measured on it. "
                 "Leave such batches out, or pass at least one sample."
             )
         program = None
@@ -76,7 +81,11 @@ class Step:
             if model_supports_jit(self.trainer):
                 raise
             self.uncompiled = True
-            warnings.warn(f"The step runs uncompiled, op by op, as a layer of the model with `supports_jit=False` cannot be traced: {error}", stacklevel=2)
+            warnings.warn(
+                "The step runs uncompiled, op by op, as a layer of the model with `supports_jit=False` cannot be "
+                f"traced: {error}",
+                stacklevel=2,
+            )
             return None
 
     def program(self, data: Any) -> StepProgram:
@@ -91,15 +100,20 @@ class Step:
         return program
 
     def _present(self) -> State:
-        """What the trace depends on besides the data: which variables there are, which are trainable, and the optimizer."""
-        functional = getattr(self.trainer, "_functional", None)  # a Sequential model makes a new one when layers come or go
+        """What the trace depends on besides the data: which variables there are, which are trainable, and the
+        optimizer."""
+        functional = getattr(
+            self.trainer, "_functional", None
+        )  # a Sequential model makes a new one when layers come or go
         optimizer = getattr(self.trainer, "optimizer", None)
         state, structure = self._state, changes.structure
         if state.structure is not structure or state.functional is not functional or state.optimizer is not optimizer:
             variables = self.trainer.variables
             fingerprint = (id(optimizer), id(functional), tuple((id(v), v.trainable) for v in variables))
             # One store: whoever finds the state finds what belongs together.
-            self._state = state = State(structure, functional, optimizer, fingerprint, (optimizer, functional, variables))
+            self._state = state = State(
+                structure, functional, optimizer, fingerprint, (optimizer, functional, variables)
+            )
         return state
 
     def _run_eagerly(self, data: Any) -> Any:
@@ -108,7 +122,9 @@ class Step:
             with scope:
                 outputs = self.function(data)
             # copies: a value may be the caller's data, or a variable's
-            outputs = tree.map_structure(lambda x: np.array(value_of(x)) if isinstance(x, (Symbolic, np.ndarray)) else x, outputs)
+            outputs = tree.map_structure(
+                lambda x: np.array(value_of(x)) if isinstance(x, (Symbolic, np.ndarray)) else x, outputs
+            )
             scope.commit()
         return outputs
 

@@ -1,8 +1,8 @@
 """From a Python function on Keras variables to one program.
 
-`TraceScope` lets the function run once on tensors: every variable that it reads becomes an input of the graph, every assignment an
-output. `StepProgram` is the graph built, with the variables that go in and come out; running it changes the variables only
-at the end, so that an error leaves them as they were.
+`TraceScope` lets the function run once on tensors: every variable that it reads becomes an input of the graph, every
+assignment an output. `StepProgram` is the graph built, with the variables that go in and come out; running it changes
+the variables only at the end, so that an error leaves them as they were.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class TraceScope(StatelessScope):
         return self.state_mapping[key]
 
     def reread(self, variable: Variable, value: Any) -> Any:
-        """What a variable reads as after `value` was assigned: the value, but not how it came about (no gradient flows through
-        an assignment)."""
+        """What a variable reads as after `value` was assigned: the value, but not how it came about (no gradient flows
+        through an assignment)."""
         return elementwise.stop_gradient(as_tensor(value))
 
     def add_update(self, update: tuple[Variable, Any]) -> None:
@@ -123,7 +123,10 @@ def gradients(loss: Any, variables: Sequence[Any]) -> list[Any]:
     from simplecell.keras_backend.eager_tensor import EagerScope, value_of
 
     scope = current_trace()
-    if scope is None and (any(isinstance(v, KerasVariable) for v in variables) or not any(isinstance(x, Tensor) for x in (loss, *variables))):
+    if scope is None and (
+        any(isinstance(v, KerasVariable) for v in variables)
+        or not any(isinstance(x, Tensor) for x in (loss, *variables))
+    ):
         raise RuntimeError(
             "`gradients` works inside of a traced step only (`train_step` and what it calls). "
             "Elsewhere NumPy arrays carry no history: write a `train_step` and call `fit` or `train_on_batch`."
@@ -133,22 +136,34 @@ def gradients(loss: Any, variables: Sequence[Any]) -> list[Any]:
     for i, v in enumerate(variables):
         if not isinstance(v, (Tensor, KerasVariable)):
             raise ValueError(
-                f"`variables[{i}]` is a {type(v).__name__}, whose use is not recorded: its gradient is not known. Give variables, or tensors that the "
-                "loss was computed from: the step's data (not with `run_eagerly=True`, where they are arrays), or what was computed from them."
+                f"`variables[{i}]` is a {type(v).__name__}, whose use is not recorded: its gradient is not known. Give "
+                "variables, or tensors that the "
+                "loss was computed from: the step's data (not with `run_eagerly=True`, where they are arrays), or what "
+                "was computed from them."
             )
     if not isinstance(loss, Tensor) and not isinstance(scope, EagerScope):
-        raise ValueError(f"`loss` is a {type(loss).__name__}, not a tensor: it was computed from none of the variables. Compute it from the model's outputs.")
+        raise ValueError(
+            f"`loss` is a {type(loss).__name__}, not a tensor: it was computed from none of the variables. Compute it "
+            "from the model's outputs."
+        )
     nodes = set(topological([loss])) if isinstance(loss, Tensor) else set()
     wrt = [scope.version_in(v, nodes) if scope is not None and isinstance(v, KerasVariable) else v for v in variables]
     for i, (v, t) in enumerate(zip(variables, wrt, strict=True)):
         if not isinstance(t, Tensor) and is_inexact(spec_of(t).dtype):
             raise ValueError(
-                f"`variables[{i}]` is {v.path}, whose use is not recorded: only those of trainable variables are recorded with `run_eagerly=True`, "
+                f"`variables[{i}]` is {v.path}, whose use is not recorded: only those of trainable variables are "
+                "recorded with `run_eagerly=True`, "
                 "and in `train_step` only."
             )
     tensors = [t for t in wrt if isinstance(t, Tensor)]
     if isinstance(loss, Tensor) and tensors:
-        found = dict(zip(map(id, tensors), graph_gradients(reduction.sum(loss) if loss.shape != () else loss, tensors), strict=True))
+        found = dict(
+            zip(
+                map(id, tensors),
+                graph_gradients(reduction.sum(loss) if loss.shape != () else loss, tensors),
+                strict=True,
+            )
+        )
     else:
         found = {}
     result = [found[id(t)] if id(t) in found else np.zeros(t.shape, t.dtype) for t in wrt]
@@ -210,7 +225,8 @@ class StepProgram:
             self._parameters, self._cells = [], []
 
     def __call__(self, data: Sequence[np.ndarray], out: Sequence[np.ndarray] | None = None) -> Any:
-        """Run on the arrays of the data's leaves (without Nones), and return the step's outputs: arrays that are the caller's own.
+        """Run on the arrays of the data's leaves (without Nones), and return the step's outputs: arrays that are the
+        caller's own.
 
         Args:
             out: where to write them: C-contiguous arrays of `results`, which overlap neither each other nor the data.
@@ -259,14 +275,16 @@ def _own(leaf: Any) -> Any:
 def array_of(variable: Variable, cell: Cell) -> np.ndarray:
     array = cell.array
     if array is None:
-        raise ValueError(f"Variable {variable.path} has no value yet. Build the model first, for instance by calling it on a batch.")
+        raise ValueError(
+            f"Variable {variable.path} has no value yet. Build the model first, for instance by calling it on a batch."
+        )
     return array
 
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Tracing and planning make thousands of objects that stay; each search among them for garbage goes through all of Keras's too (a seventh of the
-    time in which ResNet-50 is compiled)."""
+    """Tracing and planning make thousands of objects that stay; each search among them for garbage goes through all of
+    Keras's too (a seventh of the time in which ResNet-50 is compiled)."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -277,7 +295,9 @@ def _uncollected() -> Iterator[None]:
 
 
 @_uncollected()
-def trace_step(function: Callable[[Any], Any], data: Any, *, threads: int | None = None, precision: str = "fast") -> StepProgram:
+def trace_step(
+    function: Callable[[Any], Any], data: Any, *, threads: int | None = None, precision: str = "fast"
+) -> StepProgram:
     """Trace `function(data)`, where the arrays in `data` give shapes and dtypes only, and build the program."""
     leaves = tree.flatten(data)
     inputs = {i: placeholder(spec_of(x), f"data {i}") for i, x in enumerate(leaves) if isinstance(x, np.ndarray)}
@@ -307,7 +327,8 @@ def trace_step(function: Callable[[Any], Any], data: Any, *, threads: int | None
 
 
 def close_over(inside: Sequence[Tensor], outputs: Sequence[Tensor]) -> tuple[Graph, list[Tensor]]:
-    """The part of the graph that depends on `inside`, as a graph of its own; what it uses from around it comes as further inputs.
+    """The part of the graph that depends on `inside`, as a graph of its own; what it uses from around it comes as
+    further inputs.
 
     Returns the graph (inputs: `inside`, then one per capture) and the captured tensors of the outer graph.
     """

@@ -1,9 +1,10 @@
 """Keras's trainer on simplecell: `fit`, `evaluate`, `predict` and their single-batch relatives.
 
-A step runs as one program: forward, loss, gradients, the optimizer's update and the metrics. It is traced when a batch of new shapes
-(or other trainable variables, or another optimizer) comes along. Override `train_step(self, data)`, `test_step(self, data)`,
-`predict_step(self, data)` or `compute_loss` as in Keras; gradients come from `simplecell.gradients(loss, variables)`.
-With `run_eagerly=True` steps run op by op on values, for debugging and for Python code that looks at them.
+A step runs as one program: forward, loss, gradients, the optimizer's update and the metrics. It is traced when a batch
+of new shapes (or other trainable variables, or another optimizer) comes along. Override `train_step(self, data)`,
+`test_step(self, data)`, `predict_step(self, data)` or `compute_loss` as in Keras; gradients come from
+`simplecell.gradients(loss, variables)`. With `run_eagerly=True` steps run op by op on values, for debugging and for
+Python code that looks at them.
 """
 
 from __future__ import annotations
@@ -114,7 +115,9 @@ class NumpyTrainer(base_trainer.Trainer):
             warnings.warn(f"Limiting epochs to {limit}", stacklevel=2)
             epochs = limit
         if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = array_slicing.train_validation_split((x, y, sample_weight), validation_split=validation_split)
+            (x, y, sample_weight), validation_data = array_slicing.train_validation_split(
+                (x, y, sample_weight), validation_split=validation_split
+            )
         validation = None if validation_data is None else _validation(validation_data, self)
         batches = Batches(
             x=x,
@@ -227,7 +230,14 @@ class NumpyTrainer(base_trainer.Trainer):
         return logs if return_dict else self._flatten_metrics_in_order(logs)
 
     @traceback_utils.filter_traceback
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None) -> Any:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
         x = given("x", is_there(x), self)
         batches = Batches(
             x=x,
@@ -262,7 +272,9 @@ class NumpyTrainer(base_trainer.Trainer):
 
     # --- single batches ---------------------------------------------------------------------------------------------
 
-    def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False) -> Any:
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+    ) -> Any:
         self._assert_compile_called("train_on_batch")
         if class_weight is not None:
             if sample_weight is not None:
@@ -299,7 +311,8 @@ class NumpyTrainer(base_trainer.Trainer):
     # --- helpers ----------------------------------------------------------------------------------------------------
 
     def _build_from(self, batches: Batches) -> None:
-        """Make the variables of the model, its loss and metrics and the optimizer, if the first batch has to tell their shapes."""
+        """Make the variables of the model, its loss and metrics and the optimizer, if the first batch has to tell their
+        shapes."""
         if batches.num_batches == 0:
             raise ValueError("There is no data: `x` holds no batch. Pass at least one sample.")
         self._symbolic_build(data_batch=None if self._is_built() else batches.first())
@@ -309,7 +322,8 @@ class NumpyTrainer(base_trainer.Trainer):
         from keras.src.models.model import Model  # which is a subclass of this one
 
         if type(self).call is Model.call:
-            # Networks that only a `train_step` of the user's own brings together: they are built by their inputs, or by that step.
+            # Networks that only a `train_step` of the user's own brings together: they are built by their inputs, or by
+            # that step.
             if self.optimizer is not None and not self.optimizer.built:
                 self.optimizer.build(self.trainable_variables)
             return
@@ -332,10 +346,14 @@ class NumpyTrainer(base_trainer.Trainer):
                 self._compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
 
     def _build_for_prediction(self, x: Any) -> None:
-        spec = tree.map_structure(lambda v: backend.KerasTensor(v.shape, backend.standardize_dtype(v.dtype)) if is_tensor(v) else v, x)
+        spec = tree.map_structure(
+            lambda v: backend.KerasTensor(v.shape, backend.standardize_dtype(v.dtype)) if is_tensor(v) else v, x
+        )
         backend.compute_output_spec(self, spec)
 
-    def _callback_list(self, callbacks: Any, verbose: Any, batches: Batches, epochs: int = 1, add_history: bool = False) -> Any:
+    def _callback_list(
+        self, callbacks: Any, verbose: Any, batches: Batches, epochs: int = 1, add_history: bool = False
+    ) -> Any:
         if isinstance(callbacks, callbacks_module.CallbackList):
             return callbacks
         made = callbacks_module.CallbackList(
@@ -355,7 +373,10 @@ class NumpyTrainer(base_trainer.Trainer):
 
 def _watch_outputs(callbacks: Any) -> bool:
     """May one of them look at a batch's predictions?"""
-    return any(not is_default(c.on_predict_batch_end) and type(c) is not callbacks_module.ProgbarLogger for c in callbacks.callbacks)
+    return any(
+        not is_default(c.on_predict_batch_end) and type(c) is not callbacks_module.ProgbarLogger
+        for c in callbacks.callbacks
+    )
 
 
 _BATCH_ENDS = ("on_batch_end", "on_train_batch_end", "on_test_batch_end", "on_predict_batch_end")

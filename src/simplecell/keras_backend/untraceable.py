@@ -1,7 +1,8 @@
-"""Layers that change pictures at random (RandomCrop, RandAugment, AugMix …), and others that are marked as not to be compiled (`supports_jit=False`).
+"""Layers that change pictures at random (RandomCrop, RandAugment, AugMix …), and others that are marked as not to be
+compiled (`supports_jit=False`).
 
-Many of them can be traced all the same. One that cannot, as shapes or Python's `if` depend on values, or that draws from Python's own random numbers,
-which a trace would fix for good, runs inside of the program as a call-out, op by op.
+Many of them can be traced all the same. One that cannot, as shapes or Python's `if` depend on values, or that draws
+from Python's own random numbers, which a trace would fix for good, runs inside of the program as a call-out, op by op.
 """
 
 from __future__ import annotations
@@ -37,8 +38,11 @@ def layers_that_may_be_called_out(model: Any) -> Iterator[None]:
 
 
 def _suspects(model: Any) -> list[Any]:
-    """Layers of that kind, also those that have one inside; models are taken apart. What an inner one has settled is no matter to the outer one."""
-    from keras.src.layers.preprocessing.image_preprocessing.base_image_preprocessing_layer import BaseImagePreprocessingLayer
+    """Layers of that kind, also those that have one inside; models are taken apart. What an inner one has settled is no
+    matter to the outer one."""
+    from keras.src.layers.preprocessing.image_preprocessing.base_image_preprocessing_layer import (
+        BaseImagePreprocessingLayer,
+    )
     from keras.src.models.model import Model
 
     def of_that_kind(layer: Any) -> bool:
@@ -51,7 +55,11 @@ def _suspects(model: Any) -> list[Any]:
 def _traced_or_called_out(layer: Any, call: Callable[..., Any]) -> Callable[..., Any]:
     def traced_or_called_out(*args: Any, **kwargs: Any) -> Any:
         scope = current_trace()
-        if scope is None or isinstance(scope, EagerScope) or not any(isinstance(x, Tensor) for x in tree.flatten((args, kwargs))):
+        if (
+            scope is None
+            or isinstance(scope, EagerScope)
+            or not any(isinstance(x, Tensor) for x in tree.flatten((args, kwargs)))
+        ):
             return call(*args, **kwargs)
         python = random.getstate()
         with contextlib.suppress(Untraceable), scope.attempt():
@@ -80,7 +88,8 @@ class _Apart(StatelessScope):
 
 
 def _called_out(layer: Any, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """`call(*args, **kwargs)`, on arrays, when the program runs. Variables that it assigns (states of random generators) are assigned at once."""
+    """`call(*args, **kwargs)`, on arrays, when the program runs. Variables that it assigns (states of random
+    generators) are assigned at once."""
     leaves = tree.flatten((args, kwargs))
     places = [i for i, x in enumerate(leaves) if isinstance(x, Tensor)]
 
@@ -102,7 +111,9 @@ def _called_out(layer: Any, call: Callable[..., Any], args: Any, kwargs: Any) ->
         return tuple(np.asarray(x) for x in tree.flatten(run(arrays)))
 
     def gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
-        raise UnknownValue(f"The gradient of {layer.name}, which cannot be traced, is not known: train with run_eagerly=True.")
+        raise UnknownValue(
+            f"The gradient of {layer.name}, which cannot be traced, is not known: train with run_eagerly=True."
+        )
 
     outputs = apply(CallOut(function, specs, f"call of {layer.name}", gradient), *(leaves[i] for i in places))
     return tree.pack_sequence_as(example, list(outputs))

@@ -1,7 +1,8 @@
-"""Keras's Variable on NumPy arrays that cannot be written to, so that what is derived from a value (packed weights) can trust that it stays.
+"""Keras's Variable on NumPy arrays that cannot be written to, so that what is derived from a value (packed weights) can
+trust that it stays.
 
-Each assignment puts one new `Cell` into its place, by one store: who sees the same cell sees the same value, in any thread.
-Random initial values are drawn when they are first asked for: a model that is loaded from a file never asks.
+Each assignment puts one new `Cell` into its place, by one store: who sees the same cell sees the same value, in any
+thread. Random initial values are drawn when they are first asked for: a model that is loaded from a file never asks.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.ops.base import Spec
 
 _OPERATORS = frozenset(
-    "add subtract multiply true_divide floor_divide mod power matmul equal not_equal less less_equal greater greater_equal".split()
+    "add subtract multiply true_divide floor_divide mod power matmul equal not_equal less less_equal greater "
+    "greater_equal".split()
 )
 
 
 class Changes:
-    """Has anything happened to any variable of the process? Each change puts a new object here, after it has been made: whoever sees the same
-    object as before has missed nothing. (Numbers would not do: two threads can count to the same one.)"""
+    """Has anything happened to any variable of the process? Each change puts a new object here, after it has been made:
+    whoever sees the same object as before has missed nothing. (Numbers would not do: two threads can count to the same
+    one.)"""
 
     __slots__ = ("structure", "values")
 
@@ -45,7 +48,8 @@ changes = Changes()
 
 
 class Cell:
-    """A value of a variable, from one assignment to the next. The array is drawn when it is first asked for, if the cell was made for that."""
+    """A value of a variable, from one assignment to the next. The array is drawn when it is first asked for, if the
+    cell was made for that."""
 
     __slots__ = ("_array", "_draw")
 
@@ -62,7 +66,8 @@ class Cell:
 
 
 class Variable(KerasVariable):
-    """`cell` is another one with each new value. `value` is a read-only array; inside a trace it is the tensor that stands for it."""
+    """`cell` is another one with each new value. `value` is a read-only array; inside a trace it is the tensor that
+    stands for it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.cell = Cell(None)
@@ -168,14 +173,19 @@ def assign_together(variables: Sequence[Variable], arrays: Sequence[np.ndarray])
 
 
 LARGE, HUGE = 1 << 16, 1 << 22
-"""Bytes from which on a value gets pages of its own, which go back to the system when it dies, and large ones. The C library would keep them: after
-its first large arrays have come and gone, it takes those that follow from its heap, which shrinks only at its end."""
+"""Bytes from which on a value gets pages of its own, which go back to the system when it dies, and large ones. The C
+library would keep them: after its first large arrays have come and gone, it takes those that follow from its heap,
+which shrinks only at its end."""
 
 
 def owned(value: Any) -> np.ndarray:
     """`value` as an array that nobody else can write to: shared if it is read-only and owns its memory, else copied."""
     array = np.asarray(value)
-    if not array.flags.writeable and (array.flags.owndata or isinstance(array.base, mmap.mmap)) and array.flags.c_contiguous:
+    if (
+        not array.flags.writeable
+        and (array.flags.owndata or isinstance(array.base, mmap.mmap))
+        and array.flags.c_contiguous
+    ):
         return array
     if array.nbytes < LARGE:
         return np.array(array, order="C")
@@ -201,8 +211,8 @@ def _drawn(initializer: Any, shape: Any, dtype: str) -> np.ndarray:
 
 
 def _repeatable(initializer: Any) -> bool:
-    """Does it draw the same values whenever it is called? Keras's own random ones do, with a number as their seed (or none: they have drawn
-    one by now). Others may fail, or have effects, and are called at once."""
+    """Does it draw the same values whenever it is called? Keras's own random ones do, with a number as their seed (or
+    none: they have drawn one by now). Others may fail, or have effects, and are called at once."""
     from keras.src.initializers import random_initializers
 
     kind = type(initializer)

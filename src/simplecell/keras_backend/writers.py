@@ -1,6 +1,8 @@
-"""Keras's functions that write files, or read what a crash may have left half-way: as Keras's modules are loaded, each gets ours around it.
+"""Keras's functions that write files, or read what a crash may have left half-way: as Keras's modules are loaded, each
+gets ours around it.
 
-What is done around them is in `saving`, which is loaded when one of them is first called: `import keras` pays nothing for it.
+What is done around them is in `saving`, which is loaded when one of them is first called: `import keras` pays nothing
+for it.
 """
 
 from __future__ import annotations

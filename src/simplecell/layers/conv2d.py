@@ -15,9 +15,10 @@ class Conv2D(PaddedConvolution, keras.layers.Conv2D):
 
     Args:
         filters, kernel_size, strides, dilation_rate: as in Keras; `strides` and `dilation_rate` may both be above 1.
-        padding: `"valid"`, `"same"` as in Keras; `"reflect"` mirrors the input at its edge without repeating the edge (`1234` becomes
-            `32 1234 32`), `"circular"` continues it at the opposite edge (`34 1234 12`), both to the size of `"same"`;
-            `((top, bottom), (left, right))` adds exactly so many zeros; one integer, the same on all sides.
+        padding: `"valid"`, `"same"` as in Keras; `"reflect"` mirrors the input at its edge without repeating the edge
+            (`1234` becomes `32 1234 32`), `"circular"` continues it at the opposite edge (`34 1234 12`), both to the
+            size of `"same"`; `((top, bottom), (left, right))` adds exactly so many zeros; one integer, the same on all
+            sides.
         **keras_arguments: all others of `keras.layers.Conv2D` (`groups`, `activation`, `use_bias`, `data_format`, …).
 
     Input shape:
@@ -28,7 +29,8 @@ class Conv2D(PaddedConvolution, keras.layers.Conv2D):
         `floor((n + padding - (kernel_size - 1) * dilation_rate - 1) / stride) + 1`.
 
     Raises:
-        ValueError: if an argument has another form, an axis is too short to be reflected or wrapped, or the filter does not fit.
+        ValueError: if an argument has another form, an axis is too short to be reflected or wrapped, or the filter does
+        not fit.
 
     >>> import numpy as np, simplecell
     >>> layer = simplecell.layers.Conv2D(4, 3, padding="reflect", strides=2, dilation_rate=2)
@@ -37,6 +39,12 @@ class Conv2D(PaddedConvolution, keras.layers.Conv2D):
     """
 
     def __init__(
-        self, filters: int, kernel_size: Any, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1, **keras_arguments: Any
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: Any = "valid",
+        dilation_rate: Any = 1,
+        **keras_arguments: Any,
     ) -> None:
         super().__init__(2, filters, kernel_size, strides, padding, dilation_rate, **keras_arguments)

@@ -27,7 +27,8 @@ def standardize_padding(padding: Any, rank: int) -> str | Pairs:
     example = ", ".join(["(1, 1)", "(0, 2)", "(1, 0)"][:rank])
     expected = (
         f"padding: expected one of {', '.join(map(repr, modes))}, a non-negative integer, "
-        f"or {rank} of (before, after), one per spatial axis, like ({example}{',' if rank == 1 else ''}); received {padding!r}"
+        f"or {rank} of (before, after), one per spatial axis, like ({example}{',' if rank == 1 else ''}); received "
+        f"{padding!r}"
     )
     if isinstance(padding, str):
         if padding.lower() not in modes:
@@ -54,10 +55,17 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def widths(padding: str | Pairs, sizes: Sequence[int | None], kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Pairs:
+def widths(
+    padding: str | Pairs,
+    sizes: Sequence[int | None],
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int],
+) -> Pairs:
     """How much to add before and after each spatial axis.
 
-    "reflect" and "circular" keep the size (divided by the stride, rounded up), as "same" does, and split it as "same" does.
+    "reflect" and "circular" keep the size (divided by the stride, rounded up), as "same" does, and split it as "same"
+    does.
 
     Raises:
         ValueError: if an axis is too short to be reflected or wrapped that far, or unknown while its stride is above 1.
@@ -73,7 +81,8 @@ def widths(padding: str | Pairs, sizes: Sequence[int | None], kernel: Sequence[i
         if size is None:
             if s > 1:
                 raise ValueError(
-                    f"padding: {padding!r} with strides={tuple(strides)} needs the input's size along spatial axis {axis}, which is None here; "
+                    f"padding: {padding!r} with strides={tuple(strides)} needs the input's size along spatial axis "
+                    f"{axis}, which is None here; "
                     f"give the model an Input with known sizes, or explicit padding"
                 )
             pair = ((dilated(k, d) - 1) // 2, dilated(k, d) - 1 - (dilated(k, d) - 1) // 2)
@@ -82,7 +91,8 @@ def widths(padding: str | Pairs, sizes: Sequence[int | None], kernel: Sequence[i
         limit = None if size is None else {"reflect": size - 1, "circular": size}.get(padding)
         if limit is not None and max(pair) > limit:
             raise ValueError(
-                f"padding: {padding!r} adds {pair[0]} before and {pair[1]} after, but spatial axis {axis} has {size} elements, "
+                f"padding: {padding!r} adds {pair[0]} before and {pair[1]} after, but spatial axis {axis} has {size} "
+                "elements, "
                 f"of which at most {limit} can be {'reflected' if padding == 'reflect' else 'wrapped round'}; "
                 f"use a smaller kernel_size or dilation_rate, or padding='same'"
             )

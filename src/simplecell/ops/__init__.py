@@ -1,4 +1,5 @@
-"""The vocabulary of networks: each op knows its output's shape, its NumPy meaning and its gradient. Needs NumPy alone."""
+"""The vocabulary of networks: each op knows its output's shape, its NumPy meaning and its gradient. Needs NumPy
+alone."""
 
 from simplecell.ops.activation import (
     LogSoftmax,

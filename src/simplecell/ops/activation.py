@@ -1,4 +1,5 @@
-"""Softmax and log-softmax; the other activations are compositions of element-wise ops (the engine fuses them into one loop)."""
+"""Softmax and log-softmax; the other activations are compositions of element-wise ops (the engine fuses them into one
+loop)."""
 
 from __future__ import annotations
 
@@ -97,8 +98,8 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
 
 
 def _not_above_zero(x: Any) -> Any:
-    """min(x, 0) with gradient 1 at 0: what exp may see. Where x is large, its overflow, times the zero that `select` hands
-    back, would make the gradient NaN."""
+    """min(x, 0) with gradient 1 at 0: what exp may see. Where x is large, its overflow, times the zero that `select`
+    hands back, would make the gradient NaN."""
     return ew.select(ew.greater(x, 0), 0, x)
 
 

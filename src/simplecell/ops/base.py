@@ -66,7 +66,9 @@ class Op:
 
         `diff_outputs` has one entry per output, in the outputs' dtype; an output that nothing depends on comes as None.
         """
-        raise NotImplementedError(f"`{self.name}` has no gradient. Wrap its input in `keras.ops.stop_gradient` if none is wanted.")
+        raise NotImplementedError(
+            f"`{self.name}` has no gradient. Wrap its input in `keras.ops.stop_gradient` if none is wanted."
+        )
 
 
 class Symbolic(ABC):
@@ -85,8 +87,8 @@ class Symbolic(ABC):
 
 
 def constant_value(x: Any) -> np.ndarray | None:
-    """The value of a symbolic operand that is known when the graph is made, else None (None for arrays, too: when gradients
-    are taken eagerly, any array may be a variable)."""
+    """The value of a symbolic operand that is known when the graph is made, else None (None for arrays, too: when
+    gradients are taken eagerly, any array may be a variable)."""
     return x.constant if isinstance(x, Symbolic) else None
 
 

@@ -2,9 +2,9 @@
 
     dst[n, o, c] = Σ_{k, i}  src[n, o · stride + k · dilation − low, i] · weights[k, i, c]
 
-Arrays are channels-last; `o` and `k` run over the spatial axes. With groups, input and output channels fall into that many
-equal parts and each part of the outputs sees only its part of the inputs. The sum is linear in both operands; each op
-here is the adjoint of another in one operand, so that each is differentiable by the two others, any number of times.
+Arrays are channels-last; `o` and `k` run over the spatial axes. With groups, input and output channels fall into that
+many equal parts and each part of the outputs sees only its part of the inputs. The sum is linear in both operands; each
+op here is the adjoint of another in one operand, so that each is differentiable by the two others, any number of times.
 """
 
 from __future__ import annotations
@@ -23,26 +23,32 @@ from simplecell.ops.dtypes import accumulator, to_dtype
 from simplecell.ops.geometry import Padding, Pairs, dilated, output_size, per_axis, resolve_padding, transposed_geometry
 
 
-def _check(src: Spec, weights: Spec, strides: tuple[int, ...], padding: Pairs, dilation: tuple[int, ...], groups: int) -> Spec:
+def _check(
+    src: Spec, weights: Spec, strides: tuple[int, ...], padding: Pairs, dilation: tuple[int, ...], groups: int
+) -> Spec:
     """Spec of dst, after everything about the three arrays has been checked."""
     dtype = require_equal_dtypes("convolution", src, weights)
     rank = len(src.shape) - 2
     if rank < 1 or len(weights.shape) != rank + 2:
         raise ValueError(
-            f"`src` (batch, *spatial, channels) and `weights` (*kernel, channels / groups, filters) need one rank of 3 or more; "
+            "`src` (batch, *spatial, channels) and `weights` (*kernel, channels / groups, filters) need one rank of 3 "
+            "or more; "
             f"came {src} and {weights}."
         )
     for what, values in (("strides", strides), ("padding", padding), ("dilation", dilation)):
         if len(values) != rank:
             raise ValueError(f"`{what}` must have {rank} entries, one per spatial axis of {src}; came {values}.")
     if min(strides) < 1 or min(dilation) < 1 or groups < 1:
-        raise ValueError(f"`strides`, `dilation` and `groups` must be at least 1; came {strides}, {dilation} and {groups}.")
+        raise ValueError(
+            f"`strides`, `dilation` and `groups` must be at least 1; came {strides}, {dilation} and {groups}."
+        )
     if min(map(min, padding)) < 0:
         raise ValueError(f"`padding` must not be negative; came {padding}. Slice `src` instead.")
     ic, oc = src.shape[-1], weights.shape[-1]
     if ic != weights.shape[-2] * groups:
         raise ValueError(
-            f"`weights` must have (channels of src) / groups = {ic} / {groups} input channels; came {weights}, whose second-last "
+            f"`weights` must have (channels of src) / groups = {ic} / {groups} input channels; came {weights}, whose "
+            "second-last "
             f"axis is {weights.shape[-2]}. `src` is {src}: channels come last."
         )
     if oc % groups:
@@ -52,7 +58,8 @@ def _check(src: Spec, weights: Spec, strides: tuple[int, ...], padding: Pairs, d
         o = output_size(n, k, strides[axis], padding[axis], dilation[axis])
         if o < 1:
             raise ValueError(
-                f"The kernel does not fit: in spatial axis {axis} it covers {dilated(k, dilation[axis])} elements ({k} taps, dilation "
+                f"The kernel does not fit: in spatial axis {axis} it covers {dilated(k, dilation[axis])} elements ({k} "
+                "taps, dilation "
                 f"{dilation[axis]}), but `src` has {n} + {sum(padding[axis])} of padding. "
                 'Use a smaller kernel, a larger input or padding="same".'
             )
@@ -65,7 +72,9 @@ def _taps(
 ) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
     """Each tap of the kernel, with the slices of padded src that it meets: one element per output position."""
     for tap in product(*map(range, kernel)):
-        window = tuple(slice(t * d, t * d + (o - 1) * s + 1, s) for t, d, o, s in zip(tap, dilation, out, strides, strict=True))
+        window = tuple(
+            slice(t * d, t * d + (o - 1) * s + 1, s) for t, d, o, s in zip(tap, dilation, out, strides, strict=True)
+        )
         yield tap, (slice(None), *window)
 
 
@@ -80,7 +89,8 @@ def _by_group(x: np.ndarray, groups: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Convolution(Op):
-    """src (n, *i, ic), weights (*k, ic / groups, oc) → dst (n, *o, oc). `padding`: zeros (low, high) per spatial axis."""
+    """src (n, *i, ic), weights (*k, ic / groups, oc) → dst (n, *o, oc). `padding`: zeros (low, high) per spatial
+    axis."""
 
     strides: tuple[int, ...]
     padding: Pairs
@@ -134,7 +144,9 @@ class ConvolutionGradientSrc(Op):
         src = Spec((diff_dst.shape[0], *self.src_spatial, weights.shape[-2] * self.groups), diff_dst.dtype)
         dst = _check(src, weights, self.strides, self.padding, self.dilation, self.groups)
         if diff_dst.shape != dst.shape:
-            raise ValueError(f"`diff_dst` must be {dst}, what the convolution makes of {src} with {weights}; came {diff_dst}.")
+            raise ValueError(
+                f"`diff_dst` must be {dst}, what the convolution makes of {src} with {weights}; came {diff_dst}."
+            )
         return src
 
     def reference(self, *arrays: np.ndarray) -> Any:
@@ -165,7 +177,9 @@ class ConvolutionGradientSrc(Op):
         kernel = spec_of(weights).shape[:-2]
         return [
             apply(Convolution(self.strides, self.padding, self.dilation, self.groups), d, weights),
-            apply(ConvolutionGradientWeights(kernel, self.strides, self.padding, self.dilation, self.groups), d, diff_dst),
+            apply(
+                ConvolutionGradientWeights(kernel, self.strides, self.padding, self.dilation, self.groups), d, diff_dst
+            ),
         ]
 
 
@@ -184,7 +198,9 @@ class ConvolutionGradientWeights(Op):
         weights = Spec((*self.kernel_size, src.shape[-1] // self.groups, diff_dst.shape[-1]), src.dtype)
         dst = _check(src, weights, self.strides, self.padding, self.dilation, self.groups)
         if diff_dst != dst:
-            raise ValueError(f"`diff_dst` must be {dst}, what the convolution makes of {src} with {weights}; came {diff_dst}.")
+            raise ValueError(
+                f"`diff_dst` must be {dst}, what the convolution makes of {src} with {weights}; came {diff_dst}."
+            )
         return weights
 
     def reference(self, *arrays: np.ndarray) -> Any:
@@ -201,7 +217,9 @@ class ConvolutionGradientWeights(Op):
             if groups == 1:
                 diff_weights[tap] = seen.reshape(-1, per_group).T @ rows
             elif per_group == 1:
-                diff_weights[tap] = np.einsum("pg,pgm->gm", seen.reshape(-1, groups), rows.reshape(-1, groups, oc // groups)).reshape(1, oc)
+                diff_weights[tap] = np.einsum(
+                    "pg,pgm->gm", seen.reshape(-1, groups), rows.reshape(-1, groups, oc // groups)
+                ).reshape(1, oc)
             else:
                 parts = _by_group(seen, groups).swapaxes(1, 2) @ grouped
                 diff_weights[tap] = parts.swapaxes(0, 1).reshape(per_group, oc)
@@ -232,11 +250,16 @@ def convolution(
     spatial, kernel = spec_of(src).shape[1:-1], spec_of(weights).shape[:-2]
     if len(spatial) != len(kernel) or not spatial:
         raise ValueError(
-            f"`src` (batch, *spatial, channels) and `weights` (*kernel, channels / groups, filters) need one rank of 3 or more; "
+            "`src` (batch, *spatial, channels) and `weights` (*kernel, channels / groups, filters) need one rank of 3 "
+            "or more; "
             f"came {spec_of(src)} and {spec_of(weights)}."
         )
     strides, dilation = per_axis(strides, len(spatial), "strides"), per_axis(dilation, len(spatial), "dilation")
-    return apply(Convolution(strides, resolve_padding(padding, spatial, kernel, strides, dilation), dilation, groups), src, weights)
+    return apply(
+        Convolution(strides, resolve_padding(padding, spatial, kernel, strides, dilation), dilation, groups),
+        src,
+        weights,
+    )
 
 
 def transposed_convolution(
@@ -248,7 +271,8 @@ def transposed_convolution(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Any:
-    """Transposed convolution of src (n, *i, ic) with weights (*k, filters / groups, ic): the adjoint of a convolution of these strides.
+    """Transposed convolution of src (n, *i, ic) with weights (*k, filters / groups, ic): the adjoint of a convolution
+    of these strides.
 
     Output sizes are Keras's: see `geometry.transposed_geometry`.
     """
@@ -260,7 +284,9 @@ def transposed_convolution(
             f"came {spec_of(src)} and {spec_of(weights)}."
         )
     strides, dilation = per_axis(strides, rank, "strides"), per_axis(dilation, rank, "dilation")
-    extra = (output_padding,) * rank if output_padding is None or isinstance(output_padding, int) else tuple(output_padding)
+    extra = (
+        (output_padding,) * rank if output_padding is None or isinstance(output_padding, int) else tuple(output_padding)
+    )
     sizes, crops, after = [], [], []
     for n, k, s, p, d in zip(spatial, kernel, strides, extra, dilation, strict=True):
         size, (low, high) = transposed_geometry(n, k, s, padding, p, d)

@@ -30,7 +30,8 @@ class CustomGradient(Op):
         stated = list(stated) if isinstance(stated, (list, tuple)) else [stated]
         if len(stated) != len(inputs) - self.count:
             raise ValueError(
-                f"A custom gradient must return one gradient per argument: the function has {len(inputs) - self.count}, "
+                "A custom gradient must return one gradient per argument: the function has "
+                f"{len(inputs) - self.count}, "
                 f"its gradient returned {len(stated)}."
             )
         return [None] * self.count + stated

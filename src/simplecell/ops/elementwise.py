@@ -18,17 +18,20 @@ from simplecell.ops.special import erf_reference, erfc_reference, erfinv_referen
 Array = np.ndarray
 
 _INEXACT: dict[str, Callable[[Any], Any]] = {
-    "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "log2": np.log2, "log10": np.log10, "exp2": np.exp2,
+    "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "log2": np.log2, "log10": np.log10,
+    "exp2": np.exp2,
     "sqrt": np.sqrt, "rsqrt": lambda x: 1 / np.sqrt(x), "reciprocal": lambda x: 1 / x,
     "sin": np.sin, "cos": np.cos, "tan": np.tan, "arcsin": np.arcsin, "arccos": np.arccos, "arctan": np.arctan,
-    "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "arcsinh": np.arcsinh, "arccosh": np.arccosh, "arctanh": np.arctanh,
+    "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "arcsinh": np.arcsinh, "arccosh": np.arccosh,
+    "arctanh": np.arctanh,
     "sigmoid": lambda x: np.where(x >= 0, 1, np.exp(-np.abs(x))) / (1 + np.exp(-np.abs(x))),
     "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
     "erf": erf_reference, "erfc": erfc_reference, "erfinv": erfinv_reference,
 }  # fmt: skip
 _ANY: dict[str, Callable[[Any], Any]] = {
     "negative": np.negative, "absolute": np.abs, "sign": np.sign, "square": np.square,
-    "relu": lambda x: np.maximum(x, 0), "floor": np.floor, "ceil": np.ceil, "round": np.rint, "trunc": np.trunc, "bitwise_not": np.invert,
+    "relu": lambda x: np.maximum(x, 0), "floor": np.floor, "ceil": np.ceil, "round": np.rint, "trunc": np.trunc,
+    "bitwise_not": np.invert,
 }  # fmt: skip
 _PREDICATES: dict[str, Callable[[Any], Any]] = {
     "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite, "logical_not": np.logical_not,
@@ -74,7 +77,8 @@ _UNARY_GRADIENTS: dict[str, Callable[[Any, Any, Any], Any]] = {
 
 @dataclass(frozen=True)
 class Unary(Op):
-    """`function` of every element, by its name in NumPy (or `rsqrt`, `sigmoid`, `softplus`, `erf`, `erfc`, `erfinv`)."""
+    """`function` of every element, by its name in NumPy (or `rsqrt`, `sigmoid`, `softplus`, `erf`, `erfc`,
+    `erfinv`)."""
 
     function: str
 
@@ -95,7 +99,9 @@ class Unary(Op):
         if self.function == "bitwise_not" and not (is_integer(x.dtype) or x.dtype == "bool"):
             raise ValueError(f"`bitwise_not` needs an integer or bool dtype; came {x}. Convert with `cast` first.")
         if self.function in ("negative", "square", "sign") and x.dtype == "bool":
-            raise ValueError(f"`{self.function}` needs a number, came {x}. Convert with `cast` first, or use `logical_not`.")
+            raise ValueError(
+                f"`{self.function}` needs a number, came {x}. Convert with `cast` first, or use `logical_not`."
+            )
         if self.function == "absolute" and x.dtype.startswith("complex"):
             return Spec(x.shape, "float32" if x.dtype == "complex64" else "float64")
         return x
@@ -108,7 +114,9 @@ class Unary(Op):
         if self.function in _ROUNDING and not is_inexact(dtype):
             return x
         with np.errstate(all="ignore"):
-            return np.asarray((_ANY.get(self.function) or _INEXACT[self.function])(x)).astype(to_dtype(dtype), copy=False)
+            return np.asarray((_ANY.get(self.function) or _INEXACT[self.function])(x)).astype(
+                to_dtype(dtype), copy=False
+            )
 
     def gradient(self, inputs: Sequence[Any], outputs: Sequence[Any], diff_outputs: Sequence[Any]) -> Sequence[Any]:
         rule = _UNARY_GRADIENTS.get(self.function)
@@ -116,21 +124,24 @@ class Unary(Op):
 
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "floor_divide": np.floor_divide,
+    "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide,
+    "floor_divide": np.floor_divide,
     "remainder": np.remainder, "power": np.power, "maximum": np.maximum, "minimum": np.minimum, "arctan2": np.arctan2,
     "bitwise_and": np.bitwise_and, "bitwise_or": np.bitwise_or, "bitwise_xor": np.bitwise_xor,
     "left_shift": np.left_shift, "right_shift": np.right_shift,
 }  # fmt: skip
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "equal": np.equal, "not_equal": np.not_equal, "less": np.less, "less_equal": np.less_equal, "greater": np.greater,
-    "greater_equal": np.greater_equal, "logical_and": np.logical_and, "logical_or": np.logical_or, "logical_xor": np.logical_xor,
+    "greater_equal": np.greater_equal, "logical_and": np.logical_and, "logical_or": np.logical_or,
+    "logical_xor": np.logical_xor,
 }  # fmt: skip
 BINARY_FUNCTIONS = tuple({**_ARITHMETIC, **_COMPARISONS})
 
 
 @dataclass(frozen=True)
 class Binary(Op):
-    """`function` of two operands of one dtype that broadcast as in NumPy. Comparisons and logical functions give bool."""
+    """`function` of two operands of one dtype that broadcast as in NumPy. Comparisons and logical functions give
+    bool."""
 
     function: str
 
@@ -151,7 +162,9 @@ class Binary(Op):
         if self.function in ("divide", "arctan2"):
             require_inexact(self.function, a)
         if self.function.startswith(("bitwise", "left", "right")) and not (is_integer(dtype) or dtype == "bool"):
-            raise ValueError(f"`{self.function}` needs an integer or bool dtype; came {a} and {b}. Convert with `cast` first.")
+            raise ValueError(
+                f"`{self.function}` needs an integer or bool dtype; came {a} and {b}. Convert with `cast` first."
+            )
         return Spec(shape, dtype)
 
     def reference(self, *arrays: Array) -> Any:
@@ -170,8 +183,8 @@ class Binary(Op):
 
 
 def _extremum_gradient(beats: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any, Any], tuple[Any, Any]]:
-    """The winner takes the gradient. Ties are split evenly, except that a constant takes nothing: clipping is flat from its
-    ends on, and its gradient is read off its output, so that its input need not be kept."""
+    """The winner takes the gradient. Ties are split evenly, except that a constant takes nothing: clipping is flat from
+    its ends on, and its gradient is read off its output, so that its input need not be kept."""
 
     def rule(a: Any, b: Any, y: Any, d: Any) -> tuple[Any, Any]:
         if constant_value(b) is not None:
@@ -194,7 +207,9 @@ def _power_gradient(a: Any, b: Any, y: Any, d: Any) -> tuple[Any, Any]:
     slope = select(equal(b, 0), 0, multiply(b, power(a, subtract(b, 1))))
     if not is_floating(spec_of(b).dtype):
         return multiply(d, slope), None
-    logarithm = log(select(greater(a, 0), a, 1))  # 0^b does not change with b > 0; negative bases have no derivative there
+    logarithm = log(
+        select(greater(a, 0), a, 1)
+    )  # 0^b does not change with b > 0; negative bases have no derivative there
     return multiply(d, slope), multiply(d, multiply(y, logarithm))
 
 
@@ -223,7 +238,9 @@ class Select(Op):
     def output_spec(self, *inputs: Spec) -> Spec:
         condition, a, b = inputs
         if condition.dtype != "bool":
-            raise ValueError(f"`condition` of `select` must be bool; came {condition}. Compare it, e.g. with `not_equal(x, 0)`.")
+            raise ValueError(
+                f"`condition` of `select` must be bool; came {condition}. Compare it, e.g. with `not_equal(x, 0)`."
+            )
         return Spec(broadcast_shapes("select", condition.shape, a.shape, b.shape), require_equal_dtypes("select", a, b))
 
     def reference(self, *arrays: Array) -> Any:

@@ -1,4 +1,5 @@
-"""Output sizes and padding of convolutions and pooling, written once for layers, references, engine, inspection and errors.
+"""Output sizes and padding of convolutions and pooling, written once for layers, references, engine, inspection and
+errors.
 
 Padding is always a pair (low, high) per spatial axis: so many zeros before the first and after the last element.
 """
@@ -22,7 +23,8 @@ def output_size(size: int, kernel: int, stride: int = 1, padding: tuple[int, int
 
 
 def same_padding(size: int, kernel: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
-    """Padding for which the output has `ceil(size / stride)` elements; what cannot be halved goes to the right (bottom)."""
+    """Padding for which the output has `ceil(size / stride)` elements; what cannot be halved goes to the right
+    (bottom)."""
     total = max((-(-size // stride) - 1) * stride + dilated(kernel, dilation) - size, 0)
     return total // 2, total - total // 2
 
@@ -31,12 +33,18 @@ def per_axis(value: int | Sequence[int], rank: int, what: str) -> tuple[int, ...
     """One positive integer per spatial axis, from one for all or one for each."""
     values = (int(value),) * rank if isinstance(value, int) else tuple(int(v) for v in value)
     if len(values) != rank or any(v < 1 for v in values):
-        raise ValueError(f"`{what}` must be a positive integer, or {rank} of them (one per spatial axis); came {value!r}.")
+        raise ValueError(
+            f"`{what}` must be a positive integer, or {rank} of them (one per spatial axis); came {value!r}."
+        )
     return values
 
 
 def resolve_padding(
-    padding: Padding, sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilation: Sequence[int] | None = None
+    padding: Padding,
+    sizes: Sequence[int],
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int] | None = None,
 ) -> Pairs:
     """Pairs for `padding`: "valid" (none), "same", "causal" (all before the first element), an integer, or one integer
     or (low, high) pair per spatial axis. Example: `resolve_padding("same", (5,), (3,), (2,))` is `((1, 1),)`."""
@@ -50,17 +58,26 @@ def resolve_padding(
         if padding == "causal":
             return tuple((dilated(k, d) - 1, 0) for k, d in zip(kernel, dilation, strict=True))
         raise ValueError(
-            f'`padding` must be "valid", "same", "causal", an integer, or one integer or (low, high) pair per spatial axis; came {padding!r}.'
+            f'`padding` must be "valid", "same", "causal", an integer, or one integer or '
+            f"(low, high) pair per spatial axis; came {padding!r}."
         )
     several: Sequence[int | Sequence[int]] = (padding,) * rank if isinstance(padding, int) else tuple(padding)
     pairs = tuple((int(p), int(p)) if isinstance(p, int) else tuple(int(e) for e in p) for p in several)
     if len(pairs) != rank or any(len(p) != 2 or min(p) < 0 for p in pairs):
-        raise ValueError(f"`padding` must have one non-negative integer or (low, high) pair for each of {rank} axes; came {padding!r}.")
+        raise ValueError(
+            f"`padding` must have one non-negative integer or (low, high) pair for each of {rank} axes; came "
+            f"{padding!r}."
+        )
     return tuple((p[0], p[1]) for p in pairs)
 
 
 def transposed_geometry(
-    size: int, kernel: int, stride: int = 1, padding: str = "valid", output_padding: int | None = None, dilation: int = 1
+    size: int,
+    kernel: int,
+    stride: int = 1,
+    padding: str = "valid",
+    output_padding: int | None = None,
+    dilation: int = 1,
 ) -> tuple[int, tuple[int, int]]:
     """(output size, (crop before, crop after)) of a transposed convolution, as Keras defines it.
 

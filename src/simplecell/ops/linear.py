@@ -16,7 +16,8 @@ from simplecell.ops.dtypes import accumulator, to_dtype
 
 @dataclass(frozen=True)
 class MatMul(Op):
-    """`(…, m, k) · (…, k, n) → (…, m, n)`; leading axes broadcast. A transposed operand has its last two axes swapped."""
+    """`(…, m, k) · (…, k, n) → (…, m, n)`; leading axes broadcast. A transposed operand has its last two axes
+    swapped."""
 
     transpose_a: bool = False
     transpose_b: bool = False
@@ -29,12 +30,15 @@ class MatMul(Op):
         a, b = inputs
         dtype = require_equal_dtypes("matmul", a, b)
         if len(a.shape) < 2 or len(b.shape) < 2:
-            raise ValueError(f"`matmul` needs operands of rank 2 or more; came {a} and {b}. Add an axis with `expand_dims`.")
+            raise ValueError(
+                f"`matmul` needs operands of rank 2 or more; came {a} and {b}. Add an axis with `expand_dims`."
+            )
         m, k = a.shape[-2:] if not self.transpose_a else a.shape[:-3:-1]
         l, n = b.shape[-2:] if not self.transpose_b else b.shape[:-3:-1]
         if k != l:
             raise ValueError(
-                f"`matmul` needs as many columns in `a` as rows in `b`; came {a}{' transposed' * self.transpose_a} with {k} and "
+                f"`matmul` needs as many columns in `a` as rows in `b`; came {a}{' transposed' * self.transpose_a} "
+                f"with {k} and "
                 f"{b}{' transposed' * self.transpose_b} with {l}."
             )
         return Spec((*broadcast_shapes("matmul", a.shape[:-2], b.shape[:-2]), m, n), dtype)
@@ -52,7 +56,8 @@ class MatMul(Op):
         (a, b), (d,) = inputs, diff_outputs
         shape_a, shape_b = spec_of(a).shape, spec_of(b).shape
         if len(shape_b) == 2 and len(shape_a) > 2 and not self.transpose_a:
-            # A matrix applied along leading axes (a Dense layer): one product over all rows, not one per leading index and a sum.
+            # A matrix applied along leading axes (a Dense layer): one product over all rows, not one per leading index
+            # and a sum.
             rows_a, rows_d = shaping.reshape(a, (-1, shape_a[-1])), shaping.reshape(d, (-1, spec_of(d).shape[-1]))
             diff_a, diff_b = self.gradient((rows_a, b), (), (rows_d,))
             return [shaping.reshape(diff_a, shape_a), diff_b]

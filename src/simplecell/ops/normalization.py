@@ -1,4 +1,5 @@
-"""Normalizations, composed of other ops. At inference the engine folds batch normalization into the convolution before it."""
+"""Normalizations, composed of other ops. At inference the engine folds batch normalization into the convolution before
+it."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ def _along(vector: Any, axis: int, rank: int) -> Any:
     return shaping.reshape(vector, (*shape, *(1,) * (rank - 1 - axis))) if len(shape) == 1 else vector
 
 
-def batch_normalization(x: Any, mean: Any, variance: Any, axis: int = -1, offset: Any = None, scale: Any = None, epsilon: float = 1e-3) -> Any:
+def batch_normalization(
+    x: Any, mean: Any, variance: Any, axis: int = -1, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+) -> Any:
     """`(x - mean) / sqrt(variance + epsilon) · scale + offset`, vectors along `axis`, as x · factor + shift.
 
     Factor and shift do not depend on x: they can be computed once, and folded into the layer before.
@@ -46,18 +49,26 @@ def _scaled(x: Any, scale: Any, offset: Any) -> Any:
     return x if offset is None else ew.add(x, offset)
 
 
-def layer_normalization(x: Any, axes: int | Sequence[int] = -1, scale: Any = None, offset: Any = None, epsilon: float = 1e-3) -> Any:
+def layer_normalization(
+    x: Any, axes: int | Sequence[int] = -1, scale: Any = None, offset: Any = None, epsilon: float = 1e-3
+) -> Any:
     """x with mean 0 and variance 1 over `axes`, then scaled and shifted (`scale` and `offset` broadcast against x)."""
     mean, variance = moments(x, axes, keepdims=True)
     return _scaled(ew.multiply(ew.subtract(x, mean), ew.rsqrt(ew.add(variance, epsilon))), scale, offset)
 
 
-def group_normalization(x: Any, groups: int, axis: int = -1, scale: Any = None, offset: Any = None, epsilon: float = 1e-3) -> Any:
-    """x (n, …) with mean 0 and variance 1 over each sample's group of channels; `scale` and `offset` are vectors along `axis`."""
+def group_normalization(
+    x: Any, groups: int, axis: int = -1, scale: Any = None, offset: Any = None, epsilon: float = 1e-3
+) -> Any:
+    """x (n, …) with mean 0 and variance 1 over each sample's group of channels; `scale` and `offset` are vectors along
+    `axis`."""
     shape = spec_of(x).shape
     axis = normalize_axis(axis, len(shape))
     if groups < 1 or shape[axis] % groups:
-        raise ValueError(f"`groups` must divide the number of channels, {shape[axis]} in axis {axis} of shape {shape}; came {groups}.")
+        raise ValueError(
+            f"`groups` must divide the number of channels, {shape[axis]} in axis {axis} of shape {shape}; came "
+            f"{groups}."
+        )
     parted = shaping.reshape(x, (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :]))
     axes = tuple(a for a in range(1, len(shape) + 1) if a != axis)
     y = shaping.reshape(layer_normalization(parted, axes, epsilon=epsilon), shape)

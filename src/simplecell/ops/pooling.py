@@ -21,21 +21,33 @@ def _pooled(what: str, src: Spec, size: tuple[int, ...], strides: tuple[int, ...
     rank = len(src.shape) - 2
     if not rank == len(size) == len(strides) == len(padding) or rank < 1:
         raise ValueError(
-            f"`{what}` pools the axes between the first and the last: `size` {size}, `strides` {strides} and `padding` {padding} "
+            f"`{what}` pools the axes between the first and the last: `size` {size}, `strides` {strides} and `padding` "
+            f"{padding} "
             f"need {max(rank, 1)} entries for {src}."
         )
-    if min(size) < 1 or min(strides) < 1 or any(lo < 0 or hi < 0 or lo >= k or hi >= k for (lo, hi), k in zip(padding, size, strict=True)):
-        raise ValueError(f"`{what}` needs size and strides of at least 1, and padding below the size; came {size}, {strides}, {padding}.")
+    if (
+        min(size) < 1
+        or min(strides) < 1
+        or any(lo < 0 or hi < 0 or lo >= k or hi >= k for (lo, hi), k in zip(padding, size, strict=True))
+    ):
+        raise ValueError(
+            f"`{what}` needs size and strides of at least 1, and padding below the size; came {size}, {strides}, "
+            f"{padding}."
+        )
     spatial = tuple(map(output_size, src.shape[1:-1], size, strides, padding))
     if min(spatial) < 1:
-        raise ValueError(f'The window {size} of `{what}` does not fit into {src} with padding {padding}. Make it smaller, or padding "same".')
+        raise ValueError(
+            f"The window {size} of `{what}` does not fit into {src} with padding {padding}. Make it smaller, or "
+            'padding "same".'
+        )
     return Spec((src.shape[0], *spatial, src.shape[-1]), src.dtype)
 
 
 def _windows(size: Sequence[int], out: Sequence[int], strides: Sequence[int]) -> list[tuple[slice, ...]]:
     """For each place in the window, the slices of padded src that stand there: one element per output."""
     return [
-        (slice(None), *(slice(t, t + (o - 1) * s + 1, s) for t, o, s in zip(tap, out, strides, strict=True))) for tap in product(*map(range, size))
+        (slice(None), *(slice(t, t + (o - 1) * s + 1, s) for t, o, s in zip(tap, out, strides, strict=True)))
+        for tap in product(*map(range, size))
     ]
 
 
@@ -51,7 +63,9 @@ def _surrounded(x: np.ndarray, padding: Pairs, value: Any) -> np.ndarray:
 
 
 def _inside(x: np.ndarray, spatial: Sequence[int], padding: Pairs) -> np.ndarray:
-    return np.ascontiguousarray(x[(slice(None), *(slice(lo, lo + n) for n, (lo, _) in zip(spatial, padding, strict=True)))])
+    return np.ascontiguousarray(
+        x[(slice(None), *(slice(lo, lo + n) for n, (lo, _) in zip(spatial, padding, strict=True)))]
+    )
 
 
 def window_counts(spatial: Sequence[int], size: Sequence[int], strides: Sequence[int], padding: Pairs) -> np.ndarray:
@@ -90,7 +104,8 @@ class MaxPool(Op):
 
 @dataclass(frozen=True)
 class MaxPoolGradient(Op):
-    """(src, dst, diff_dst) → diff_src: each output's gradient goes to the first (in row-major order) largest of its window."""
+    """(src, dst, diff_dst) → diff_src: each output's gradient goes to the first (in row-major order) largest of its
+    window."""
 
     size: tuple[int, ...]
     strides: tuple[int, ...]
@@ -100,7 +115,9 @@ class MaxPoolGradient(Op):
         src, dst, diff_dst = inputs
         need = _pooled("max_pool", src, self.size, self.strides, self.padding)
         if dst != need or diff_dst != need:
-            raise ValueError(f"`dst` and `diff_dst` must be {need}, what the pooling makes of {src}; came {dst} and {diff_dst}.")
+            raise ValueError(
+                f"`dst` and `diff_dst` must be {need}, what the pooling makes of {src}; came {dst} and {diff_dst}."
+            )
         return src
 
     def reference(self, *arrays: np.ndarray) -> Any:
@@ -121,7 +138,9 @@ class MaxPoolGradient(Op):
         widths = [(0, 0), *self.padding, (0, 0)]
         x, g = shaping.pad(src, widths, value=-math.inf), shaping.pad(d, widths)
         picked = shaping.full(out, 0, spec.dtype)
-        for window in reversed(_windows(self.size, out[1:-1], self.strides)):  # the first of equals is asked last, and stays
+        for window in reversed(
+            _windows(self.size, out[1:-1], self.strides)
+        ):  # the first of equals is asked last, and stays
             start = (0, *(w.start for w in window[1:]), 0)
             stop = (out[0], *(w.stop for w in window[1:]), out[-1])
             step = (1, *self.strides, 1)
@@ -161,7 +180,8 @@ class AveragePool(Op):
 
 @dataclass(frozen=True)
 class AveragePoolGradient(Op):
-    """diff_dst → diff_src (n, *src_spatial, c): each output's gradient is shared evenly by the elements of its window."""
+    """diff_dst → diff_src (n, *src_spatial, c): each output's gradient is shared evenly by the elements of its
+    window."""
 
     src_spatial: tuple[int, ...]
     size: tuple[int, ...]
@@ -201,11 +221,16 @@ def _arguments(
     return size, strides, resolve_padding(padding, spatial, size, strides)
 
 
-def max_pool(src: Any, size: int | Sequence[int], strides: int | Sequence[int] | None = None, padding: Padding = "valid") -> Any:
+def max_pool(
+    src: Any, size: int | Sequence[int], strides: int | Sequence[int] | None = None, padding: Padding = "valid"
+) -> Any:
     """Largest element of each window of (n, *i, c). `strides` default to `size`; `padding` as in `convolution`."""
     return apply(MaxPool(*_arguments(src, size, strides, padding)), src)
 
 
-def average_pool(src: Any, size: int | Sequence[int], strides: int | Sequence[int] | None = None, padding: Padding = "valid") -> Any:
-    """Mean of each window of (n, *i, c), padding not counted. `strides` default to `size`; `padding` as in `convolution`."""
+def average_pool(
+    src: Any, size: int | Sequence[int], strides: int | Sequence[int] | None = None, padding: Padding = "valid"
+) -> Any:
+    """Mean of each window of (n, *i, c), padding not counted. `strides` default to `size`; `padding` as in
+    `convolution`."""
     return apply(AveragePool(*_arguments(src, size, strides, padding)), src)

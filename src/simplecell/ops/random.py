@@ -1,4 +1,5 @@
-"""Random numbers as a function of (seed, position): Philox 4×32-10 (Salmon et al. 2011). No state, no order, no threads.
+"""Random numbers as a function of (seed, position): Philox 4×32-10 (Salmon et al. 2011). No state, no order, no
+threads.
 
 Element `i` of an array is lane `i % 4` of the block with counter `i // 4`, under the two words of the seed as key.
 """
@@ -79,8 +80,8 @@ class RandomUniform(Op):
 
 @dataclass(frozen=True)
 class RandomNormal(Op):
-    """seed (uint32[2]) → float32 of `shape`, normal with mean 0 and variance 1, by Box and Muller: lanes (0, 1) and (2, 3)
-    of a block give u = (upper 24 bits + 1) · 2⁻²⁴ and v in [0, 1), and √(-2 ln u) times cos 2πv and sin 2πv."""
+    """seed (uint32[2]) → float32 of `shape`, normal with mean 0 and variance 1, by Box and Muller: lanes (0, 1) and (2,
+    3) of a block give u = (upper 24 bits + 1) · 2⁻²⁴ and v in [0, 1), and √(-2 ln u) times cos 2πv and sin 2πv."""
 
     shape: tuple[int, ...]
 

@@ -111,7 +111,9 @@ class ArgReduce(Op):
         return Spec((*x.shape[:axis], *((1,) if self.keepdims else ()), *x.shape[axis + 1 :]), "int32")
 
     def reference(self, *arrays: np.ndarray) -> Any:
-        return np.asarray(getattr(np, self.function)(arrays[0], axis=self.axis, keepdims=self.keepdims)).astype(np.int32)
+        return np.asarray(getattr(np, self.function)(arrays[0], axis=self.axis, keepdims=self.keepdims)).astype(
+            np.int32
+        )
 
     def gradient(self, inputs: Sequence[Any], outputs: Sequence[Any], diff_outputs: Sequence[Any]) -> Sequence[Any]:
         return [None]
@@ -142,7 +144,9 @@ class Cumulative(Op):
         x = np.flip(arrays[0], self.axis) if self.reverse else arrays[0]
         dtype = spec_of(x).dtype
         with np.errstate(all="ignore"):
-            y = (np.cumsum if self.function == "sum" else np.cumprod)(x, axis=self.axis, dtype=to_dtype(accumulator(dtype)))
+            y = (np.cumsum if self.function == "sum" else np.cumprod)(
+                x, axis=self.axis, dtype=to_dtype(accumulator(dtype))
+            )
         return np.ascontiguousarray(np.flip(y, self.axis) if self.reverse else y).astype(to_dtype(dtype), copy=False)
 
     def gradient(self, inputs: Sequence[Any], outputs: Sequence[Any], diff_outputs: Sequence[Any]) -> Sequence[Any]:
@@ -153,7 +157,8 @@ class Cumulative(Op):
 
 
 def _cumulative_product_gradient(x: Any, d: Any, axis: int, reverse: bool) -> Any:
-    """Σ_i d_i · ∂y_i/∂x_k with all n² partial products, so that zeros in x are no exception (dividing by x would be)."""
+    """Σ_i d_i · ∂y_i/∂x_k with all n² partial products, so that zeros in x are no exception (dividing by x would
+    be)."""
     if reverse:
         flipped = _cumulative_product_gradient(shaping.reverse(x, (axis,)), shaping.reverse(d, (axis,)), axis, False)
         return shaping.reverse(flipped, (axis,))

@@ -64,7 +64,9 @@ def _check(size: Sequence[int], spatial: Sequence[int], method: str, spec: Spec)
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {', '.join(METHODS)}; came {method!r}.")
     if len(size) != len(spec.shape) - 2 or len(spatial) != len(size) or not size:
-        raise ValueError(f"`size` must have one entry per axis between the first and the last of {spec}; came {tuple(size)}.")
+        raise ValueError(
+            f"`size` must have one entry per axis between the first and the last of {spec}; came {tuple(size)}."
+        )
     if min(*size, *spatial) < 1:
         raise ValueError(f"`resize` needs extents of at least 1; came {tuple(spatial)} to {tuple(size)}.")
     if method != "nearest":

@@ -27,7 +27,9 @@ class Reshape(Op):
     def output_spec(self, *inputs: Spec) -> Spec:
         (x,) = inputs
         if prod(self.shape) != x.size or builtins.min(self.shape, default=0) < 0:
-            raise ValueError(f"`shape` of reshape must hold as many elements as the array: {x} has {x.size}; came {self.shape}.")
+            raise ValueError(
+                f"`shape` of reshape must hold as many elements as the array: {x} has {x.size}; came {self.shape}."
+            )
         return Spec(self.shape, x.dtype)
 
     def reference(self, *arrays: np.ndarray) -> Any:
@@ -92,7 +94,9 @@ class Pad(Op):
         if self.mode not in PAD_MODES:
             raise ValueError(f"`mode` must be one of {', '.join(PAD_MODES)}; came {self.mode!r}.")
         if len(self.widths) != len(x.shape) or any(len(w) != 2 or builtins.min(w) < 0 for w in self.widths):
-            raise ValueError(f"`widths` must have one non-negative (low, high) pair per axis of {x}; came {self.widths}.")
+            raise ValueError(
+                f"`widths` must have one non-negative (low, high) pair per axis of {x}; came {self.widths}."
+            )
         if self.mode != "constant" and any(n == 0 and sum(w) for n, w in zip(x.shape, self.widths, strict=True)):
             raise ValueError(f"`mode` {self.mode!r} cannot pad an empty axis; came {x} with widths {self.widths}.")
         return Spec(tuple(n + lo + hi for n, (lo, hi) in zip(x.shape, self.widths, strict=True)), x.dtype)
@@ -110,7 +114,9 @@ class Pad(Op):
         if self.mode == "constant":
             start = tuple(lo for lo, _ in self.widths)
             return [strided_slice(d, start, tuple(lo + n for lo, n in zip(start, shape, strict=True)))]
-        for axis, (n, width) in enumerate(zip(shape, self.widths, strict=True)):  # each element returns to where it came from
+        for axis, (n, width) in enumerate(
+            zip(shape, self.widths, strict=True)
+        ):  # each element returns to where it came from
             if sum(width):
                 sources = np.pad(np.arange(n, dtype=np.int32), width, mode=PAD_MODES[self.mode])  # type: ignore[call-overload]
                 d = scatter_add(sources, d, (*spec_of(d).shape[:axis], n, *spec_of(d).shape[axis + 1 :]), axis)
@@ -128,14 +134,20 @@ class Slice(Op):
     def output_spec(self, *inputs: Spec) -> Spec:
         (x,) = inputs
         if not len(self.start) == len(self.stop) == len(self.step) == len(x.shape):
-            raise ValueError(f"`start`, `stop` and `step` need one entry per axis of {x}; came {self.start}, {self.stop}, {self.step}.")
+            raise ValueError(
+                f"`start`, `stop` and `step` need one entry per axis of {x}; came {self.start}, {self.stop}, "
+                f"{self.step}."
+            )
         for lo, hi, by, n in zip(self.start, self.stop, self.step, x.shape, strict=True):
             if not (0 <= lo <= hi <= n and by >= 1):
                 raise ValueError(
-                    f"A slice needs 0 <= start <= stop <= extent and step >= 1 in each axis of {x}; came start {self.start}, "
+                    f"A slice needs 0 <= start <= stop <= extent and step >= 1 in each axis of {x}; came start "
+                    f"{self.start}, "
                     f"stop {self.stop}, step {self.step}."
                 )
-        return Spec(tuple(-(-(hi - lo) // by) for lo, hi, by in zip(self.start, self.stop, self.step, strict=True)), x.dtype)
+        return Spec(
+            tuple(-(-(hi - lo) // by) for lo, hi, by in zip(self.start, self.stop, self.step, strict=True)), x.dtype
+        )
 
     def reference(self, *arrays: np.ndarray) -> Any:
         self.output_spec(spec_of(arrays[0]))
@@ -147,7 +159,9 @@ class Slice(Op):
         if 0 in kept:
             return [full(shape, 0, spec_of(d).dtype)]
         for axis, (by, count) in enumerate(zip(self.step, kept, strict=True)):
-            if by > 1 and count > 1:  # zeros between: as columns of a (count, by) matrix, whose last row ends after its first element
+            if (
+                by > 1 and count > 1
+            ):  # zeros between: as columns of a (count, by) matrix, whose last row ends after its first element
                 now = spec_of(d).shape
                 d = reshape(d, (*now[: axis + 1], 1, *now[axis + 1 :]))
                 widths = [(0, 0)] * (axis + 1) + [(0, by - 1)] + [(0, 0)] * (len(now) - axis - 1)
@@ -187,9 +201,12 @@ class Concatenate(Op):
         shape = inputs[0].shape
         axis = normalize_axis(self.axis, len(shape))
         for other in inputs:
-            if len(other.shape) != len(shape) or any(n != m for a, (n, m) in enumerate(zip(other.shape, shape, strict=True)) if a != axis):
+            if len(other.shape) != len(shape) or any(
+                n != m for a, (n, m) in enumerate(zip(other.shape, shape, strict=True)) if a != axis
+            ):
                 raise ValueError(
-                    f"`concatenate` along axis {axis} needs equal extents in other axes; came {', '.join(str(s.shape) for s in inputs)}."
+                    f"`concatenate` along axis {axis} needs equal extents in other axes; came "
+                    f"{', '.join(str(s.shape) for s in inputs)}."
                 )
         return Spec((*shape[:axis], sum(s.shape[axis] for s in inputs), *shape[axis + 1 :]), inputs[0].dtype)
 
@@ -210,8 +227,9 @@ def _require_integer(what: str, spec: Spec) -> None:
 
 @dataclass(frozen=True)
 class Gather(Op):
-    """(x, indices) → x with `axis` replaced by the axes of `indices`. Negative indices count from the end. An index that
-    is out of range gives NaN (0 for integers): machine code cannot raise; where it must not happen, check before."""
+    """(x, indices) → x with `axis` replaced by the axes of `indices`. Negative indices count from the end. An index
+    that is out of range gives NaN (0 for integers): machine code cannot raise; where it must not happen, check
+    before."""
 
     axis: int
 
@@ -260,7 +278,10 @@ class ScatterAdd(Op):
         _require_integer("scatter_add", indices)
         need = (*self.shape[:axis], *indices.shape, *self.shape[axis + 1 :])
         if updates.shape != need:
-            raise ValueError(f"`updates` must have shape {need} ({self.shape}, its axis {axis} replaced by {indices}); came {updates}.")
+            raise ValueError(
+                f"`updates` must have shape {need} ({self.shape}, its axis {axis} replaced by {indices}); came "
+                f"{updates}."
+            )
         return Spec(self.shape, updates.dtype)
 
     def reference(self, *arrays: np.ndarray) -> Any:
@@ -345,7 +366,9 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Any:
     if -1 in shape:
         known = prod(n for n in shape if n != -1)
         if shape.count(-1) > 1 or known == 0 or spec.size % known:
-            raise ValueError(f"`shape` {shape} leaves no whole extent for -1: the array is {spec}, of {spec.size} elements.")
+            raise ValueError(
+                f"`shape` {shape} leaves no whole extent for -1: the array is {spec}, of {spec.size} elements."
+            )
         shape = tuple(spec.size // known if n == -1 else n for n in shape)
     return x if shape == spec.shape else apply(Reshape(shape), x)
 
@@ -353,7 +376,11 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Any:
 def transpose(x: Any, permutation: Sequence[int] | None = None) -> Any:
     """Axes in the order of `permutation`; reversed by default."""
     rank = len(spec_of(x).shape)
-    order = tuple(range(rank))[::-1] if permutation is None else tuple(normalize_axis(int(a), rank, "permutation") for a in permutation)
+    order = (
+        tuple(range(rank))[::-1]
+        if permutation is None
+        else tuple(normalize_axis(int(a), rank, "permutation") for a in permutation)
+    )
     return x if order == tuple(range(rank)) else apply(Transpose(order), x)
 
 
@@ -474,7 +501,9 @@ def split(x: Any, parts: int | Sequence[int], axis: int = 0) -> list[Any]:
     n = spec_of(x).shape[normalize_axis(axis, len(spec_of(x).shape))]
     if isinstance(parts, (int, np.integer)):
         if parts < 1 or n % parts:
-            raise ValueError(f"`parts` must divide the extent {n} of axis {axis}; came {parts}. Give positions for unequal parts.")
+            raise ValueError(
+                f"`parts` must divide the extent {n} of axis {axis}; came {parts}. Give positions for unequal parts."
+            )
         parts = [n // int(parts) * i for i in range(1, int(parts))]
     cuts = [builtins.min(builtins.max(p + n if p < 0 else p, 0), n) for p in map(int, parts)]
     return [take_slice(x, axis, lo, builtins.max(lo, hi)) for lo, hi in zip([0, *cuts], [*cuts, n], strict=True)]

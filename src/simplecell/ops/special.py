@@ -20,7 +20,8 @@ def erfc_reference(x: Any) -> np.ndarray:
 
 
 def erfinv_reference(x: Any) -> np.ndarray:
-    """Winitzki's closed form, then Halley's iteration: on erf near 0, on erfc towards ±1, where erf has no digits left."""
+    """Winitzki's closed form, then Halley's iteration: on erf near 0, on erfc towards ±1, where erf has no digits
+    left."""
     x = np.asarray(x, np.float64)
     y = np.abs(x)
     inside = y < 1

@@ -1,4 +1,5 @@
-"""Numbers as pictures: signed scales centred at zero, mosaics of filters and feature maps, curves, and all of it in a terminal."""
+"""Numbers as pictures: signed scales centred at zero, mosaics of filters and feature maps, curves, and all of it in a
+terminal."""
 
 from .colours import Pixels, colour, grey, signed
 from .curves import Curve, curves, ticks

@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 """`(height, width, 3)` red, green, blue from 0 to 255."""
 
-# From the most negative to the most positive; both arms darken at the same pace, so that equal sizes weigh the same to the eye.
-_SIGNED = np.array([[15, 58, 112], [43, 119, 182], [139, 186, 219], [246, 246, 244], [243, 164, 119], [208, 71, 52], [118, 14, 36]], np.float64)
+# From the most negative to the most positive; both arms darken at the same pace, so that equal sizes weigh the same to
+# the eye.
+_SIGNED = np.array(
+    [[15, 58, 112], [43, 119, 182], [139, 186, 219], [246, 246, 244], [243, 164, 119], [208, 71, 52], [118, 14, 36]],
+    np.float64,
+)
 _NOT_A_NUMBER = np.array([160, 0, 200], np.float64)
 
 
@@ -55,7 +59,10 @@ def colour(values: Any) -> Pixels:
     """Red, green and blue between 0 and 1, shape `(…, 3)`, as pixels."""
     array = np.asarray(values, np.float64)
     if array.shape[-1] != 3:
-        raise ValueError(f"values: expected a last axis of 3 (red, green, blue), received shape {array.shape}; use grey or signed for one channel")
+        raise ValueError(
+            f"values: expected a last axis of 3 (red, green, blue), received shape {array.shape}; use grey or signed "
+            "for one channel"
+        )
     return np.round(np.clip(np.nan_to_num(array), 0, 1) * 255).astype(np.uint8)
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a plot: values over `x` (0, 1, 2, … if None), drawn in a CSS colour; `dots` marks single points instead of a line."""
+    """One line of a plot: values over `x` (0, 1, 2, … if None), drawn in a CSS colour; `dots` marks single points
+    instead of a line."""
 
     label: str
     values: Any
@@ -21,7 +22,14 @@ class Curve:
     dots: bool = False
 
 
-def curves(lines: Sequence[Curve], x_label: str = "", y_label: str = "", width: int = 860, height: int = 200, zero: bool = False) -> str:
+def curves(
+    lines: Sequence[Curve],
+    x_label: str = "",
+    y_label: str = "",
+    width: int = 860,
+    height: int = 200,
+    zero: bool = False,
+) -> str:
     """A plot of one or more curves as an SVG element.
 
     Args:
@@ -54,16 +62,17 @@ def curves(lines: Sequence[Curve], x_label: str = "", y_label: str = "", width: 
     def at(x: Any, y: Any) -> tuple[Any, Any]:
         return left + (x - x0) / (x1 - x0) * inner_w, top + (y1 - y) / (y1 - y0) * inner_h
 
-    parts = [
-        f'<svg class="curves" viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{escape(", ".join(c.label for c in lines))}">'
-    ]
+    labels = escape(", ".join(c.label for c in lines))
+    parts = [f'<svg class="curves" viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{labels}">']
     for tick in ticks(y0, y1, 4):
         _, ty = at(x0, tick)
         parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{ty:.1f}" y2="{ty:.1f}"/>')
         parts.append(f'<text class="tick" x="{left - 6}" y="{ty + 4:.1f}" text-anchor="end">{_number(tick)}</text>')
     for tick in ticks(x0, x1, 8):
         tx, _ = at(tick, y0)
-        parts.append(f'<text class="tick" x="{tx:.1f}" y="{height - bottom + 16}" text-anchor="middle">{_number(tick)}</text>')
+        parts.append(
+            f'<text class="tick" x="{tx:.1f}" y="{height - bottom + 16}" text-anchor="middle">{_number(tick)}</text>'
+        )
     if y0 < 0 < y1:
         _, ty = at(x0, 0.0)
         parts.append(f'<line class="zero" x1="{left}" x2="{width - right}" y1="{ty:.1f}" y2="{ty:.1f}"/>')
@@ -73,15 +82,24 @@ def curves(lines: Sequence[Curve], x_label: str = "", y_label: str = "", width: 
             parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3.5" fill="{line.colour}"/>' for a, b in zip(px, py)]
         else:
             points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(px, py))
-            parts.append(f'<polyline fill="none" stroke="{line.colour}" stroke-width="1.6" stroke-linejoin="round" points="{points}"/>')
+            parts.append(
+                f'<polyline fill="none" stroke="{line.colour}" stroke-width="1.6" stroke-linejoin="round" '
+                f'points="{points}"/>'
+            )
     legend = left
     for line in lines:
         if line.label:
             parts.append(f'<rect x="{legend}" y="6" width="12" height="4" rx="2" fill="{line.colour}"/>')
             parts.append(f'<text class="legend" x="{legend + 17}" y="13">{escape(line.label)}</text>')
             legend += 34 + 7 * len(line.label)
-    parts.append(f'<text class="axis" x="{left + inner_w / 2:.0f}" y="{height - 4}" text-anchor="middle">{escape(x_label)}</text>')
-    parts.append(f'<text class="axis" transform="translate(12 {top + inner_h / 2:.0f}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>')
+    parts.append(
+        f'<text class="axis" x="{left + inner_w / 2:.0f}" y="{height - 4}" '
+        f'text-anchor="middle">{escape(x_label)}</text>'
+    )
+    parts.append(
+        f'<text class="axis" transform="translate(12 {top + inner_h / 2:.0f}) rotate(-90)" '
+        f'text-anchor="middle">{escape(y_label)}</text>'
+    )
     return "\n".join([*parts, "</svg>"])
 
 

@@ -30,7 +30,9 @@ def shrink(pixels: Pixels, width: int, height: int) -> Pixels:
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
 
 
-def mosaic(tiles: Sequence[Pixels], columns: int | None = None, gap: int = 1, background: tuple[int, int, int] = PAPER) -> Pixels:
+def mosaic(
+    tiles: Sequence[Pixels], columns: int | None = None, gap: int = 1, background: tuple[int, int, int] = PAPER
+) -> Pixels:
     """Pictures of one size in rows of `columns` (about twice as wide as high if None), `gap` pixels apart.
 
     Raises:
@@ -43,7 +45,9 @@ def mosaic(tiles: Sequence[Pixels], columns: int | None = None, gap: int = 1, ba
     """
     shapes = {tile.shape for tile in tiles}
     if len(shapes) != 1:
-        raise ValueError(f"tiles: expected pictures of one size, received {len(tiles)} of sizes {sorted(s[:2] for s in shapes)}")
+        raise ValueError(
+            f"tiles: expected pictures of one size, received {len(tiles)} of sizes {sorted(s[:2] for s in shapes)}"
+        )
     h, w = tiles[0].shape[:2]
     columns = columns or max(1, min(len(tiles), round((2 * len(tiles) * h / w) ** 0.5)))
     rows = -(-len(tiles) // columns)

@@ -21,7 +21,8 @@ def picture(pixels: Pixels, width: int = 40, height: int = 40, colours: bool = T
     """A picture of at most `width` columns and `height / 2` lines.
 
     Every character is an upper half block, its foreground the upper and its background the lower pixel.
-    Without `colours` (a file, a plain terminal) brightness becomes one of ten characters, two pixels high; with `paper`, darkness does.
+    Without `colours` (a file, a plain terminal) brightness becomes one of ten characters, two pixels high; with
+    `paper`, darkness does.
     """
     from rich.text import Text
 
@@ -70,7 +71,11 @@ def sparkline(values: Any, width: int = 72) -> str:
     edges = np.linspace(0, len(array), min(width, len(array)) + 1).astype(int)
     peaks = np.array([array[a:b].max() for a, b in zip(edges, edges[1:])])
     low, high = peaks.min(), peaks.max()
-    level = np.zeros(len(peaks), int) if high == low else np.round((peaks - low) / (high - low) * (len(_BARS) - 1)).astype(int)
+    level = (
+        np.zeros(len(peaks), int)
+        if high == low
+        else np.round((peaks - low) / (high - low) * (len(_BARS) - 1)).astype(int)
+    )
     return "".join(_BARS[i] for i in level)
 
 

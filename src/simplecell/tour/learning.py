@@ -83,14 +83,17 @@ class Watcher(keras.callbacks.Callback):
         total = loss * (batch + 1)
         self.losses.append(total - (self._total if batch else 0.0))
         self._total = total
-        self._progress.update(self._task, advance=1, description=f"epoch {self._epoch + 1}/{self._epochs}, loss {loss:.3f}")
+        self._progress.update(
+            self._task, advance=1, description=f"epoch {self._epoch + 1}/{self._epochs}, loss {loss:.3f}"
+        )
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         seconds = time.perf_counter() - self._start
         self.epoch_seconds.append(seconds)
         logs = logs or {}
         self._console.print(
-            f"  epoch {epoch + 1:>2}/{self._epochs}   loss {logs['loss']:.3f}   training accuracy {logs['accuracy']:.1%}   "
+            f"  epoch {epoch + 1:>2}/{self._epochs}   loss {logs['loss']:.3f}   training accuracy "
+            f"{logs['accuracy']:.1%}   "
             f"unseen images {logs['val_accuracy']:.1%}   {seconds:.1f} s"
         )
 
@@ -104,10 +107,22 @@ def tell(story: Story, console: Console, epochs: int) -> Learned:
     story.show(
         Chapter(4, "A network learns its own filters"),
         Text(
-            "No more filters made by hand. This network starts with **random** ones: 32 in its first layer, and 64 in its second, each of which looks at all 32 maps of the first. "
-            f"It sees {len(train):,} pictures of clothes with their names, and after every {BATCH} of them **stochastic gradient descent** moves each weight a little in the direction that makes the error smaller."
+            "No more filters made by hand. This network starts with **random** ones: 32 in its first layer, and 64 in "
+            "its second, each of which looks at all 32 maps of the first. "
+            f"It sees {len(train):,} pictures of clothes with their names, and after every {BATCH} of them "
+            "**stochastic gradient descent** moves each weight a little in the direction that makes the error smaller."
         ),
-        Pictures([Picture("clothes", mosaic(clothes, 10, gap=2), ", ".join(FASHION_CLASSES), 2, small=mosaic(clothes[10:13], 3))]),
+        Pictures(
+            [
+                Picture(
+                    "clothes",
+                    mosaic(clothes, 10, gap=2),
+                    ", ".join(FASHION_CLASSES),
+                    2,
+                    small=mosaic(clothes[10:13], 3),
+                )
+            ]
+        ),
         Code(
             "model = keras.Sequential([\n"
             "    keras.Input((28, 28, 1)),\n"
@@ -126,7 +141,9 @@ def tell(story: Story, console: Console, epochs: int) -> Learned:
     model.compile(keras.optimizers.SGD(0.03, momentum=0.9), "sparse_categorical_crossentropy", metrics=["accuracy"])
     _, untrained = model.evaluate(test, y_test, verbose=0)
     watcher = Watcher(console, epochs, -(-len(train) // BATCH))
-    history = model.fit(train, y_train, BATCH, epochs, verbose=0, validation_data=(test, y_test), callbacks=[watcher]).history
+    history = model.fit(
+        train, y_train, BATCH, epochs, verbose=0, validation_data=(test, y_test), callbacks=[watcher]
+    ).history
     console.print()
     predicted = np.asarray(model.predict(test, verbose=0))
     accuracy = float((predicted.argmax(1) == y_test).mean())
@@ -138,14 +155,19 @@ def tell(story: Story, console: Console, epochs: int) -> Learned:
     return Learned(model, test, seconds, len(train))
 
 
-def _learned(story: Story, watcher: Watcher, history: dict[str, list[float]], untrained: float, accuracy: float, epochs: int) -> None:
+def _learned(
+    story: Story, watcher: Watcher, history: dict[str, list[float]], untrained: float, accuracy: float, epochs: int
+) -> None:
     per_epoch = len(watcher.losses) // epochs
     at = np.arange(1, epochs + 1)
     kernel = np.ones(per_epoch // 10 or 1) / (per_epoch // 10 or 1)
     smooth = np.convolve(watcher.losses, kernel, "valid")
     story.show(
         Signals(
-            [Curve("loss", smooth, "#2b77b6", np.arange(len(smooth)) / per_epoch)], "the error, falling with every batch of images", "epochs", "loss"
+            [Curve("loss", smooth, "#2b77b6", np.arange(len(smooth)) / per_epoch)],
+            "the error, falling with every batch of images",
+            "epochs",
+            "loss",
         ),
         Signals(
             [
@@ -157,7 +179,10 @@ def _learned(story: Story, watcher: Watcher, history: dict[str, list[float]], un
             "accuracy",
         ),
         Text(f"Of 1,000 images that it has **never seen**, it names **{accuracy:.1%}** rightly; guessing gives 10%."),
-        Check("The network does better on unseen images than before training, and far better than guessing.", accuracy > max(untrained, 0.1) + 0.2),
+        Check(
+            "The network does better on unseen images than before training, and far better than guessing.",
+            accuracy > max(untrained, 0.1) + 0.2,
+        ),
     )
 
 
@@ -184,23 +209,35 @@ def _filters(story: Story, before: np.ndarray, after: np.ndarray) -> None:
     ]
     story.show(
         Text(
-            "Nobody told it about lines. Many of its first filters have become edge and line detectors all the same, as the **simple cells** have in the visual cortex of a cat or a monkey: where this software has its name from."
+            "Nobody told it about lines. Many of its first filters have become edge and line detectors all the same, "
+            "as the **simple cells** have in the visual cortex of a cat or a monkey: where this software has its name "
+            "from."
         ),
         Pictures(pictures, signed=True),
     )
 
 
 def _maps(story: Story, model: Any, test: np.ndarray, names: np.ndarray, predicted: np.ndarray) -> None:
-    index = int(np.flatnonzero((names == 9) & (predicted.argmax(1) == 9))[0]) if ((names == 9) & (predicted.argmax(1) == 9)).any() else 0
+    index = (
+        int(np.flatnonzero((names == 9) & (predicted.argmax(1) == 9))[0])
+        if ((names == 9) & (predicted.argmax(1) == 9)).any()
+        else 0
+    )
     image = test[index : index + 1]
     stages = ["first", "pool_1", "second", "pool_2"]
     looking_in = keras.Model(model.inputs, [model.get_layer(name).output for name in stages])
     maps = [np.asarray(m)[0] for m in looking_in.predict(image, verbose=0)]
-    captions = ("32 filters of 3 × 3, ReLU", "the largest of each 2 × 2", "64 filters of 3 × 3 × 32, ReLU", "the largest of each 2 × 2")
+    captions = (
+        "32 filters of 3 × 3, ReLU",
+        "the largest of each 2 × 2",
+        "64 filters of 3 × 3 × 32, ReLU",
+        "the largest of each 2 × 2",
+    )
     best = predicted[index].argsort()[::-1][:3]
     story.show(
         Text(
-            f"One unseen image, {_article(FASHION_CLASSES[int(names[index])])}, on its way through the layers. Each tile is what one filter sees of it. Early maps still look like the picture; "
+            f"One unseen image, {_article(FASHION_CLASSES[int(names[index])])}, on its way through the layers. Each "
+            "tile is what one filter sees of it. Early maps still look like the picture; "
             "late ones say that something is somewhere."
         ),
         Pictures(
@@ -212,14 +249,19 @@ def _maps(story: Story, model: Any, test: np.ndarray, names: np.ndarray, predict
                         feature_maps(m, columns=16 if m.shape[2] == 64 else 8),
                         f"`{name}`: {' × '.join(map(str, m.shape))}. {words}",
                         scale,
-                        small=enlarge(feature_maps(m[..., m.mean((0, 1)).argmax(keepdims=True)]), max(1, 26 // m.shape[0])),
+                        small=enlarge(
+                            feature_maps(m[..., m.mean((0, 1)).argmax(keepdims=True)]), max(1, 26 // m.shape[0])
+                        ),
                         small_note=" (the strongest)",
                     )
                     for name, m, words, scale in zip(stages, maps, captions, (3, 4, 4, 6))
                 ),
             ]
         ),
-        Table(["the network says", "with probability"], [[FASHION_CLASSES[int(c)], f"{predicted[index, c]:.1%}"] for c in best]),
+        Table(
+            ["the network says", "with probability"],
+            [[FASHION_CLASSES[int(c)], f"{predicted[index, c]:.1%}"] for c in best],
+        ),
     )
 
 

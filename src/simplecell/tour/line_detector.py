@@ -27,8 +27,10 @@ def tell(story: Story) -> None:
     story.show(
         Chapter(2, "A line detector"),
         Text(
-            "The same in two dimensions. The picture is 8 × 8 with a vertical line two pixels wide; the filter is a vertical line itself, 3 × 3. "
-            "It fits at 6 × 6 places: that many values has the **feature map**. It is 3 where the whole line lies under the filter's middle column, 0 elsewhere."
+            "The same in two dimensions. The picture is 8 × 8 with a vertical line two pixels wide; the filter is a "
+            "vertical line itself, 3 × 3. "
+            "It fits at 6 × 6 places: that many values has the **feature map**. It is 3 where the whole line lies "
+            "under the filter's middle column, 0 elsewhere."
         ),
         Code(
             "layer = keras.layers.Conv2D(filters=1, kernel_size=3)\n"
@@ -47,7 +49,9 @@ def tell(story: Story) -> None:
         ),
         Text(f"The value in row {y}, column {x}: `{arithmetic(detector, window)}`"),
         Text("Now the line stands two columns further to the right. The filter is the same; its response moves along."),
-        Matrices([Matrix("the line, moved", moved), Matrix("the filter", detector), Matrix("the response has moved too", there)], ["∗", "="]),
-        Check("All 36 values equal NumPy's dot products, and moving the line by two columns moves the feature map by two columns and changes nothing else.",
+        Matrices([Matrix("the line, moved", moved), Matrix("the filter", detector),
+        Matrix("the response has moved too", there)], ["∗", "="]),
+        Check("All 36 values equal NumPy's dot products, and moving the line by two columns moves the feature "
+        "map by two columns and changes nothing else.",
               bool((here == dots).all() and (there == np.roll(here, 2, axis=1)).all())),
     )  # fmt: skip

@@ -29,13 +29,21 @@ class Page:
     def write(self, folder: Path) -> Path:
         """Writes `index.html` and the PNGs into `folder` (made if it is not there) and returns the path of the page.
 
-        They come all at once, when all are written: a tour that is interrupted, or finds the disk full, leaves the page that was there before.
+        They come all at once, when all are written: a tour that is interrupted, or finds the disk full, leaves the page
+        that was there before.
         """
-        links = "".join(f'<a href="#chapter-{c.number}"><b>{c.number}</b> {escape(c.title)}</a>' for c in self._chapters)
+        links = "".join(
+            f'<a href="#chapter-{c.number}"><b>{c.number}</b> {escape(c.title)}</a>' for c in self._chapters
+        )
         body = "\n".join(self._parts) + ("</section>" if self._chapters else "")
         template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
         style = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
-        html = template.replace("{{title}}", escape(self.title)).replace("{{style}}", style).replace("{{links}}", links).replace("{{body}}", body)
+        html = (
+            template.replace("{{title}}", escape(self.title))
+            .replace("{{style}}", style)
+            .replace("{{links}}", links)
+            .replace("{{body}}", body)
+        )
         folder.mkdir(parents=True, exist_ok=True)
         with together(str(folder), "index.html") as place:
             for name, picture in self._pictures.items():
@@ -88,14 +96,18 @@ class Page:
         rows = []
         for position, sums, dot, value in block.rows():
             cells = "".join(
-                f'<i class="{"in" if position <= i < position + size else "out"}">{story.number(v)}</i>' for i, v in enumerate(block.values)
+                f'<i class="{"in" if position <= i < position + size else "out"}">{story.number(v)}</i>'
+                for i, v in enumerate(block.values)
             )
             rows.append(
                 f"<tr><td>{position}</td><td class='window'>{cells}</td><td class='sum'>{sums}</td>"
                 f"<td>{story.number(dot)}</td><td><b>{story.number(value)}</b></td></tr>"
             )
         head = "".join(f"<th>{h}</th>" for h in ("position", "window", "filter × window", "NumPy", "layer"))
-        self._add(f'<div class="wide"><table class="slide"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>')
+        self._add(
+            '<div class="wide"><table '
+            f'class="slide"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        )
 
     @show.register
     def _(self, block: story.Picture) -> None:
@@ -109,7 +121,8 @@ class Page:
             self._pictures[item.name] = picture = png(pixels)
             h, w = pixels.shape[:2]
             figures.append(
-                f'<figure style="width:{max(w, 150)}px"><img src="{data_uri(picture)}" width="{w}" height="{h}" alt="{escape(item.caption, quote=True)}">'
+                f'<figure style="width:{max(w, 150)}px"><img src="{data_uri(picture)}" width="{w}" height="{h}" '
+                f'alt="{escape(item.caption, quote=True)}">'
                 f"<figcaption>{_marked(item.caption)}</figcaption></figure>"
             )
         scale = '<div class="scale"><span>negative</span><i></i><span>positive</span></div>' if block.signed else ""
@@ -125,7 +138,10 @@ class Page:
         head = "".join(f"<th>{_marked(h)}</th>" for h in block.header)
         rows = "".join("<tr>" + "".join(f"<td>{_marked(c)}</td>" for c in row) + "</tr>" for row in block.rows)
         caption = f"<caption>{_marked(block.caption)}</caption>" if block.caption else ""
-        self._add(f'<div class="wide"><table class="facts">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>')
+        self._add(
+            '<div class="wide"><table '
+            f'class="facts">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        )
 
     @show.register
     def _(self, block: story.Check) -> None:

@@ -34,10 +34,17 @@ def _lines(story: Story, picture: np.ndarray) -> None:
     vertical, horizontal, every = maps[..., 0], maps[..., 1], combined[..., 0]
     story.show(
         Text(
-            "A photograph has grey everywhere, so a detector should compare: 2 for the line, −1 for both of its sides. Where the picture is even, "
-            "the sum is 0. ReLU keeps the positive answers, the bright lines. A second layer adds both maps into one of **all lines**."
+            "A photograph has grey everywhere, so a detector should compare: 2 for the line, −1 for both of its sides. "
+            "Where the picture is even, "
+            "the sum is 0. ReLU keeps the positive answers, the bright lines. A second layer adds both maps into one "
+            "of **all lines**."
         ),
-        Matrices([Matrix("vertical_line", named("vertical_line"), signed=True), Matrix("horizontal_line", named("horizontal_line"), signed=True)]),
+        Matrices(
+            [
+                Matrix("vertical_line", named("vertical_line"), signed=True),
+                Matrix("horizontal_line", named("horizontal_line"), signed=True),
+            ]
+        ),
         Code(
             "lines = set_kernel(keras.layers.Conv2D(2, 3, activation='relu'),\n"
             "                   ['vertical_line', 'horizontal_line'])\n"
@@ -46,13 +53,28 @@ def _lines(story: Story, picture: np.ndarray) -> None:
         Pictures(
             [
                 Picture("photograph", grey(picture, 0, 1), "the photograph, 256 × 256"),
-                Picture("lines-vertical", grey(vertical, 0, top), "vertical lines after ReLU", small=grey(_strongest(vertical), 0, top)),
-                Picture("lines-horizontal", grey(horizontal, 0, top), "horizontal lines after ReLU", small=grey(_strongest(horizontal), 0, top)),
-                Picture("lines-all", grey(every, 0, top), "both added: all lines", small=grey(_strongest(every), 0, top)),
+                Picture(
+                    "lines-vertical",
+                    grey(vertical, 0, top),
+                    "vertical lines after ReLU",
+                    small=grey(_strongest(vertical), 0, top),
+                ),
+                Picture(
+                    "lines-horizontal",
+                    grey(horizontal, 0, top),
+                    "horizontal lines after ReLU",
+                    small=grey(_strongest(horizontal), 0, top),
+                ),
+                Picture(
+                    "lines-all", grey(every, 0, top), "both added: all lines", small=grey(_strongest(every), 0, top)
+                ),
             ],
             across=2,
         ),
-        Check("The combined map is the sum of the two maps, everywhere.", bool(np.allclose(every, vertical + horizontal, atol=1e-6))),
+        Check(
+            "The combined map is the sum of the two maps, everywhere.",
+            bool(np.allclose(every, vertical + horizontal, atol=1e-6)),
+        ),
     )
 
 
@@ -72,9 +94,12 @@ def _convolution_or_correlation(story: Story) -> None:
     correlation, convolution = through_layer(weights), through_layer(weights[::-1])
     story.show(
         Text(
-            "A word about words. What a convolution layer computes is called **cross-correlation** in signal processing: the filter is laid on as it is. "
-            "True **convolution** flips the filter first. A single 1 shows the difference: correlation leaves the filter there backwards, convolution forwards. "
-            "To a network that learns its filters it is all the same; to a hand-made filter that is not symmetric it is not."
+            "A word about words. What a convolution layer computes is called **cross-correlation** in signal "
+            "processing: the filter is laid on as it is. "
+            "True **convolution** flips the filter first. A single 1 shows the difference: correlation leaves the "
+            "filter there backwards, convolution forwards. "
+            "To a network that learns its filters it is all the same; to a hand-made filter that is not symmetric it "
+            "is not."
         ),
         Table(
             ["", "of `[0 0 0 1 0 0 0]` with `[1 2 3]`", "NumPy"],
@@ -96,11 +121,27 @@ def _shapes(story: Story, picture: np.ndarray) -> None:
     kinds: list[tuple[str, Any, str]] = [
         ("`padding='valid'`", keras.layers.Conv2D(1, 3), "(256 − 3) + 1"),
         ("`padding='same'`", keras.layers.Conv2D(1, 3, padding="same"), "a border of zeros, as wide as needed"),
-        ("`padding='reflect'`", layers.Conv2D(1, 3, padding="reflect"), "the same size; the border mirrors the picture"),
-        ("`padding='circular'`", layers.Conv2D(1, 3, padding="circular"), "the same size; the border is the opposite edge"),
-        ("`padding=((0, 1), (2, 3))`", layers.Conv2D(1, 3, padding=((0, 1), (2, 3))), "(256 + 1 − 3) + 1 and (256 + 5 − 3) + 1"),
+        (
+            "`padding='reflect'`",
+            layers.Conv2D(1, 3, padding="reflect"),
+            "the same size; the border mirrors the picture",
+        ),
+        (
+            "`padding='circular'`",
+            layers.Conv2D(1, 3, padding="circular"),
+            "the same size; the border is the opposite edge",
+        ),
+        (
+            "`padding=((0, 1), (2, 3))`",
+            layers.Conv2D(1, 3, padding=((0, 1), (2, 3))),
+            "(256 + 1 − 3) + 1 and (256 + 5 − 3) + 1",
+        ),
         ("`strides=2`", keras.layers.Conv2D(1, 3, strides=2), "⌊(256 − 3) / 2⌋ + 1: every other place"),
-        ("`dilation_rate=4`", keras.layers.Conv2D(1, 3, dilation_rate=4), "the 3 weights reach over 9 pixels: (256 − 9) + 1"),
+        (
+            "`dilation_rate=4`",
+            keras.layers.Conv2D(1, 3, dilation_rate=4),
+            "the 3 weights reach over 9 pixels: (256 − 9) + 1",
+        ),
         ("`strides=2, dilation_rate=4`", layers.Conv2D(1, 3, strides=2, dilation_rate=4), "⌊(256 − 9) / 2⌋ + 1"),
     ]
     rows, maps, agree = [], {}, True
@@ -115,7 +156,8 @@ def _shapes(story: Story, picture: np.ndarray) -> None:
     corner = (slice(None, 24), slice(None, 24))
     story.show(
         Text(
-            "Three settings decide how large a feature map is. **Padding** adds a border, **strides** skip places, **dilation** spreads the weights apart. "
+            "Three settings decide how large a feature map is. **Padding** adds a border, **strides** skip places, "
+            "**dilation** spreads the weights apart. "
             "Here the vertical line detector goes over the same 256 × 256 photograph with each of them."
         ),
         Table(["layer", "feature map", "why"], rows),
@@ -127,9 +169,16 @@ def _shapes(story: Story, picture: np.ndarray) -> None:
                     "upper left corner with `same`: the border of zeros looks like a line",
                     6,
                 ),
-                Picture("padding-reflect", signed(maps["`padding='reflect'`"][corner], limit), "with `reflect` it does not", 6),
+                Picture(
+                    "padding-reflect",
+                    signed(maps["`padding='reflect'`"][corner], limit),
+                    "with `reflect` it does not",
+                    6,
+                ),
                 Picture("strides", signed(maps["`strides=2`"], limit), "`strides=2`: half the size"),
-                Picture("dilation", signed(maps["`dilation_rate=4`"], limit), "`dilation_rate=4`: broader lines answer"),
+                Picture(
+                    "dilation", signed(maps["`dilation_rate=4`"], limit), "`dilation_rate=4`: broader lines answer"
+                ),
             ],
             signed=True,
         ),
@@ -151,8 +200,10 @@ def _colours(story: Story, picture: np.ndarray) -> None:
     limit = float(np.quantile(np.abs(whole), 0.998))
     story.show(
         Text(
-            "A colour picture has three channels, and so has the filter: 3 × 3 × 3 = 27 weights. Each slice works on its own colour, and the three **partial sums** add up to "
-            "one value. This filter looks for edges where red and green change together and blue the other way: edges from blue to yellow."
+            "A colour picture has three channels, and so has the filter: 3 × 3 × 3 = 27 weights. Each slice works on "
+            "its own colour, and the three **partial sums** add up to "
+            "one value. This filter looks for edges where red and green change together and blue the other way: edges "
+            "from blue to yellow."
         ),
         Table(
             ["channel", f"weights × pixels at row {y}, column {x}", "sum"],
@@ -167,7 +218,10 @@ def _colours(story: Story, picture: np.ndarray) -> None:
         Pictures(
             [
                 Picture("colour-photograph", colour(picture), "red, green and blue"),
-                *(Picture(f"colour-{n}", signed(p, limit), f"partial sum of {n}", terminal=False) for n, p in zip(("red", "green", "blue"), parts)),
+                *(
+                    Picture(f"colour-{n}", signed(p, limit), f"partial sum of {n}", terminal=False)
+                    for n, p in zip(("red", "green", "blue"), parts)
+                ),
                 Picture("colour-sum", signed(whole, limit), "their sum: the feature map"),
             ],
             signed=True,

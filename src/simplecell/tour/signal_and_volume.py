@@ -47,18 +47,30 @@ def _heart(story: Story) -> None:
     direct = np.convolve(signal, beat_filter()[::-1], "same")
     story.show(
         Text(
-            f"A filter over one axis finds beats in an **electrocardiogram**. It has {WIDTH} weights, {WIDTH / ECG_RATE * 1000:.0f} milliseconds long: a peak between two valleys. "
+            f"A filter over one axis finds beats in an **electrocardiogram**. It has {WIDTH} weights, "
+            f"{WIDTH / ECG_RATE * 1000:.0f} milliseconds long: a peak between two valleys. "
             "Slow drift and the round waves between the beats cancel out; the sharp beats stay."
         ),
-        Code(f"layer = keras.layers.Conv1D(1, {WIDTH}, padding='same')\nset_kernel(layer, beat_filter)\nresponse = layer(ecg.reshape(1, -1, 1))"),
-        Signals([Curve("ECG", signal, "#69707a", seconds)], "ten seconds of a heart, 360 samples a second", "seconds", "mV"),
+        Code(
+            f"layer = keras.layers.Conv1D(1, {WIDTH}, padding='same')\nset_kernel(layer, beat_filter)\nresponse = "
+            "layer(ecg.reshape(1, -1, 1))"
+        ),
         Signals(
-            [Curve("response", response, "#2b77b6", seconds), Curve("beat", response[beats], "#d0472f", seconds[beats], dots=True)],
+            [Curve("ECG", signal, "#69707a", seconds)], "ten seconds of a heart, 360 samples a second", "seconds", "mV"
+        ),
+        Signals(
+            [
+                Curve("response", response, "#2b77b6", seconds),
+                Curve("beat", response[beats], "#d0472f", seconds[beats], dots=True),
+            ],
             f"Conv1D's response: {len(beats)} beats in ten seconds, {6 * len(beats)} a minute",
             "seconds",
             "response",
         ),
-        Check("The layer's 3,600 values equal `np.convolve` with the flipped filter.", bool(np.allclose(response, direct, atol=1e-5))),
+        Check(
+            "The layer's 3,600 values equal `np.convolve` with the flipped filter.",
+            bool(np.allclose(response, direct, atol=1e-5)),
+        ),
     )
 
 
@@ -74,22 +86,38 @@ def _brain(story: Story) -> None:
     by_hand = float((np.asarray(layer.kernel)[..., 0, 2] * window).sum())
     story.show(
         Text(
-            f"And over three axes: a magnetic resonance image of a brain, {' × '.join(map(str, volume.shape))} voxels of 3 mm. Three filters of 3 × 3 × 3 measure how "
+            f"And over three axes: a magnetic resonance image of a brain, {' × '.join(map(str, volume.shape))} voxels "
+            "of 3 mm. Three filters of 3 × 3 × 3 measure how "
             "brightness changes from left to right, from front to back, and from top to bottom."
         ),
         Code(
-            "layer = keras.layers.Conv3D(3, 3, padding='same')\nset_kernel(layer, ['sobel_x', 'sobel_y', 'sobel_z'])\nmaps = layer(brain[None, ..., None])"
+            "layer = keras.layers.Conv3D(3, 3, padding='same')\nset_kernel(layer, ['sobel_x', 'sobel_y', "
+            "'sobel_z'])\nmaps = layer(brain[None, ..., None])"
         ),
         Pictures(
             [
                 Picture("brain-slice", grey(volume[z], 0, 1), "a slice from above, front on top", 4),
                 Picture("brain-x", signed(maps[z, :, :, 0], limit), "`sobel_x`: left to right", 4),
                 Picture("brain-y", signed(maps[z, :, :, 1], limit), "`sobel_y`: front to back", 4),
-                Picture("brain-z", signed(maps[:, y, :, 2], limit), "`sobel_z`, in a slice seen from the front: top to bottom", 4),
+                Picture(
+                    "brain-z",
+                    signed(maps[:, y, :, 2], limit),
+                    "`sobel_z`, in a slice seen from the front: top to bottom",
+                    4,
+                ),
                 Picture("brain-side", grey(volume[:, :, x], 0, 1), "the same brain from the side", 4, terminal=False),
-                Picture("brain-edges", grey(strength[:, :, x], 0, limit * 1.4), "all three together: the strength of the edges", 4, terminal=False),
+                Picture(
+                    "brain-edges",
+                    grey(strength[:, :, x], 0, limit * 1.4),
+                    "all three together: the strength of the edges",
+                    4,
+                    terminal=False,
+                ),
             ],
             signed=True,
         ),
-        Check("A value of the third map equals the sum of its 27 products.", abs(by_hand - float(maps[z0, y0, x0, 2])) < 1e-5),
+        Check(
+            "A value of the third map equals the sum of its 27 products.",
+            abs(by_hand - float(maps[z0, y0, x0, 2])) < 1e-5,
+        ),
     )

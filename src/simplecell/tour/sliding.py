@@ -17,8 +17,10 @@ def tell(story: Story) -> None:
     story.show(
         Chapter(1, "A filter slides over a signal"),
         Text(
-            "Eight numbers with a bump in the middle, and a filter of three weights that looks for one. The filter is laid on the first three "
-            "numbers, each weight is multiplied with the number below it, and the products are added. Then it moves one step on. "
+            "Eight numbers with a bump in the middle, and a filter of three weights that looks for one. The filter is "
+            "laid on the first three "
+            "numbers, each weight is multiplied with the number below it, and the products are added. Then it moves "
+            "one step on. "
             "Three weights fit into eight numbers at **six** places, so six values come out."
         ),
         Code(
@@ -34,7 +36,8 @@ def tell(story: Story) -> None:
     story.show(
         slide,
         Check(
-            "All six values of the layer equal NumPy's dot product of filter and window, and answer exactly where the bump is.",
+            "All six values of the layer equal NumPy's dot product of filter and window, and answer exactly where the "
+            "bump is.",
             [dot for _, _, dot, _ in slide.rows()] == output.tolist() == [0, 0, 1, 1, 0, 0],
         ),
     )

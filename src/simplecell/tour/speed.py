@@ -27,8 +27,10 @@ def tell(story: Story, learned: Learned) -> None:
     story.show(
         Chapter(5, "How fast it ran, and on which machine code"),
         Text(
-            "The network did not run layer by layer. simplecell wrote it down as a graph, derived its gradients, and had LLVM turn both into machine code for this very processor: "
-            "one program for a whole training step, one for a prediction. `simplecell.compile` gives the network as one function."
+            "The network did not run layer by layer. simplecell wrote it down as a graph, derived its gradients, and "
+            "had LLVM turn both into machine code for this very processor: "
+            "one program for a whole training step, one for a prediction. `simplecell.compile` gives the network as "
+            "one function."
         ),
         Code("program = simplecell.compile(model)\nprogram(images)\nprint(program.describe())"),
     )
@@ -46,12 +48,17 @@ def tell(story: Story, learned: Learned) -> None:
         ],
         ["one image, `program(x)`, one thread", f"{1 / single:,.0f} images a second", f"{single * 1e6:,.0f} µs each"],
         ["256 images, `program(x)`, one thread", f"{256 / several:,.0f} images a second", f"{several * 1e3:.2f} ms"],
-        ["256 images, `model.predict(x)`", f"{256 / through_keras:,.0f} images a second", f"{through_keras * 1e3:.2f} ms"],
+        [
+            "256 images, `model.predict(x)`",
+            f"{256 / through_keras:,.0f} images a second",
+            f"{through_keras * 1e3:.2f} ms",
+        ],
     ]
     story.show(
         Table(["what", "how fast", ""], rows),
         Text(_machine_code()),
-        Text("What became of each layer, for one image: the algorithm, its work, and the time that was predicted and measured. The reasons stand below."),
+        Text("What became of each layer, for one image: the algorithm, its work, and the time that was predicted "
+        "and measured. The reasons stand below."),
         Output(_clean(program.describe(batch_size=1))),
         Check("The compiled function gives what `model.predict` gives.", agrees),
     )  # fmt: skip
@@ -63,10 +70,14 @@ def _machine_code() -> str:
     try:
         target = host()
     except (ImportError, OSError) as error:
-        return f"LLVM could not be loaded here ({error}), so there is no machine code: all of it ran on the ops' NumPy references, which give the same, slowly."
+        return (
+            f"LLVM could not be loaded here ({error}), so there is no machine code: all of it ran on the ops' "
+            "NumPy references, which give the same, slowly."
+        )
     kind = _ISA.get(target.name, f"vectors of {target.lanes} numbers")
     return (
-        f"The machine code is for `{target.name}`, {kind}, on a processor that LLVM calls `{target.cpu}`. The setting `{SETTING}` forces a lower one."
+        f"The machine code is for `{target.name}`, {kind}, on a processor that LLVM calls `{target.cpu}`. The "
+        f"setting `{SETTING}` forces a lower one."
     )
 
 

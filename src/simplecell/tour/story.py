@@ -49,7 +49,8 @@ class Matrices:
 
 @dataclass(frozen=True)
 class Slide:
-    """A filter at every position of a one-dimensional input: the arithmetic, NumPy's dot product, and what the layer gave."""
+    """A filter at every position of a one-dimensional input: the arithmetic, NumPy's dot product, and what the layer
+    gave."""
 
     values: Any
     weights: Any
@@ -59,7 +60,12 @@ class Slide:
         """(position, arithmetic, dot product, the layer's value) for each."""
         size = len(self.weights)
         return [
-            (i, arithmetic(self.weights, self.values[i : i + size]), float(np.dot(self.weights, self.values[i : i + size])), float(self.layer[i]))
+            (
+                i,
+                arithmetic(self.weights, self.values[i : i + size]),
+                float(np.dot(self.weights, self.values[i : i + size])),
+                float(self.layer[i]),
+            )
             for i in range(len(self.values) - size + 1)
         ]
 

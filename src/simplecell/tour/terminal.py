@@ -71,14 +71,24 @@ class Terminal:
     @show.register
     def _(self, block: story.Slide) -> None:
         table = RichTable(
-            "position", "window", "filter × window", "NumPy", "layer", box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0)
+            "position",
+            "window",
+            "filter × window",
+            "NumPy",
+            "layer",
+            box=None,
+            header_style="dim",
+            pad_edge=False,
+            padding=(0, 2, 0, 0),
         )
         size = len(block.weights)
         for position, sums, dot, value in block.rows():
             window = RichText()
             for i, v in enumerate(block.values):
                 inside = position <= i < position + size
-                window.append(f" {story.number(v)} ", style="bold black on #f3a477" if inside and self._colours else "dim")
+                window.append(
+                    f" {story.number(v)} ", style="bold black on #f3a477" if inside and self._colours else "dim"
+                )
             table.add_row(str(position), window, sums, story.number(dot), RichText(story.number(value), style="bold"))
         self._print(table)
 
@@ -110,7 +120,8 @@ class Terminal:
             longest = max(len(line.label) for line in lines)
             for line in lines:
                 self.console.print(
-                    f"  {line.label.rjust(longest)} ", RichText(sparkline(line.values, min(self.console.width - longest - 6, 100)), style=line.colour)
+                    f"  {line.label.rjust(longest)} ",
+                    RichText(sparkline(line.values, min(self.console.width - longest - 6, 100)), style=line.colour),
                 )
         self._print(_marked(block.caption, "dim"))
 

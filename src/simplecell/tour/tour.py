@@ -17,7 +17,9 @@ from .terminal import Terminal
 TITLE = "Convolutional networks you can see through"
 
 
-def run(output: Path, epochs: int = 8, seed: int = 0, pictures: bool = True, console: Console | None = None) -> list[str]:
+def run(
+    output: Path, epochs: int = 8, seed: int = 0, pictures: bool = True, console: Console | None = None
+) -> list[str]:
     """Tells the tour in the terminal and as a page.
 
     Args:
@@ -49,6 +51,10 @@ def run(output: Path, epochs: int = 8, seed: int = 0, pictures: bool = True, con
     speed.tell(story, learned)
     path = page.write(output)
     console.print(
-        Padding(f"{time.perf_counter() - start:.0f} seconds. The whole story with all its pictures: [bold]{path}[/]", (0, 0, 1, 2)), soft_wrap=True
+        Padding(
+            f"{time.perf_counter() - start:.0f} seconds. The whole story with all its pictures: [bold]{path}[/]",
+            (0, 0, 1, 2),
+        ),
+        soft_wrap=True,
     )
     return story.failed

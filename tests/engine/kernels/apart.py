@@ -17,10 +17,12 @@ def marks_of(plan: ConvolutionPlan[Any], end: bool) -> np.ndarray:
 
 
 def all_apart(
-    again: Apart, name: str, threads: int, end: bool, shape: tuple[int, ...], packed: np.ndarray, src: np.ndarray, weights: np.ndarray,
+    again: Apart, name: str, threads: int, end: bool, shape: tuple[int, ...], packed: np.ndarray, src: np.ndarray,
+    weights: np.ndarray,
     operands: dict[str, np.ndarray],
 ) -> np.ndarray:  # fmt: skip
-    """dst where every tile is marked. What is not written is NaN. packed: the weights as the plan's kernel reads them."""
+    """dst where every tile is marked. What is not written is NaN. packed: the weights as the plan's kernel reads
+    them."""
     dst = guarded(np.full(shape, np.nan, np.float32), end)
     stride = -(-again.scratch_bytes // 64) * 64
     scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
@@ -30,7 +32,8 @@ def all_apart(
         packed = guarded(np.full(again.packed_bytes // 4, np.nan, np.float32), end)
         run(again.packer, threads, name, dst=packed, src=guarded(weights, end), **again.packing)
     run(
-        again.kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, scratch=scratch, scratch_stride=stride,
+        again.kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, scratch=scratch,
+        scratch_stride=stride,
         apart=guarded(np.ones(again.marks, np.uint8), end), marks=again.marks, **again.arguments, **operands,
     )  # fmt: skip
     return dst

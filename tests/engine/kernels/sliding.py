@@ -1,4 +1,5 @@
-"""Sliding windows in plain NumPy, and the arguments of the kernels that slide them: shared by the tests of depthwise and pooling."""
+"""Sliding windows in plain NumPy, and the arguments of the kernels that slide them: shared by the tests of depthwise
+and pooling."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ class Window:
         (d, h, w), (od, oh, ow) = self.size, self.outputs
         letters = {"k": self.taps, "s": self.strides, "d": self.dilation, "p": tuple(p[0] for p in self.padding)}
         found = {letter + axis: v for letter, values in letters.items() for axis, v in zip("dhw", values)}
-        found |= dict(n=n, od=od, oh=oh, ow=ow, id=d, ih=h, iw=w, channels=oc, block=block, strip=max(block // 2 // 16 * 16, 16))
+        found |= dict(
+            n=n, od=od, oh=oh, ow=ow, id=d, ih=h, iw=w, channels=oc, block=block, strip=max(block // 2 // 16 * 16, 16)
+        )
         found |= dict(src_image=d * h * w * ic, src_plane=h * w * ic, src_row=w * ic, src_pixel=ic)
         found |= dict(dst_image=od * oh * ow * oc, dst_plane=oh * ow * oc, dst_row=ow * oc, dst_pixel=oc)
         k = self.taps

@@ -75,7 +75,9 @@ CASES = [
 def problem_of(case: Case) -> tuple[Convolution, tuple[int, ...], ConvolutionProblem]:
     rank = len(case.kernel)
     strides, dilation = (case.strides,) * rank, (case.dilation,) * rank
-    op = Convolution(strides, resolve_padding(case.padding, case.src[1:-1], case.kernel, strides, dilation), dilation, case.groups)
+    op = Convolution(
+        strides, resolve_padding(case.padding, case.src[1:-1], case.kernel, strides, dilation), dilation, case.groups
+    )
     weights = (*case.kernel, case.src[-1] // case.groups, case.oc)
     problem = ConvolutionProblem.of(op, case.src, weights)
     assert problem is not None
@@ -91,7 +93,11 @@ def test_equals_reference(case: Case, name: str) -> None:
     expected = op.reference(src, weights)
     # Each output sums so many products of standard normal numbers, each rounded to 24 bits.
     tolerance = 2.0**-23 * (problem.taps * problem.ic // problem.groups) ** 0.5 * 8
-    for epilogue in (NO_EPILOGUE,) if name != available_targets()[0] or CASES.index(case) % 3 else (NO_EPILOGUE, BIAS_RELU_ADD, SIGMOIDS):
+    for epilogue in (
+        (NO_EPILOGUE,)
+        if name != available_targets()[0] or CASES.index(case) % 3
+        else (NO_EPILOGUE, BIAS_RELU_ADD, SIGMOIDS)
+    ):
         plan = plan_direct(problem, target(name), epilogue)
         operands, wanted = [], expected
         if epilogue is BIAS_RELU_ADD:
@@ -130,7 +136,8 @@ def test_axes_of_extent_one_are_dropped_and_pointwise_rows_join() -> None:
 @pytest.mark.parametrize("name", available_targets())
 @pytest.mark.parametrize("fitting", [0.3, 2.8, 40])
 def test_small_caches_make_many_blocks(fitting: float, name: str) -> None:
-    """Blocks of rows, of columns and parts of the output channels, all ragged, in caches that so many of the blocks of weights would fill."""
+    """Blocks of rows, of columns and parts of the output channels, all ragged, in caches that so many of the blocks of
+    weights would fill."""
     op, shape, problem = problem_of(Case((2, 13, 37, 5), (3, 3), 70, padding="same"))
     tile = direct_tile(problem, target(name))
     l2 = int(fitting * 4 * 9 * 5 * tile.vectors * target(name).lanes)
@@ -141,7 +148,17 @@ def test_small_caches_make_many_blocks(fitting: float, name: str) -> None:
     packed, dst = np.empty(plan.packed_bytes // 4, np.float32), np.full((2, 13, 37, 70), np.nan, np.float32)
     run(PackConvolutionWeights(), on=name, dst=packed, src=weights, **plan.packing)
     scratch = guarded(np.zeros(-(-plan.scratch_bytes // 64) * 32, np.float32))
-    run(plan.kernel, 2, name, dst=dst, src=src, weights=packed, scratch=scratch, scratch_stride=scratch.nbytes // 2, **plan.arguments)
+    run(
+        plan.kernel,
+        2,
+        name,
+        dst=dst,
+        src=src,
+        weights=packed,
+        scratch=scratch,
+        scratch_stride=scratch.nbytes // 2,
+        **plan.arguments,
+    )
     np.testing.assert_allclose(dst, op.reference(src, weights), rtol=2e-5, atol=2e-5)
 
 
@@ -156,7 +173,8 @@ JOINED = [
 @pytest.mark.parametrize("name", available_targets())
 @pytest.mark.parametrize("case", JOINED, ids=str)
 def test_rows_that_join(case: Case, name: str) -> None:
-    """Tiles across the ends of rows, with caches that hold all and ones that make blocks of rows and sums that wait; bits as of tiles within rows."""
+    """Tiles across the ends of rows, with caches that hold all and ones that make blocks of rows and sums that wait;
+    bits as of tiles within rows."""
     if target(name).registers >= 32:
         pytest.skip("addresses for rows that join are for 16 registers")
     rng = np.random.default_rng(4)
@@ -176,7 +194,10 @@ def test_rows_that_join(case: Case, name: str) -> None:
         at_edge = {"e0": guarded(bias, end), "e1": guarded(full, end), "e2": guarded(np.full(1, 0.5, np.float32), end)}
         if plan.kernel.copy:
             stride = -(-plan.scratch_bytes // 64) * 64
-            at_edge |= {"scratch": guarded(np.full(stride * threads // 4, np.nan, np.float32), end), "scratch_stride": stride}
+            at_edge |= {
+                "scratch": guarded(np.full(stride * threads // 4, np.nan, np.float32), end),
+                "scratch_stride": stride,
+            }
         dst = guarded(np.full(full.shape, np.nan, np.float32), end)
         kernel = replace(plan.kernel, joined=joined and plan.kernel.joined)
         run(kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, **at_edge, **plan.arguments)
@@ -208,7 +229,8 @@ POOLED: list[tuple[Case, tuple[int, ...]]] = [
 @pytest.mark.parametrize("name", available_targets())
 @pytest.mark.parametrize(("case", "size"), POOLED, ids=str)
 def test_pooled_as_stored_is_pooled_afterwards(case: Case, size: tuple[int, ...], name: str) -> None:
-    """With caches that hold the layer and small ones, which make blocks of rows and columns, parts of the channels, and sums that wait."""
+    """With caches that hold the layer and small ones, which make blocks of rows and columns, parts of the channels, and
+    sums that wait."""
     rng = np.random.default_rng(2)
     op, shape, _ = problem_of(case)
     src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
@@ -224,7 +246,10 @@ def test_pooled_as_stored_is_pooled_afterwards(case: Case, size: tuple[int, ...]
         at_edge = {a: guarded(bias, end) for a in epilogue.arguments}
         if "scratch" in plan.kernel.arguments:
             stride = -(-plan.scratch_bytes // 64) * 64
-            at_edge |= {"scratch": guarded(np.full(stride * threads // 4, np.nan, np.float32), end), "scratch_stride": stride}
+            at_edge |= {
+                "scratch": guarded(np.full(stride * threads // 4, np.nan, np.float32), end),
+                "scratch_stride": stride,
+            }
         whole = op.output_spec(*map(spec_of, (src, weights)))
         dst = guarded(np.full((whole if pool is None else pool.output_spec(whole)).shape, np.nan, np.float32), end)
         run(plan.kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, **at_edge, **plan.arguments)
@@ -263,4 +288,7 @@ def test_the_tile_wastes_little(name: str) -> None:
         pixels, ic, vectors = (int(v) for v in rng.integers((14, 1, 2), (500, 700, 40)))
         problem = problem_of(Case((1, pixels, ic), (1,), vectors * t.lanes))[2]
         tile = direct_tile(problem, t)
-        assert -(-vectors // tile.vectors) * tile.vectors * -(-pixels // tile.pixels) * tile.pixels <= 1.35 * vectors * pixels
+        assert (
+            -(-vectors // tile.vectors) * tile.vectors * -(-pixels // tile.pixels) * tile.pixels
+            <= 1.35 * vectors * pixels
+        )

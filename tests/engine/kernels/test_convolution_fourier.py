@@ -18,7 +18,8 @@ from tests.engine.kernels.fourier import convolved
 from tests.engine.kernels.test_convolution_direct import BIAS_RELU_ADD, Case, problem_of
 
 BOUND = 1e-6
-"""Largest error, as a share of the largest output. (Measured: 2e-7 with signed inputs, 5e-7 with positive ones; direct sums of 31×31 values 1.1e-6, 1.7e-6.)"""
+"""Largest error, as a share of the largest output. (Measured: 2e-7 with signed inputs, 5e-7 with positive ones; direct
+sums of 31×31 values 1.1e-6, 1.7e-6.)"""
 
 CASES = [
     Case((1, 20, 35, 1), (7, 7), 1, padding="same"),
@@ -40,7 +41,9 @@ def result(
     op, shape, problem = problem_of(case)
     src, weights = given or (rng.standard_normal(s).astype(np.float32) for s in (case.src, shape))
     plan = plan_fourier(problem, replace(target(name), l2=l2), epilogue)
-    return convolved(plan, name, src, weights, op.output_spec(*map(spec_of, (src, weights))).shape, operands, threads, end)
+    return convolved(
+        plan, name, src, weights, op.output_spec(*map(spec_of, (src, weights))).shape, operands, threads, end
+    )
 
 
 @pytest.mark.parametrize("name", available_targets())
@@ -56,7 +59,10 @@ def test_within_the_bound_of_float64(case: Case, name: str) -> None:
     if case is CASES[3]:
         bias, full, scale = rng.standard_normal(case.oc), rng.standard_normal(expected.shape), np.array([0.5])
         wanted = (np.maximum(expected + bias, 0) + full) * 0.5
-        assert np.abs(result(case, name, BIAS_RELU_ADD, [bias, full, scale], 2, True) - wanted).max() <= BOUND * np.abs(expected).max()
+        assert (
+            np.abs(result(case, name, BIAS_RELU_ADD, [bias, full, scale], 2, True) - wanted).max()
+            <= BOUND * np.abs(expected).max()
+        )
 
 
 def test_the_bound_holds_for_positive_inputs_and_large_kernels() -> None:
@@ -66,7 +72,10 @@ def test_the_bound_holds_for_positive_inputs_and_large_kernels() -> None:
     op, shape, problem = problem_of(case)
     src, weights = rng.random(case.src, np.float32), rng.random(shape, np.float32)
     expected = op.reference(src.astype(np.float64), weights.astype(np.float64))
-    assert np.abs(result(case, target().name, NO_EPILOGUE, [], 1, True, given=(src, weights)) - expected).max() <= BOUND * np.abs(expected).max()
+    assert (
+        np.abs(result(case, target().name, NO_EPILOGUE, [], 1, True, given=(src, weights)) - expected).max()
+        <= BOUND * np.abs(expected).max()
+    )
 
 
 def test_caches_choose_the_block() -> None:

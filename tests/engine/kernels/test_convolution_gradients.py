@@ -7,7 +7,13 @@ import pytest
 
 from simplecell.engine.kernels.convolution_gradient_src import SpreadZeros, TurnWeights
 from simplecell.engine.kernels.convolution_gradient_weights import GradientWeights, SumParts
-from simplecell.engine.lowering.convolution_gradient_weights import bands, choose_tile, needs_halo, plan_weights, row_choices
+from simplecell.engine.lowering.convolution_gradient_weights import (
+    bands,
+    choose_tile,
+    needs_halo,
+    plan_weights,
+    row_choices,
+)
 from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import target
 from simplecell.ops.convolution import Convolution, ConvolutionGradientWeights
@@ -18,7 +24,9 @@ from tests.engine.kernels.sliding import normal
 SAME, VALID = ((1, 1), (1, 1)), ((0, 0), (0, 0))
 
 
-def gradient(n: int, size: int, ic: int, oc: int, k: int, op: Convolution, on: str, threads: int, end: bool = True) -> tuple[np.ndarray, np.ndarray]:
+def gradient(
+    n: int, size: int, ic: int, oc: int, k: int, op: Convolution, on: str, threads: int, end: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     out = [output_size(size, k, s, p, d) for s, p, d in zip(op.strides, op.padding, op.dilation)]
     src, diff = normal(1, n, size, size, ic), normal(2, n, *out, oc)
     shape = (k, k, ic // op.groups, oc)
@@ -105,7 +113,9 @@ def test_zeros_between() -> None:
     """Only the pixels of the phase are written."""
     dst = guarded(np.full((2, 4, 6, 19), 7, np.float32))
     first = dst[:, 1:, 1:]
-    strides = dict(zip(("spread_image", "spread_plane", "spread_row", "spread_pixel"), (4 * 6 * 19, 0, 2 * 6 * 19, 2 * 19)))
+    strides = dict(
+        zip(("spread_image", "spread_plane", "spread_row", "spread_pixel"), (4 * 6 * 19, 0, 2 * 6 * 19, 2 * 19))
+    )
     at = np.frombuffer(dst, np.float32)[(6 + 1) * 19 :]
     run(SpreadZeros(), threads=2, dst=at, images=2, planes=1, rows=2, pixels=3, channels=19, **strides)
     assert not first[:, ::2, ::2].any()
@@ -113,7 +123,9 @@ def test_zeros_between() -> None:
 
 
 def test_names_tell_kernels_apart() -> None:
-    kernels = [GradientWeights(choose_tile(p, target(), False)[1], r, c) for p in [_problem()] for r in (1, 3) for c in (0, 2)]
+    kernels = [
+        GradientWeights(choose_tile(p, target(), False)[1], r, c) for p in [_problem()] for r in (1, 3) for c in (0, 2)
+    ]
     assert len({k.name for k in kernels}) == len(kernels)
 
 

@@ -24,7 +24,9 @@ try:
 except ValueError:
     AMX = None
 
-needs_amx = pytest.mark.skipif(AMX is None, reason="this CPU has no AMX, or the system does not let this process use it")
+needs_amx = pytest.mark.skipif(
+    AMX is None, reason="this CPU has no AMX, or the system does not let this process use it"
+)
 
 MORE = [
     Case((1, 14, 14, 64), (3, 3), 64, padding="same"),
@@ -48,11 +50,28 @@ def drawn(case: Case) -> tuple[Convolution, ConvolutionProblem, np.ndarray, np.n
     """A case's op and problem, with fresh inputs and weights."""
     rng = np.random.default_rng()
     op, shape, problem = problem_of(case)
-    return op, problem, rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32), rng
+    return (
+        op,
+        problem,
+        rng.standard_normal(case.src).astype(np.float32),
+        rng.standard_normal(shape).astype(np.float32),
+        rng,
+    )
 
 
-def result(op: Convolution, case: Case, src: np.ndarray, weights: np.ndarray, precision: str = "fast", threads: int = 1, end: bool = True,
-           epilogue: Epilogue = NO_EPILOGUE, operands: list[np.ndarray] | None = None, l2: int = 0, pool: Any = None) -> np.ndarray:  # fmt: skip
+def result(
+    op: Convolution,
+    case: Case,
+    src: np.ndarray,
+    weights: np.ndarray,
+    precision: str = "fast",
+    threads: int = 1,
+    end: bool = True,
+    epilogue: Epilogue = NO_EPILOGUE,
+    operands: list[np.ndarray] | None = None,
+    l2: int = 0,
+    pool: Any = None,
+) -> np.ndarray:
     assert AMX is not None
     problem = ConvolutionProblem.of(op, case.src, weights.shape, pool)
     assert problem is not None and (pool is None or pool_refusal(problem, epilogue) is None)
@@ -65,8 +84,19 @@ def result(op: Convolution, case: Case, src: np.ndarray, weights: np.ndarray, pr
     stored = stored if pool is None else pool.output_spec(stored)
     dst = guarded(np.full(stored.shape, np.nan, np.float32), end)
     at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands or [])}
-    run(plan.kernel, threads, "amx", dst=dst, src=guarded(src, end), weights=packed, scratch=scratch, scratch_stride=stride,
-        offsets=guarded(offsets, end), **plan.arguments, **at_edge)  # fmt: skip
+    run(
+        plan.kernel,
+        threads,
+        "amx",
+        dst=dst,
+        src=guarded(src, end),
+        weights=packed,
+        scratch=scratch,
+        scratch_stride=stride,
+        offsets=guarded(offsets, end),
+        **plan.arguments,
+        **at_edge,
+    )
     return dst.copy()
 
 
@@ -96,7 +126,9 @@ def test_blocks_do_not_change_bits(case: Case, l2: int) -> None:
 
 
 @needs_amx
-@pytest.mark.parametrize("case", [MORE[0], MORE[1], MORE[2], MORE[4], MORE[5], Case((1, 3, 15, 130), (1, 1), 70)], ids=str)
+@pytest.mark.parametrize(
+    "case", [MORE[0], MORE[1], MORE[2], MORE[4], MORE[5], Case((1, 3, 15, 130), (1, 1), 70)], ids=str
+)
 def test_input_channels_in_parts(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """What large layers do lest their weights leave L2: sums wait while other pixels are summed."""
     op, _, src, weights, _ = drawn(case)
@@ -115,9 +147,12 @@ def test_epilogues(case: Case) -> None:
     bias, other = (rng.standard_normal(s).astype(np.float32) for s in (case.oc, plain.shape))
     operands = [bias, other, np.array([0.5], np.float32)]
     np.testing.assert_array_equal(
-        result(op, case, src, weights, epilogue=BIAS_RELU_ADD, operands=operands), (np.maximum(plain + bias, 0) + other) * np.float32(0.5)
+        result(op, case, src, weights, epilogue=BIAS_RELU_ADD, operands=operands),
+        (np.maximum(plain + bias, 0) + other) * np.float32(0.5),
     )
-    np.testing.assert_array_equal(result(op, case, src, weights, epilogue=SIGMOIDS, operands=[bias], threads=2), plain + bias)
+    np.testing.assert_array_equal(
+        result(op, case, src, weights, epilogue=SIGMOIDS, operands=[bias], threads=2), plain + bias
+    )
 
 
 @needs_amx
@@ -129,7 +164,10 @@ def test_epilogues(case: Case) -> None:
         (Case((1, 21, 37, 3), (5, 5), 16), (2, 2)),
         (Case((1, 9, 40, 16), (2, 5), 17, 3, ((0, 0), (4, 4)), 2), (1, 4)),
         (Case((1, 12, 36, 32), (3, 3), 32, padding="same"), (2, 3)),
-        (Case((1, 10, 74, 32), (3, 3), 33, padding="same"), (2, 2)),  # five tiles of 16 are wider than a row with its border
+        (
+            Case((1, 10, 74, 32), (3, 3), 33, padding="same"),
+            (2, 2),
+        ),  # five tiles of 16 are wider than a row with its border
         (Case((2, 5, 74, 19), (3, 4), 16, padding=((1, 1), (2, 1))), (1, 2)),
         (Case((1, 301, 33), (9,), 40, 2, "same"), (2,)),
         (Case((1, 4, 9, 10, 17), (3, 3, 3), 18, padding="same"), (1, 2, 2)),
@@ -148,9 +186,13 @@ def test_pooled_as_stored_is_pooled_afterwards(case: Case, size: tuple[int, ...]
         found = result(op, case, src, weights, epilogue=epilogue, operands=operands, pool=most)
         np.testing.assert_array_equal(found, most.reference(whole))
         for threads, l2 in ((3, 0), (2, 64 * 1024)):
-            np.testing.assert_array_equal(found, result(op, case, src, weights, "fast", threads, False, epilogue, operands, l2, most))
+            np.testing.assert_array_equal(
+                found, result(op, case, src, weights, "fast", threads, False, epilogue, operands, l2, most)
+            )
         found = result(op, case, src, weights, epilogue=epilogue, operands=operands, pool=mean)
-        np.testing.assert_allclose(found, mean.reference(whole), rtol=0, atol=2.0**-21 * np.abs(whole[np.isfinite(whole)]).max())
+        np.testing.assert_allclose(
+            found, mean.reference(whole), rtol=0, atol=2.0**-21 * np.abs(whole[np.isfinite(whole)]).max()
+        )
 
 
 @needs_amx

@@ -26,7 +26,9 @@ CASES = [
 ]
 
 
-def result(case: Case, name: str, epilogue: Epilogue, operands: list[np.ndarray], threads: int, end: bool) -> np.ndarray:
+def result(
+    case: Case, name: str, epilogue: Epilogue, operands: list[np.ndarray], threads: int, end: bool
+) -> np.ndarray:
     rng = np.random.default_rng(1)
     op, shape, problem = problem_of(case)
     src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
@@ -56,4 +58,6 @@ def test_equals_reference(case: Case, name: str) -> None:
     if case is CASES[6]:
         bias, full, scale = rng.standard_normal(case.oc), rng.standard_normal(expected.shape), np.array([0.5])
         wanted = (np.maximum(expected + bias, 0) + full) * 0.5
-        assert np.abs(result(case, name, BIAS_RELU_ADD, [bias, full, scale], 2, True) - wanted).max() <= 1e-5 * max(1, np.abs(wanted).max())
+        assert np.abs(result(case, name, BIAS_RELU_ADD, [bias, full, scale], 2, True) - wanted).max() <= 1e-5 * max(
+            1, np.abs(wanted).max()
+        )

@@ -25,12 +25,16 @@ CASES = [
 ]
 
 
-def result(case: Case, name: str, epilogue: Epilogue, operands: list[np.ndarray], threads: int, end: bool) -> np.ndarray:
+def result(
+    case: Case, name: str, epilogue: Epilogue, operands: list[np.ndarray], threads: int, end: bool
+) -> np.ndarray:
     rng = np.random.default_rng(1)
     op, shape, problem = problem_of(case)
     src, weights = (rng.standard_normal(s).astype(np.float32) for s in (case.src, shape))
     plan = plan_spectral(problem, target(name), epilogue, threads)
-    return convolved(plan, name, src, weights, op.output_spec(*map(spec_of, (src, weights))).shape, operands, threads, end)
+    return convolved(
+        plan, name, src, weights, op.output_spec(*map(spec_of, (src, weights))).shape, operands, threads, end
+    )
 
 
 @pytest.mark.parametrize("name", available_targets())
@@ -47,8 +51,14 @@ def test_within_the_bound_of_float64(case: Case, name: str) -> None:
     if case is CASES[1]:
         bias, full, scale = rng.standard_normal(case.oc), rng.standard_normal(expected.shape), np.array([0.5])
         wanted = (np.maximum(expected + bias, 0) + full) * 0.5
-        assert np.abs(result(case, name, BIAS_RELU_ADD, [bias, full, scale], 2, True) - wanted).max() <= BOUND * np.abs(expected).max()
-        assert np.abs(result(case, name, SIGMOIDS, [bias], 2, True) - expected - bias).max() <= BOUND * np.abs(expected).max()
+        assert (
+            np.abs(result(case, name, BIAS_RELU_ADD, [bias, full, scale], 2, True) - wanted).max()
+            <= BOUND * np.abs(expected).max()
+        )
+        assert (
+            np.abs(result(case, name, SIGMOIDS, [bias], 2, True) - expected - bias).max()
+            <= BOUND * np.abs(expected).max()
+        )
 
 
 def test_what_it_cannot_do_is_refused() -> None:

@@ -42,4 +42,6 @@ def test_scaled_packing_is_packing_of_the_product(name: str, ic: int, oc: int, g
 
     expected = packed(packer, 1, True, src=weights * scale)
     for threads, end in ((1, True), (2, False), (3, True)):
-        np.testing.assert_array_equal(packed(replace(packer, scaled=True), threads, end, src=weights, scale=scale), expected)
+        np.testing.assert_array_equal(
+            packed(replace(packer, scaled=True), threads, end, src=weights, scale=scale), expected
+        )

@@ -32,7 +32,12 @@ CASES = [
 LINES = [
     (2, 3, 3, Window((1, 3, 9), (1, 3, 3), padding=SAME)),
     (1, 17, 1, Window((1, 1, 40), (1, 1, 9), padding=((0, 0), (0, 0), (8, 0)))),
-    (1, 16, 1, Window((1, 1, 13), (1, 1, 12), dilation=(1, 1, 2), strides=(1, 1, 2), padding=((0, 0), (0, 0), (11, 12)))),
+    (
+        1,
+        16,
+        1,
+        Window((1, 1, 13), (1, 1, 12), dilation=(1, 1, 2), strides=(1, 1, 2), padding=((0, 0), (0, 0), (11, 12))),
+    ),
     (1, 5, 1, Window((3, 4, 30), (2, 3, 3), (1, 1, 2), padding=((1, 1), (2, 1), (0, 3)))),
 ]
 
@@ -44,7 +49,9 @@ def planned(window: Window, most: int = 7) -> Columns:
     return columns
 
 
-def forward(kernel: Kernel, n: int, ic: int, oc: int, window: Window, on: str, threads: int, end: bool, block: int) -> tuple[np.ndarray, np.ndarray]:
+def forward(
+    kernel: Kernel, n: int, ic: int, oc: int, window: Window, on: str, threads: int, end: bool, block: int
+) -> tuple[np.ndarray, np.ndarray]:
     src, weights = normal(1, n, *window.size, ic), normal(2, *window.taps, 1, oc)
     dst = guarded(np.full((n, *window.outputs, oc), np.nan, np.float32), end)
     given = window.arguments(n, ic, oc, block)
@@ -84,7 +91,9 @@ def test_two_rows_at_a_time_are_the_same_to_the_bit(n: int, ic: int, multiplier:
     one = DepthwiseForward(planned(window, 4), False, multiplier, oc % target(on).lanes != 0)
     first, _ = forward(one, n, ic, oc, window, on, 1, True, 1024)
     for threads, end in ((1, True), (3, False)):
-        again, _ = forward(replace(one, together=2), n, ic, oc, window, on, threads, end, 1024 if end else target(on).lanes)
+        again, _ = forward(
+            replace(one, together=2), n, ic, oc, window, on, threads, end, 1024 if end else target(on).lanes
+        )
         np.testing.assert_array_equal(again, first)
 
 
@@ -105,7 +114,9 @@ def test_gradient_of_the_weights(n: int, ic: int, multiplier: int, window: Windo
     oc, taps = ic * multiplier, window.taps[2]
     src, diff = normal(1, n, *window.size, ic), normal(2, n, *window.outputs, oc)
     at_a_time = max(t for t in range(1, 9) if taps % t == 0)
-    kernel = DepthwiseGradientWeights(at_a_time, 3, window.strides[2], window.dilation[2], window.size[0] > 1, multiplier, oc % target(on).lanes != 0)
+    kernel = DepthwiseGradientWeights(
+        at_a_time, 3, window.strides[2], window.dilation[2], window.size[0] > 1, multiplier, oc % target(on).lanes != 0
+    )
     results = []
     for threads, end, block in ((1, True, 1024), (3, False, target(on).lanes)):
         dst = guarded(np.full((*window.taps, 1, oc), np.nan, np.float32), end)

@@ -43,5 +43,7 @@ def test_gradient(channels: int, h: Axis, w: Axis, on: str) -> None:
         numbers |= {"block": block, "strip": target(on).lanes, "kh": h.taps, "sh": h.stride, "ph": h.pad}
         run(kernel, threads, on, src=guarded(diff, end), weights=guarded(weights, end), dst=dst, **numbers)
         results.append(dst)
-    np.testing.assert_allclose(results[0], op.reference(diff.astype(np.float64), weights.astype(np.float64)), atol=1e-5)  # at most 15 terms
+    np.testing.assert_allclose(
+        results[0], op.reference(diff.astype(np.float64), weights.astype(np.float64)), atol=1e-5
+    )  # at most 15 terms
     np.testing.assert_array_equal(results[0], results[1])

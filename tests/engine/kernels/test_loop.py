@@ -14,7 +14,11 @@ from tests.engine.harness import available_targets, guarded, run
 
 FMA = Expression(
     ("float32", "float32", "float32"),
-    (Instruction("multiply", (0, 1), "float32"), Instruction("add", (3, 2), "float32"), Instruction("less", (3, 2), "bool")),
+    (
+        Instruction("multiply", (0, 1), "float32"),
+        Instruction("add", (3, 2), "float32"),
+        Instruction("less", (3, 2), "bool"),
+    ),
     (4, 5),
 )
 """a·b + c, and a·b < c"""
@@ -37,7 +41,24 @@ def test_sizes(target: str, end: bool) -> None:
             first = None
             for threads in (1, 2, 3):
                 y, z = guarded(np.zeros((rows, n), np.float32), end), guarded(np.zeros((rows, n), bool), end)
-                run(kernel, threads, target, n=n, chunk=64, d0=rows, i0=a, i0_s0=n, i1=b, i1_s0=1, i2=c, i2_s0=n, o0=y, o0_s0=n, o1=z, o1_s0=n)
+                run(
+                    kernel,
+                    threads,
+                    target,
+                    n=n,
+                    chunk=64,
+                    d0=rows,
+                    i0=a,
+                    i0_s0=n,
+                    i1=b,
+                    i1_s0=1,
+                    i2=c,
+                    i2_s0=n,
+                    o0=y,
+                    o0_s0=n,
+                    o1=z,
+                    o1_s0=n,
+                )
                 assert np.array_equal(y, a * b + c) and np.array_equal(z, a * b < c)
                 first = y.copy() if first is None else first
                 assert np.array_equal(first, y)
@@ -54,7 +75,17 @@ def test_strided(dtype: str, target: str) -> None:
         for n in sizes(target):
             x = guarded(rng.integers(0, 2, n * 3 - 2).astype(dtype))
             y = guarded(np.zeros(n * 2 - 1, dtype))
-            run(kernel, 2, target, n=n, chunk=64, i0=x.ctypes.data + (n - 1) * 3 * x.itemsize, i0_step=-3, o0=y, o0_step=2)
+            run(
+                kernel,
+                2,
+                target,
+                n=n,
+                chunk=64,
+                i0=x.ctypes.data + (n - 1) * 3 * x.itemsize,
+                i0_step=-3,
+                o0=y,
+                o0_step=2,
+            )
             assert np.array_equal(y[::2], x[::-3]) and not y[1::2].any()
 
 

@@ -20,7 +20,11 @@ from tests.engine.kernels.sliding import normal
 FLOATS = ("float32",) * 4
 # (sum + bias) · scale + residual
 EPILOGUE = Epilogue(
-    Expression(FLOATS, tuple(Instruction(f, o, "float32") for f, o in (("add", (0, 1)), ("multiply", (4, 2)), ("add", (5, 3)))), (6,)),
+    Expression(
+        FLOATS,
+        tuple(Instruction(f, o, "float32") for f, o in (("add", (0, 1)), ("multiply", (4, 2)), ("add", (5, 3)))),
+        (6,),
+    ),
     ("channel", "scalar", "full"),
 )
 
@@ -42,7 +46,17 @@ class Rows(Kernel):
 
     def emit(self, e: Emitter) -> None:
         src, weights, dst = (e.pointer(a) for a in ("src", "weights", "dst"))
-        paired(e, self.tile, src, e.index("depth"), e.index("pixels"), weights, Operands.of(e, self.epilogue), dst, e.const(0))
+        paired(
+            e,
+            self.tile,
+            src,
+            e.index("depth"),
+            e.index("pixels"),
+            weights,
+            Operands.of(e, self.epilogue),
+            dst,
+            e.const(0),
+        )
 
 
 @pytest.mark.parametrize("on", available_targets())
@@ -63,7 +77,21 @@ def test_paired(vectors: int, pixels: int, depth: int, end: bool, on: str) -> No
     plain = src.astype(np.float64) @ weights
     for epilogue, expected in ((NO_EPILOGUE, plain), (EPILOGUE, (plain + bias) * scale + residual)):
         dst = guarded(np.full((pixels, oc), np.nan, np.float32), end)
-        operands = {"e0": guarded(bias, end), "e1": guarded(scale, end), "e2": guarded(residual, end)} if epilogue.kinds else {}
-        run(Rows(Tile(4, vectors), epilogue), 1, on, dst=dst, src=guarded(src, end), weights=packed, depth=depth, pixels=pixels, **operands)
+        operands = (
+            {"e0": guarded(bias, end), "e1": guarded(scale, end), "e2": guarded(residual, end)}
+            if epilogue.kinds
+            else {}
+        )
+        run(
+            Rows(Tile(4, vectors), epilogue),
+            1,
+            on,
+            dst=dst,
+            src=guarded(src, end),
+            weights=packed,
+            depth=depth,
+            pixels=pixels,
+            **operands,
+        )
         # Sums of at most 16 products of size 1.
         np.testing.assert_allclose(dst, expected, atol=1e-5)

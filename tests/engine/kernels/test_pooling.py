@@ -25,7 +25,16 @@ RUN_TIME = ("iw", "kw", "sw", "dw")
 
 
 def call(
-    kernel: Kernel, on: str, threads: int, end: bool, window: Window, n: int, c: int, block: int, dst: np.ndarray, **arrays: np.ndarray
+    kernel: Kernel,
+    on: str,
+    threads: int,
+    end: bool,
+    window: Window,
+    n: int,
+    c: int,
+    block: int,
+    dst: np.ndarray,
+    **arrays: np.ndarray,
 ) -> np.ndarray:
     given = window.arguments(n, c, c, block)
     dst = guarded(np.full_like(dst, np.nan), end)
@@ -36,7 +45,9 @@ def call(
 
 def kernels(function: str, n: int, c: int, window: Window, on: str) -> list[Kernel]:
     planes, ragged = window.size[0] > 1, c % target(on).lanes != 0
-    columns = plan_columns(window.taps[2], window.strides[2], 1, window.padding[2][0], window.size[2], window.outputs[2], 7)
+    columns = plan_columns(
+        window.taps[2], window.strides[2], 1, window.padding[2][0], window.size[2], window.outputs[2], 7
+    )
     assert isinstance(columns, Columns)
     return [PoolForward(function, columns, planes, ragged), PoolAny(function, planes, ragged)]
 

@@ -71,7 +71,12 @@ def test_separable(case: Any, on: str) -> None:
         scratch = guarded(np.full((threads, values), np.nan, np.float32), end)
         dst = guarded(np.full(expected.shape, np.nan, np.float32), end)
         arguments = {
-            **{"src": guarded(src, end), "dst": dst, "depthwise": guarded(middle, end), "depthwise0": guarded(bias, end)},
+            **{
+                "src": guarded(src, end),
+                "dst": dst,
+                "depthwise": guarded(middle, end),
+                "depthwise0": guarded(bias, end),
+            },
             **{"n": n, "ih": ih, "iw": iw, "oh": oh, "ow": ow, "ic": ic, "channels": channels, "oc": oc},
             **{"kh": kh, "sh": sh, "ph": window.padding[1][0], "pw": left, "rows": rows, "pitch": pitch},
             **{"scratch": scratch, "scratch_stride": 4 * values},

@@ -31,7 +31,9 @@ class Product(Kernel):
     def emit(self, e: Emitter) -> None:
         weights, t = e.pointer("weights"), self.tile
         ahead = Ahead(1, weights, e.const(3)) if self.ahead else None
-        acc = accumulate(e, t, zeros(e, t), e.pointer("src"), e.index("stride"), weights, e.index("depth"), ahead, steps=self.steps)
+        acc = accumulate(
+            e, t, zeros(e, t), e.pointer("src"), e.index("stride"), weights, e.index("depth"), ahead, steps=self.steps
+        )
         for i, a in enumerate(acc[: t.accumulators]):
             e.store(a, e.pointer("dst"), i * e.lanes)
 
@@ -39,14 +41,28 @@ class Product(Kernel):
 @pytest.mark.parametrize("name", available_targets())
 def test_sums(name: str) -> None:
     t = target(name)
-    for tile, ahead, steps in ((next(iter(tiles(t))), True, 1), (Tile(9, 1), False, 1), (next(iter(tiles(t))), True, 2), (Tile(4, 3), False, 3)):
+    for tile, ahead, steps in (
+        (next(iter(tiles(t))), True, 1),
+        (Tile(9, 1), False, 1),
+        (next(iter(tiles(t))), True, 2),
+        (Tile(4, 3), False, 3),
+    ):
         rng = np.random.default_rng(0)
         for depth in (0, steps, 13 * steps):
             src = rng.standard_normal((tile.pixels, depth + 2)).astype(np.float32)
             weights = rng.standard_normal((depth, tile.vectors * t.lanes)).astype(np.float32)
             read = guarded(src.ravel()[: src.size - 2])  # the last pixel ends with its depth
             dst = guarded(np.full((tile.pixels, tile.vectors * t.lanes), np.nan, np.float32))
-            run(Product(tile, ahead, steps), 1, name, dst=dst, src=read, weights=guarded(weights), stride=depth + 2, depth=depth)
+            run(
+                Product(tile, ahead, steps),
+                1,
+                name,
+                dst=dst,
+                src=read,
+                weights=guarded(weights),
+                stride=depth + 2,
+                depth=depth,
+            )
             np.testing.assert_allclose(dst, src[:, :depth] @ weights, rtol=1e-5, atol=1e-5)
 
 

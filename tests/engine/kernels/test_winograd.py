@@ -19,7 +19,14 @@ from tests.engine.harness import available_targets, guarded, run
 from tests.engine.kernels.apart import all_apart, marks_of
 from tests.engine.kernels.test_convolution_direct import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
 
-BOUND = {Transform(2): 2e-6, Transform(4): 1e-5, Transform(6): 3e-5, Transform(2, 5): 1e-5, Transform(2, 7): 3e-5, Transform(4, 5): 3e-5}
+BOUND = {
+    Transform(2): 2e-6,
+    Transform(4): 1e-5,
+    Transform(6): 3e-5,
+    Transform(2, 5): 1e-5,
+    Transform(2, 7): 3e-5,
+    Transform(4, 5): 3e-5,
+}
 """Largest error, as a share of the largest output."""
 
 CASES = [
@@ -44,8 +51,17 @@ CASES = [
 
 
 def result(
-    transform: Transform, case: Case, name: str, epilogue: Epilogue, operands: list[np.ndarray], threads: int, end: bool, l2: int, pool: Any = None,
-    local: bool = False, apart: bool = False,
+    transform: Transform,
+    case: Case,
+    name: str,
+    epilogue: Epilogue,
+    operands: list[np.ndarray],
+    threads: int,
+    end: bool,
+    l2: int,
+    pool: Any = None,
+    local: bool = False,
+    apart: bool = False,
 ) -> np.ndarray:
     """What the kernel stores, or (`apart`) what is stored where every tile is set apart."""
     rng = np.random.default_rng(1)
@@ -120,7 +136,8 @@ def test_small_caches_make_many_blocks_chunks_and_parts(l2: int) -> None:
 
 @pytest.mark.parametrize("transform", list(BOUND), ids=str)
 def test_the_bound_holds_for_many_channels_and_positive_inputs(transform: Transform) -> None:
-    """As after a relu: sums do not cancel, so the largest output is large. 256 channels are as many as the widest 3×3 layers that use F(4,3)."""
+    """As after a relu: sums do not cancel, so the largest output is large. 256 channels are as many as the widest 3×3
+    layers that use F(4,3)."""
     case = Case((1, 12, 12, 256), (transform.taps,) * 2, 32, padding="same")
     rng = np.random.default_rng(1)
     op, shape, _ = problem_of(case)
@@ -131,7 +148,11 @@ def test_the_bound_holds_for_many_channels_and_positive_inputs(transform: Transf
 
 
 POOLED: list[tuple[Transform, Case, tuple[int, ...]]] = [
-    (Transform(2), Case((2, 5, 7, 17), (3, 3), 33, padding="same"), (2, 2)),  # odd extents: a row and a column are left over
+    (
+        Transform(2),
+        Case((2, 5, 7, 17), (3, 3), 33, padding="same"),
+        (2, 2),
+    ),  # odd extents: a row and a column are left over
     (Transform(4), Case((1, 8, 12, 16), (3, 3), 16, padding="same"), (2, 2)),
     (Transform(4), Case((2, 11, 9, 19), (3, 3), 49), (2, 2)),  # whole tiles that only hold what is left over
     (Transform(4, 5), Case((1, 9, 10, 16), (5, 5), 31, padding="same"), (1, 4)),
@@ -145,7 +166,9 @@ POOLED: list[tuple[Transform, Case, tuple[int, ...]]] = [
 
 @pytest.mark.parametrize("name", available_targets())
 @pytest.mark.parametrize(("transform", "case", "size"), POOLED, ids=str)
-def test_pooled_as_stored_is_pooled_afterwards(transform: Transform, case: Case, size: tuple[int, ...], name: str) -> None:
+def test_pooled_as_stored_is_pooled_afterwards(
+    transform: Transform, case: Case, size: tuple[int, ...], name: str
+) -> None:
     rng = np.random.default_rng(2)
     none = ((0, 0),) * len(size)
     most, mean = MaxPool(size, size, none), AveragePool(size, size, none)
@@ -158,8 +181,12 @@ def test_pooled_as_stored_is_pooled_afterwards(transform: Transform, case: Case,
         found = result(transform, case, name, epilogue, operands, 1, True, 1 << 20, most)
         np.testing.assert_array_equal(found, most.reference(whole))
         for threads, l2 in ((3, 1 << 20), (2, 128 * 1024)):  # one block, and several
-            np.testing.assert_array_equal(found, result(transform, case, name, epilogue, operands, threads, False, l2, most))
-        direct = (result(transform, case, name, epilogue, operands, 1, True, 1 << 20, p, apart=True) for p in (most, None))
+            np.testing.assert_array_equal(
+                found, result(transform, case, name, epilogue, operands, threads, False, l2, most)
+            )
+        direct = (
+            result(transform, case, name, epilogue, operands, 1, True, 1 << 20, p, apart=True) for p in (most, None)
+        )
         np.testing.assert_array_equal(next(direct), most.reference(next(direct)))
         if epilogue is not SIGMOIDS:
             found = result(transform, case, name, epilogue, operands, 2, False, 1 << 20, mean)
@@ -182,7 +209,9 @@ def test_windows_that_cut_tiles_are_not_pooled() -> None:
 
 def test_exact_precision_and_what_winograd_cannot_do_are_refused() -> None:
     def why(case: Case, precision: str = "fast") -> str | None:
-        return refusal(problem_of(case)[2], Transform(4), target("x86-64" if "x86-64" in available_targets() else None), precision)
+        return refusal(
+            problem_of(case)[2], Transform(4), target("x86-64" if "x86-64" in available_targets() else None), precision
+        )
 
     assert why(Case((1, 8, 8, 16), (3, 3), 16)) is None
     assert "exact" in str(why(Case((1, 8, 8, 16), (3, 3), 16), "exact"))

@@ -39,9 +39,17 @@ def gradient(
     plan = plan_winograd_weights(problem, transform, target(on), threads)
     dst = guarded(np.full((plan.parts, *kernel, ic, oc), np.nan, np.float32), end)
     scratch = guarded(np.full(threads * plan.scratch_bytes // 4, np.nan, np.float32), end)
-    buffers = {"src": guarded(src, end), "diff_dst": guarded(diff, end), "dst": dst, "scratch": scratch, "scratch_stride": plan.scratch_bytes}
+    buffers = {
+        "src": guarded(src, end),
+        "diff_dst": guarded(diff, end),
+        "dst": dst,
+        "scratch": scratch,
+        "scratch_stride": plan.scratch_bytes,
+    }
     run(plan.kernel, on=on, threads=threads, **buffers, **plan.arguments)
-    reference = ConvolutionGradientWeights(kernel, op.strides, padding, op.dilation).reference(src.astype(np.float64), diff.astype(np.float64))
+    reference = ConvolutionGradientWeights(kernel, op.strides, padding, op.dilation).reference(
+        src.astype(np.float64), diff.astype(np.float64)
+    )
     error = np.abs(dst.sum(0, dtype=np.float64) - reference).max() / np.abs(reference).max()
     assert error < BOUND, f"{error:.1e}"
     return np.array(dst)
@@ -69,7 +77,10 @@ def test_bits_do_not_depend_on_threads() -> None:
     """Blocks may differ, sums do not."""
     on = available_targets()[0]
     for ic, oc in [(16, 33), (96, 80)]:
-        same = [gradient(2, (13, 13), ic, oc, Transform(4, 3), ((1, 1), (1, 1)), on, threads).tobytes() for threads in (1, 2, 3)]
+        same = [
+            gradient(2, (13, 13), ic, oc, Transform(4, 3), ((1, 1), (1, 1)), on, threads).tobytes()
+            for threads in (1, 2, 3)
+        ]
         assert len(set(same)) == 1
 
 
@@ -97,7 +108,9 @@ def test_what_it_refuses() -> None:
 
 def test_blocks_fit_the_cache() -> None:
     for ic, oc, size, n in [(32, 64, 13, 128), (512, 512, 7, 16), (100, 1000, 9, 1)]:
-        problem = ConvolutionProblem.of(Convolution((1, 1), ((1, 1), (1, 1)), (1, 1)), (n, size, size, ic), (3, 3, ic, oc))
+        problem = ConvolutionProblem.of(
+            Convolution((1, 1), ((1, 1), (1, 1)), (1, 1)), (n, size, size, ic), (3, 3, ic, oc)
+        )
         assert problem is not None
         for threads in (1, 2, 8):
             chosen = cut(problem, Transform(4, 3), target(), threads)
@@ -114,7 +127,10 @@ def test_outliers_change_nothing_that_does_not_see_them(local: bool, on: str) ->
     for transform, size, padding in cases[: 1 if local else 2]:  # F(4,5) is for `fast` alone
         taps = transform.taps
         out = [output_size(i, taps, 1, p) for i, p in zip(size, padding)]
-        arrays = [rng.standard_normal((2, *size, 17)).astype(np.float32), rng.standard_normal((2, *out, 18)).astype(np.float32)]
+        arrays = [
+            rng.standard_normal((2, *size, 17)).astype(np.float32),
+            rng.standard_normal((2, *out, 18)).astype(np.float32),
+        ]
         op = Convolution((1, 1), padding, (1, 1))
         problem = ConvolutionProblem.of(op, arrays[0].shape, (taps, taps, 17, 18))
         assert problem is not None
@@ -141,7 +157,10 @@ def test_blocks_that_overlap_store_their_own_channels() -> None:
     """A tile may be set apart in one block of channels and not in the next: shares may be done in any order."""
     rng = np.random.default_rng(4)
     padding = ((1, 1), (1, 1))
-    src, diff = rng.standard_normal((2, 13, 14, 85)).astype(np.float32), rng.standard_normal((2, 13, 14, 70)).astype(np.float32)
+    src, diff = (
+        rng.standard_normal((2, 13, 14, 85)).astype(np.float32),
+        rng.standard_normal((2, 13, 14, 70)).astype(np.float32),
+    )
     src[0, 5, 5, 60:], diff[1, 3, 4, 50] = np.inf, np.nan
     problem = ConvolutionProblem.of(Convolution((1, 1), padding, (1, 1)), src.shape, (3, 3, 85, 70))
     assert problem is not None
@@ -151,7 +170,13 @@ def test_blocks_that_overlap_store_their_own_channels() -> None:
     for threads, backwards in ((1, False), (3, True), (8, True)):
         dst = np.full((plan.parts, 3, 3, 85, 70), np.nan, np.float32)
         scratch = guarded(np.full(threads * plan.scratch_bytes // 4, np.nan, np.float32))
-        buffers = {"src": guarded(src), "diff_dst": guarded(diff), "dst": dst, "scratch": scratch, "scratch_stride": plan.scratch_bytes}
+        buffers = {
+            "src": guarded(src),
+            "diff_dst": guarded(diff),
+            "dst": dst,
+            "scratch": scratch,
+            "scratch_stride": plan.scratch_bytes,
+        }
         run(plan.kernel, threads=threads, backwards=backwards, **buffers, **plan.arguments)
         results.append(dst)
         np.testing.assert_array_equal(dst, results[0])
@@ -166,8 +191,12 @@ def summed(src: np.ndarray, diff: np.ndarray, taps: int, padding: tuple[tuple[in
     with np.errstate(all="ignore"):
         for r in range(taps):
             for s in range(taps):
-                y = np.arange(oh)[(np.arange(oh) + r - padding[0][0] >= 0) & (np.arange(oh) + r - padding[0][0] < height)]
-                x = np.arange(ow)[(np.arange(ow) + s - padding[1][0] >= 0) & (np.arange(ow) + s - padding[1][0] < width)]
+                y = np.arange(oh)[
+                    (np.arange(oh) + r - padding[0][0] >= 0) & (np.arange(oh) + r - padding[0][0] < height)
+                ]
+                x = np.arange(ow)[
+                    (np.arange(ow) + s - padding[1][0] >= 0) & (np.arange(ow) + s - padding[1][0] < width)
+                ]
                 a = src[:, y + r - padding[0][0]][:, :, x + s - padding[1][0]].astype(np.float64)
                 # by channel, lest a product of matrices meet a NaN of another channel
                 dst[r, s] = np.einsum("nhwi,nhwo->io", a, diff[:, y][:, :, x].astype(np.float64), optimize=False)

@@ -16,14 +16,19 @@ from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec
 
 
-def program_of(function: Callable[..., Any], *arrays: np.ndarray, on: str | None = None, threads: int = 1) -> tuple[Program, Graph]:
+def program_of(
+    function: Callable[..., Any], *arrays: np.ndarray, on: str | None = None, threads: int = 1
+) -> tuple[Program, Graph]:
     inputs = [placeholder(Spec(a.shape, a.dtype.name)) for a in arrays]
     graph = Graph.of(inputs, [function(*inputs)])
     return plan(graph, target(on), threads, "exact"), graph
 
 
-def computed(function: Callable[..., Any], *arrays: np.ndarray, on: str | None = None, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """What machine code makes of the arrays, and what the reference makes of them in float64. Nothing may be called out."""
+def computed(
+    function: Callable[..., Any], *arrays: np.ndarray, on: str | None = None, threads: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """What machine code makes of the arrays, and what the reference makes of them in float64. Nothing may be called
+    out."""
     program, graph = program_of(function, *arrays, on=on, threads=threads)
     assert not program.call_outs, [s.reason for s in program.call_outs]
     result = np.full(graph.outputs[0].shape, np.nan, np.float32)

@@ -34,7 +34,9 @@ def parameter(*shape: int, dtype: str = "float32") -> Tensor:
     return placeholder(Spec(shape, dtype), "p", "parameter")
 
 
-def run(inputs: list[Tensor], output: Tensor, threads: int = 1, precision: str = "fast") -> tuple[Executable, np.ndarray, np.ndarray]:
+def run(
+    inputs: list[Tensor], output: Tensor, threads: int = 1, precision: str = "fast"
+) -> tuple[Executable, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     graph = Graph.of(inputs, [output])
     arrays = [rng.standard_normal(t.shape).astype(t.spec.dtype) for t in inputs]
@@ -49,7 +51,11 @@ def algorithm(executable: Executable) -> str:
 
 
 def layer(size: int, ic: int, oc: int, k: int, **options: Any) -> tuple[list[Tensor], Tensor]:
-    x, w, b = placeholder(Spec((1, size, size, ic), "float32"), "x"), parameter(k, k, ic // options.get("groups", 1), oc), parameter(oc)
+    x, w, b = (
+        placeholder(Spec((1, size, size, ic), "float32"), "x"),
+        parameter(k, k, ic // options.get("groups", 1), oc),
+        parameter(oc),
+    )
     return [x, w, b], relu(convolution(x, w, padding="same", **options) + b)
 
 
@@ -184,14 +190,17 @@ def test_a_product_that_others_read_too_stays() -> None:
 
 
 def problem(size: int, channels: int, n: int = 1) -> ConvolutionProblem:
-    made = ConvolutionProblem.of(Convolution((1, 1), ((1, 1), (1, 1)), (1, 1)), (n, size, size, channels), (3, 3, channels, channels))
+    made = ConvolutionProblem.of(
+        Convolution((1, 1), ((1, 1), (1, 1)), (1, 1)), (n, size, size, channels), (3, 3, channels, channels)
+    )
     assert made is not None
     return made
 
 
 @pytest.mark.parametrize("name", available_targets())
 def test_plans_hold_what_kernels_rely_on(name: str) -> None:
-    """Rows are no narrower than the tile, columns are whole tiles, blocks and parts cover all output channels, and threads share evenly."""
+    """Rows are no narrower than the tile, columns are whole tiles, blocks and parts cover all output channels, and
+    threads share evenly."""
     t = target(name)
     for p in (problem(56, 64), problem(7, 512), problem(13, 20), problem(1, 16), problem(200, 48)):
         for threads in (1, 2, 4):
@@ -206,8 +215,9 @@ def test_plans_hold_what_kernels_rely_on(name: str) -> None:
 
 
 def test_memory_decides_between_transforms() -> None:
-    """7×7 pixels with 512 channels: the weights of F(4,3) are four times those of direct convolution, for four tiles. Where vectors are wide
-    products take little of the time (planned for such a CPU, whichever this is); with few lanes they take most of it, and F(4,3) saves most of them."""
+    """7×7 pixels with 512 channels: the weights of F(4,3) are four times those of direct convolution, for four tiles.
+    Where vectors are wide products take little of the time (planned for such a CPU, whichever this is); with few lanes
+    they take most of it, and F(4,3) saves most of them."""
     t = Target("avx512", 16, 32, True, "sapphirerapids", "", "x86_64-unknown-linux-gnu", l2=2**21)
     few, many = problem(7, 512), problem(7, 512, n=64)
     assert winograd_cost(few, Transform(4), t) > winograd_cost(few, Transform(2), t)
@@ -220,7 +230,9 @@ def test_weights_that_come_from_memory_count_as_large_as_they_are() -> None:
     alone, within = (winograd_cost(p, Transform(4, 3), at, from_memory) for from_memory in (False, True))
     assert within >= 4 * 36 * 512 * 512 / MEMORY_BYTES_PER_NS and within > alone
     small = problem(56, 64)
-    assert winograd_cost(small, Transform(4, 3), at, True) == pytest.approx(winograd_cost(small, Transform(4, 3), at), rel=0.05)
+    assert winograd_cost(small, Transform(4, 3), at, True) == pytest.approx(
+        winograd_cost(small, Transform(4, 3), at), rel=0.05
+    )
 
 
 def test_a_step_carries_its_table_s_prediction() -> None:
@@ -232,7 +244,12 @@ def test_a_step_carries_its_table_s_prediction() -> None:
 
 
 def test_a_step_knows_where_the_next_one_s_weights_are() -> None:
-    x, w, u, b = placeholder(Spec((1, 14, 14, 32), "float32"), "x"), parameter(1, 1, 32, 48), parameter(3, 3, 48, 32), parameter(48)
+    x, w, u, b = (
+        placeholder(Spec((1, 14, 14, 32), "float32"), "x"),
+        parameter(1, 1, 32, 48),
+        parameter(3, 3, 48, 32),
+        parameter(48),
+    )
     executable, out, expected = run([x, w, u, b], convolution(relu(convolution(x, w) + b), u, padding="same"))
     assert executable.program is not None
     first, second = (dict(s.arguments) for s in executable.program.run if s.flops)

@@ -1,4 +1,5 @@
-"""The gradients of convolutions as programs: dimensions, strides, dilation, padding, groups, small and large channels."""
+"""The gradients of convolutions as programs: dimensions, strides, dilation, padding, groups, small and large
+channels."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ CASES: list[Case] = [
 ]
 
 
-def arrays(n: int, spatial: tuple[int, ...], ic: int, oc: int, kernel: tuple[int, ...], op: Convolution) -> tuple[np.ndarray, ...]:
+def arrays(
+    n: int, spatial: tuple[int, ...], ic: int, oc: int, kernel: tuple[int, ...], op: Convolution
+) -> tuple[np.ndarray, ...]:
     out = [output_size(i, k, s, p, d) for i, k, s, p, d in zip(spatial, kernel, op.strides, op.padding, op.dilation)]
     return normal(1, n, *spatial, ic), normal(2, *kernel, ic // op.groups, oc), normal(3, n, *out, oc)
 
@@ -52,7 +55,9 @@ def check_weights(case: Case, on: str | None = None, threads: int = 1) -> bytes:
     op = case[-1]
     gradient = ConvolutionGradientWeights(weights.shape[:-2], op.strides, op.padding, op.dilation, op.groups)
     result, expected = computed(lambda x, d: ops.apply(gradient, x, d), src, diff, on=on, threads=threads)
-    np.testing.assert_allclose(result, expected, atol=1e-6 * diff.size / diff.shape[-1])  # a sum over pixels, of products of size 1
+    np.testing.assert_allclose(
+        result, expected, atol=1e-6 * diff.size / diff.shape[-1]
+    )  # a sum over pixels, of products of size 1
     return result.tobytes()
 
 
@@ -72,7 +77,9 @@ def check_src(case: Case, on: str | None = None, threads: int = 1) -> bytes:
     op = case[-1]
     gradient = ConvolutionGradientSrc(src.shape[1:-1], op.strides, op.padding, op.dilation, op.groups)
     result, expected = computed(lambda d, w: ops.apply(gradient, d, w), diff, weights, on=on, threads=threads)
-    np.testing.assert_allclose(result, expected, atol=1e-6 * weights.size / weights.shape[-2])  # a sum over taps and output channels
+    np.testing.assert_allclose(
+        result, expected, atol=1e-6 * weights.size / weights.shape[-2]
+    )  # a sum over taps and output channels
     return result.tobytes()
 
 

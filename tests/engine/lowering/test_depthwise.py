@@ -31,7 +31,9 @@ CASES: list[tuple[tuple[int, ...], int, int, tuple[int, ...], Convolution]] = [
 ]
 
 
-def arrays(spatial: tuple[int, ...], channels: int, multiplier: int, kernel: tuple[int, ...], op: Convolution) -> tuple[np.ndarray, ...]:
+def arrays(
+    spatial: tuple[int, ...], channels: int, multiplier: int, kernel: tuple[int, ...], op: Convolution
+) -> tuple[np.ndarray, ...]:
     out = [output_size(i, k, s, p, d) for i, k, s, p, d in zip(spatial, kernel, op.strides, op.padding, op.dilation)]
     oc = channels * multiplier
     return normal(1, 2, *spatial, channels), normal(2, *kernel, 1, oc), normal(3, 2, *out, oc)
@@ -98,7 +100,9 @@ GROUPED = [
 
 @pytest.mark.parametrize("on", available_targets())
 @pytest.mark.parametrize(("spatial", "ic", "oc", "kernel", "op"), GROUPED, ids=str)
-def test_groups_of_few_channels(spatial: tuple[int, ...], ic: int, oc: int, kernel: tuple[int, ...], op: Convolution, on: str) -> None:
+def test_groups_of_few_channels(
+    spatial: tuple[int, ...], ic: int, oc: int, kernel: tuple[int, ...], op: Convolution, on: str
+) -> None:
     src, weights, bias = normal(1, 2, *spatial, ic), normal(2, *kernel, ic // op.groups, oc), normal(3, oc)
 
     def biased(x: Any, w: Any, b: Any) -> Any:

@@ -141,7 +141,11 @@ def test_rows_by_parameters_are_a_pointwise_convolution_with_the_same_bits(m: in
 def test_panels_that_leave_the_cache_between_many_rows_are_copied_in_blocks() -> None:
     def algorithm(rows: int, l2: int) -> str:
         x, w = placeholder(Spec((rows, 700)), "", "input"), placeholder(Spec((700, 256)), "", "parameter")
-        return plan(Graph.of([x, w], [ops.matmul(x, w)]), replace(target(), l2=l2, matrix=False), 1, "fast").run[-1].algorithm
+        return (
+            plan(Graph.of([x, w], [ops.matmul(x, w)]), replace(target(), l2=l2, matrix=False), 1, "fast")
+            .run[-1]
+            .algorithm
+        )
 
     assert algorithm(100, 1 << 20).startswith("direct")
     assert algorithm(100, 1 << 15).startswith("matmul")
@@ -151,7 +155,10 @@ def test_panels_that_leave_the_cache_between_many_rows_are_copied_in_blocks() ->
 @pytest.mark.skipif(not host().matrix, reason="this CPU has no AMX, or the system does not let this process use it")
 @pytest.mark.parametrize(("precision", "parts", "error"), [("fast", 2, 2e-5), ("tight", 3, 1e-6), ("exact", 0, 1e-6)])
 def test_rows_by_parameters_on_a_matrix_unit(precision: str, parts: int, error: float) -> None:
-    x, w, bias = (placeholder(Spec(s, "float32"), role=r) for s, r in (((3, 7, 11, 90), "input"), ((90, 125), "parameter"), ((125,), "parameter")))
+    x, w, bias = (
+        placeholder(Spec(s, "float32"), role=r)
+        for s, r in (((3, 7, 11, 90), "input"), ((90, 125), "parameter"), ((125,), "parameter"))
+    )
     graph = Graph.of([x, w, bias], [ops.relu(ops.matmul(x, w) + bias)])
     arrays = [normal(i, *t.shape) for i, t in enumerate(graph.inputs)]
     want = evaluate(graph, arrays)[0]

@@ -49,14 +49,18 @@ def bound_of(problem: ConvolutionProblem) -> float:
     return 1e-5 * max(1.0, (problem.taps * problem.ic / 256) ** 0.5)
 
 
-
-def lowered(case: Case, algorithm: Algorithm, precision: str, on: str, threads: int = 1, pool: Any = None) -> Bound | None:
+def lowered(
+    case: Case, algorithm: Algorithm, precision: str, on: str, threads: int = 1, pool: Any = None
+) -> Bound | None:
     """The convolution alone, by one algorithm; None if that refuses."""
     op, shape, _ = problem_of(case)
     problem = ConvolutionProblem.of(op, case.src, shape, pool)
     assert problem is not None
     t = target(on)
-    src, weights = placeholder(Spec(case.src, "float32"), role="input"), placeholder(Spec(shape, "float32"), role="parameter")
+    src, weights = (
+        placeholder(Spec(case.src, "float32"), role="input"),
+        placeholder(Spec(shape, "float32"), role="parameter"),
+    )
     node = Node.make(op, (src, weights))
     nodes, output = (node,), node.outputs[0]
     if pool is not None:
@@ -64,7 +68,9 @@ def lowered(case: Case, algorithm: Algorithm, precision: str, on: str, threads: 
         output = nodes[1].outputs[0]
     ctx = Lowering(Graph.of([src, weights], [output]), t, threads, precision)
     group = Group(nodes, node, node.inputs, (output,), shape=node.outputs[0].shape, pool=pool)
-    if algorithm.refuses(problem, ctx) is not None or (pool is not None and algorithm.pools(problem, ctx, group) is not None):
+    if algorithm.refuses(problem, ctx) is not None or (
+        pool is not None and algorithm.pools(problem, ctx, group) is not None
+    ):
         return None
     algorithm.lower(problem, ctx, group, "")
     return Bound(ctx.finish(), t, threads)
@@ -111,20 +117,27 @@ def test_an_outlier_changes_nothing_outside_of_the_windows_that_see_it(case: Cas
                 changed[place] = value
                 with np.errstate(all="ignore"):
                     expected = op.reference(changed.astype(np.float64), weights.astype(np.float64))
-                    expected = np.where(np.abs(expected) > np.finfo(np.float32).max, np.sign(expected) * np.inf, expected)
+                    expected = np.where(
+                        np.abs(expected) > np.finfo(np.float32).max, np.sign(expected) * np.inf, expected
+                    )
                 found, what = run(bound, changed), f"{algorithm.name} {precision}: {value} at {place}"
                 unseen = expected == plain
                 np.testing.assert_array_equal(kinds(found)[unseen], 0, what)
                 if not np.isfinite(value):
                     np.testing.assert_array_equal(kinds(found), kinds(expected), what)
-                largest = np.abs(expected[np.isfinite(expected)]).max() if precision == "fast" and np.isfinite(value) else typical
+                largest = (
+                    np.abs(expected[np.isfinite(expected)]).max()
+                    if precision == "fast" and np.isfinite(value)
+                    else typical
+                )
                 error = np.abs(found[unseen] - expected[unseen]).max() if unseen.any() else 0.0
                 assert error <= (3e-5 if precision == "fast" else bound_of(problem)) * max(largest, typical), what
     assert tried >= 3
 
 
 def bands(shape: tuple[int, ...], axis: int, width: int) -> np.ndarray:
-    """The number of its band for each pixel of one image: bands are `width` wide and follow each other along the axis."""
+    """The number of its band for each pixel of one image: bands are `width` wide and follow each other along the
+    axis."""
     numbers = np.arange(shape[axis]) // width
     return np.broadcast_to(numbers.reshape([-1 if i == axis else 1 for i in range(len(shape))]), shape)
 
@@ -162,7 +175,10 @@ def test_quiet_bands_beside_loud_ones_keep_their_digits(case: Case, axis: int, s
             inside = np.flatnonzero(own == band)
             if len(inside):
                 there = np.take(expected, inside, axis)
-                assert np.take(error, inside, axis).max() <= bound_of(problem) * np.sqrt((there**2).mean()), (algorithm.name, band)
+                assert np.take(error, inside, axis).max() <= bound_of(problem) * np.sqrt((there**2).mean()), (
+                    algorithm.name,
+                    band,
+                )
 
 
 @pytest.mark.parametrize("size", [(2, 2), (2, 4)])
@@ -183,7 +199,9 @@ def test_pooled_outputs_are_those_of_all_outputs(size: tuple[int, int]) -> None:
             for bound in (whole, pooled):
                 bound.prepare([weights])
             with np.errstate(all="ignore"):
-                np.testing.assert_array_equal(run(pooled, x), pool.reference(run(whole, x)), f"{algorithm.name} {precision}")
+                np.testing.assert_array_equal(
+                    run(pooled, x), pool.reference(run(whole, x)), f"{algorithm.name} {precision}"
+                )
     assert tried >= 2
 
 

@@ -36,7 +36,8 @@ class Network:
 
 
 def residual(n):
-    """3×3 (Winograd, direct), 1×1, strides, a pool, a residual, dense layers: and a tensor that is an output besides."""
+    """3×3 (Winograd, direct), 1×1, strides, a pool, a residual, dense layers: and a tensor that is an output
+    besides."""
     net = Network(n, 13, 14, 3)
     x = net.convolved(net.x, 32, 3)
     y = ops.add(net.convolved(net.convolved(x, 33, 3), 32, 1), x)
@@ -51,10 +52,18 @@ def inception(n):
     x = net.x
     for _ in range(2):
         x = ops.concatenate(
-            [net.convolved(x, 24, 1), net.convolved(x, 33, 3), ops.average_pool(x, (3, 3), (1, 1), "same"), net.convolved(x, 7, 1)], -1
+            [
+                net.convolved(x, 24, 1),
+                net.convolved(x, 33, 3),
+                ops.average_pool(x, (3, 3), (1, 1), "same"),
+                net.convolved(x, 7, 1),
+            ],
+            -1,
         )
         mean = ops.mean(x, (1, 2), keepdims=True)
-        x = ops.multiply(x, ops.sigmoid(ops.convolution(mean, net.parameter(1, 1, x.shape[-1], x.shape[-1]), 1, "same")))
+        x = ops.multiply(
+            x, ops.sigmoid(ops.convolution(mean, net.parameter(1, 1, x.shape[-1], x.shape[-1]), 1, "same"))
+        )
     return net.graph(ops.mean(x, (1, 2)))
 
 
@@ -81,7 +90,10 @@ def means(n):
     """Sums that are cut into parts or not by their size, of few channels and many."""
     net = Network(n, 96, 90, 16)
     first = ops.mean(net.x, (1, 2), keepdims=True)
-    y = ops.multiply(ops.convolution(net.x, net.parameter(1, 1, 16, 24), 2, "same"), ops.mean(ops.tanh(net.x)[:, :, :, :1], (1, 2), keepdims=True))
+    y = ops.multiply(
+        ops.convolution(net.x, net.parameter(1, 1, 16, 24), 2, "same"),
+        ops.mean(ops.tanh(net.x)[:, :, :, :1], (1, 2), keepdims=True),
+    )
     return net.graph(first, ops.mean(y, (1, 2)), ops.mean(ops.max_pool(y, (8, 8), (8, 8)), (1, 2, 3)))
 
 

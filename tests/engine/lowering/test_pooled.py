@@ -31,7 +31,9 @@ def alone(groups: Any, ctx: Any) -> Any:
     return groups
 
 
-def computed(graph: Graph, arrays: list[np.ndarray], on: str | None = None, threads: int = 1) -> tuple[Program, list[np.ndarray]]:
+def computed(
+    graph: Graph, arrays: list[np.ndarray], on: str | None = None, threads: int = 1
+) -> tuple[Program, list[np.ndarray]]:
     program = plan(graph, target(on), threads, "fast")
     bound = Bound(program, target(on), threads)
     bound.prepare(arrays[1:])
@@ -54,7 +56,11 @@ def plain(n: int) -> Graph:
 def average(n: int) -> Graph:
     """A linear convolution: zeros of both signs, and an epilogue that is too long to be written out."""
     net = Network(n, 20, 18, 32)
-    return net.graph(ops.average_pool(ops.gelu(ops.convolution(net.x, net.parameter(3, 3, 32, 20), 1, "same")), (2, 2), padding="same"))
+    return net.graph(
+        ops.average_pool(
+            ops.gelu(ops.convolution(net.x, net.parameter(3, 3, 32, 20), 1, "same")), (2, 2), padding="same"
+        )
+    )
 
 
 def residual(n: int) -> Graph:
@@ -117,7 +123,9 @@ def test_the_bits_are_those_of_two_steps(network: Any, on: str, monkeypatch: pyt
     program, found = computed(graph, arrays, on)
     if on == "amx" and network is residual:  # matrix units do not pool with it
         return
-    assert sum(" pool " in s.algorithm for s in program.run) == sum(isinstance(n.op, (MaxPool, AveragePool)) for n in graph.nodes)
+    assert sum(" pool " in s.algorithm for s in program.run) == sum(
+        isinstance(n.op, (MaxPool, AveragePool)) for n in graph.nodes
+    )
     assert sum(s.algorithm.endswith("pooling") for s in program.run) == (2 if network is planes else 0)
     for y, expected in zip(found, evaluate(graph, arrays)):
         np.testing.assert_allclose(y, expected, atol=1e-4 * np.abs(expected).max())
@@ -161,7 +169,9 @@ def test_what_the_step_says() -> None:
 def test_where_they_are_not_joined_the_pool_says_why() -> None:
     def reason(pool: Any, wanted: bool = False, **options: Any) -> str:
         net = Network(1, 20, 20, 32)
-        y = ops.relu(ops.convolution(net.x, net.parameter(3, 3, 32 // options.get("groups", 1), 32), padding="same", **options))
+        y = ops.relu(
+            ops.convolution(net.x, net.parameter(3, 3, 32 // options.get("groups", 1), 32), padding="same", **options)
+        )
         graph = net.graph(pool(y), *([y] if wanted else []))
         program = plan(graph, host(), 1, "fast")
         steps = [s for s in program.run if s.algorithm != "direct where there are outliers"]
@@ -190,7 +200,9 @@ def test_training_reads_what_is_pooled_again() -> None:
     loss = ops.sum(ops.max_pool(net.convolved(net.x, 32, 3), (2, 2)))
     program = plan(Graph.of([net.x, *net.parameters], [loss, *gradients(loss, net.parameters)]), host(), 1, "fast")
     assert not any(" pool " in s.algorithm for s in program.run)
-    assert any(s.kernel is not None and "max_pool" in s.kernel.name and "gradient" in s.kernel.name for s in program.run)
+    assert any(
+        s.kernel is not None and "max_pool" in s.kernel.name and "gradient" in s.kernel.name for s in program.run
+    )
 
 
 def test_matrix_units_pool_where_their_tiles_fit_rows() -> None:

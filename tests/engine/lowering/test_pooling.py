@@ -38,9 +38,13 @@ def test_gradients(shape: tuple[int, ...], geometry: Any) -> None:
     pooled = MaxPool(*geometry).reference(src)
     diff = normal(2, *pooled.shape)
     for threads in (1, 2):
-        result, expected = computed(lambda x, y, d: ops.apply(MaxPoolGradient(*geometry), x, y, d), src, pooled, diff, threads=threads)
+        result, expected = computed(
+            lambda x, y, d: ops.apply(MaxPoolGradient(*geometry), x, y, d), src, pooled, diff, threads=threads
+        )
         np.testing.assert_allclose(result, expected, atol=2e-6)
-        result, expected = computed(lambda d: ops.apply(AveragePoolGradient(shape[1:-1], *geometry), d), diff, threads=threads)
+        result, expected = computed(
+            lambda d: ops.apply(AveragePoolGradient(shape[1:-1], *geometry), d), diff, threads=threads
+        )
         np.testing.assert_allclose(result, expected, atol=2e-6)
 
 

@@ -32,7 +32,9 @@ def test_every_set_of_axes(axes: tuple[int, ...]) -> None:
     compare(lambda x: (r.sum(x, axes), r.max(x, axes, keepdims=True)), array(*SHAPE), rtol=1e-5, atol=1e-2)
 
 
-@pytest.mark.parametrize("shape", [(1,), (15,), (16,), (17,), (64,), (65,), (4099,), (1, 1), (7, 1), (1, 7), (31, 31), (130, 48), (300, 3)])
+@pytest.mark.parametrize(
+    "shape", [(1,), (15,), (16,), (17,), (64,), (65,), (4099,), (1, 1), (7, 1), (1, 7), (31, 31), (130, 48), (300, 3)]
+)
 def test_sizes(shape: tuple[int, ...]) -> None:
     for axes in combinations(range(len(shape)), 1):
         compare(lambda x, axes=axes: (r.sum(x, axes), r.min(x, axes)), array(*shape), rtol=1e-5, atol=1e-2)
@@ -66,8 +68,10 @@ def test_nan_is_the_largest_and_the_smallest() -> None:
 
 @pytest.mark.parametrize("shape", [(70000,), (9001, 48), (2, 300, 130, 3), (40000, 1), (3, 100000), (100000, 2)])
 def test_long_sums(shape: tuple[int, ...]) -> None:
-    """Sums of parts, combined: all elements, and all but the last axis; bits equal for 1, 2 and 3 threads. Errors stay within a few
-    ULP of the sum of magnitudes: the two-level sum adds at most some 200 terms in a row, and errors of random sign cancel."""
+    """Sums of parts, combined: all elements, and all but the last axis; bits equal for 1, 2 and 3 threads. Errors stay
+    within a few
+    ULP of the sum of magnitudes: the two-level sum adds at most some 200 terms in a row, and errors of random sign
+    cancel."""
     x = RNG.uniform(0, 1, shape).astype(np.float32)
     t = placeholder(spec_of(x))
     graph = Graph.of([t], [r.sum(t), r.sum(t, tuple(range(len(shape) - 1))), r.mean(ew.square(t))])
@@ -115,7 +119,12 @@ def test_cumulative(dtype: str, reverse: bool, axis: int) -> None:
 def test_softmax(shape: tuple[int, ...]) -> None:
     """Against the reference within a few ULP: three roundings, and a sum of up to 1000 terms."""
     for axis in range(len(shape)):
-        compare(lambda x, axis=axis: (activation.softmax(x, axis), activation.log_softmax(x, axis)), array(*shape) / 25, rtol=3e-6, atol=2e-6)
+        compare(
+            lambda x, axis=axis: (activation.softmax(x, axis), activation.log_softmax(x, axis)),
+            array(*shape) / 25,
+            rtol=3e-6,
+            atol=2e-6,
+        )
 
 
 def test_softmax_of_extremes() -> None:

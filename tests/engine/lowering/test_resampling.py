@@ -53,7 +53,19 @@ def test_kernel_stays_within_its_buffers(channels: int, unrolled: bool, on: str)
     for threads, end in ((1, True), (3, False)):
         dst = guarded(np.full((2, 5, 11, channels), np.nan, np.float32), end)
         tables = {"start_h": start_h, "start_w": start_w, "weights_h": weights_h, "weights_w": weights_w}
-        sizes = {"n": 2, "od": 1, "oh": 5, "ow": 11, "id": 1, "ih": 3, "iw": 5, "channels": channels, "kd": 1, "kh": 2, "kw": 2}
+        sizes = {
+            "n": 2,
+            "od": 1,
+            "oh": 5,
+            "ow": 11,
+            "id": 1,
+            "ih": 3,
+            "iw": 5,
+            "channels": channels,
+            "kd": 1,
+            "kh": 2,
+            "kw": 2,
+        }
         given = {k: guarded(v, end) for k, v in tables.items()}
         run(kernel, threads, on, src=guarded(src, end), dst=dst, start_d=0, weights_d=0, **given, **sizes)
         results.append(dst)

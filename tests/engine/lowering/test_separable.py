@@ -69,7 +69,9 @@ def test_inverted_residual_is_one_step() -> None:
 
 def test_parts_are_joined_where_the_others_are_missing() -> None:
     def after(x: Any, wide: Any, bias: Any, filters: Any, narrow: Any) -> Any:
-        return ops.convolution(ops.convolution(ops.concatenate([x, x, x], -1), filters, padding="same", groups=24), narrow)
+        return ops.convolution(
+            ops.convolution(ops.concatenate([x, x, x], -1), filters, padding="same", groups=24), narrow
+        )
 
     def before(x: Any, wide: Any, bias: Any, filters: Any, narrow: Any) -> Any:
         return ops.add(ops.convolution(ops.convolution(x, wide), filters, groups=24), bias)

@@ -22,7 +22,9 @@ def test_transpose(dtype: str) -> None:
     compare(lambda x: s.transpose(x, (0, 3, 1, 2)), array(2, 5, 7, 19, dtype=dtype))
 
 
-@pytest.mark.parametrize("permutation", [(1, 0), (2, 0, 1), (2, 1, 0), (1, 0, 2), (0, 2, 1), (3, 1, 0, 2), (0, 2, 1, 3), (4, 2, 0, 3, 1)])
+@pytest.mark.parametrize(
+    "permutation", [(1, 0), (2, 0, 1), (2, 1, 0), (1, 0, 2), (0, 2, 1), (3, 1, 0, 2), (0, 2, 1, 3), (4, 2, 0, 3, 1)]
+)
 def test_permutations(permutation: tuple[int, ...]) -> None:
     compare(lambda x: s.transpose(x, permutation), array(*(17, 33, 2, 3, 5)[: len(permutation)]))
 
@@ -41,7 +43,9 @@ def test_a_view_of_an_input_as_output() -> None:
     compare(lambda x: (s.reshape(x, (6,)), s.take_slice(x, 0, 1, 2), s.reshape(x, (3, 2))), array(2, 3), call_outs=True)
 
 
-@pytest.mark.parametrize("bounds", [((1, 0, 2), (4, 6, 7), (1, 1, 1)), ((0, 1, 0), (5, 6, 7), (2, 3, 2)), ((2, 2, 2), (2, 6, 7), (1, 1, 1))])
+@pytest.mark.parametrize(
+    "bounds", [((1, 0, 2), (4, 6, 7), (1, 1, 1)), ((0, 1, 0), (5, 6, 7), (2, 3, 2)), ((2, 2, 2), (2, 6, 7), (1, 1, 1))]
+)
 def test_slice(bounds: tuple[tuple[int, ...], ...]) -> None:
     compare(lambda x: s.strided_slice(x, *bounds), array(5, 6, 7), call_outs=True)
 
@@ -74,7 +78,10 @@ def test_pieces_of_a_padded_axis(mode: str) -> None:
             parts = [line[p[2] + p[3] * np.arange(p[1])] for p in pieces(n, low, high, mode)]
             want = np.pad(line, (low, high), mode="wrap" if mode == "circular" else mode)  # type: ignore[call-overload]
             assert np.array_equal(np.concatenate(parts), want)
-            assert np.array_equal(np.cumsum([0] + [p[1] for p in pieces(n, low, high, mode)])[:-1], [p[0] for p in pieces(n, low, high, mode)])
+            assert np.array_equal(
+                np.cumsum([0] + [p[1] for p in pieces(n, low, high, mode)])[:-1],
+                [p[0] for p in pieces(n, low, high, mode)],
+            )
 
 
 def test_pad_integers_and_bools() -> None:
@@ -98,7 +105,11 @@ def test_gather(dtype: str, index_dtype: str) -> None:
     if index_dtype.startswith("int"):
         indices[0, 2], indices[1, 0] = -1, -6
     for axis in (0, 1):
-        compare(lambda x, i, axis=axis: s.gather(x, i, axis), array(*((5, 37) if axis == 0 else (3, 5, 1)), dtype=dtype), indices)
+        compare(
+            lambda x, i, axis=axis: s.gather(x, i, axis),
+            array(*((5, 37) if axis == 0 else (3, 5, 1)), dtype=dtype),
+            indices,
+        )
 
 
 def test_gather_single_elements() -> None:

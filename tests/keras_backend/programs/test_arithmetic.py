@@ -51,7 +51,11 @@ def computed(weights: list[np.ndarray]) -> np.ndarray:
 def test_outputs() -> None:
     model = network()
     expected = computed(model.get_weights())
-    for found in (model.predict(PICTURES, verbose=0), model(PICTURES), *(simplecell.compile(model, precision=p)(PICTURES) for p in ("fast", "exact"))):
+    for found in (
+        model.predict(PICTURES, verbose=0),
+        model(PICTURES),
+        *(simplecell.compile(model, precision=p)(PICTURES) for p in ("fast", "exact")),
+    ):
         np.testing.assert_allclose(np.asarray(found), expected, rtol=0, atol=1e-5)
 
 

@@ -51,7 +51,12 @@ def works(model: keras.Model) -> None:
     ids=["no batch", "no channels", "too many axes", "other channels", "other size"],
 )
 def test_wrong_shapes(model: keras.Model, x: np.ndarray, message: str) -> None:
-    for call in (model, lambda x: model.predict(x, verbose=0), lambda x: model.fit(x, Y[: len(x)], verbose=0), simplecell.compile(model)):
+    for call in (
+        model,
+        lambda x: model.predict(x, verbose=0),
+        lambda x: model.fit(x, Y[: len(x)], verbose=0),
+        simplecell.compile(model),
+    ):
         with pytest.raises(ValueError, match=message):
             call(x)
     works(model)
@@ -128,7 +133,9 @@ def test_any_array_gives_the_same(model: keras.Model, name: str, x: np.ndarray) 
 def test_integers(model: keras.Model) -> None:
     pictures = RNG.integers(0, 255, X.shape)
     for dtype in ("uint8", "int32", ">i4", "int64", "uint16"):
-        np.testing.assert_array_equal(model.predict(pictures.astype(dtype), verbose=0), model.predict(pictures.astype("float32"), verbose=0))
+        np.testing.assert_array_equal(
+            model.predict(pictures.astype(dtype), verbose=0), model.predict(pictures.astype("float32"), verbose=0)
+        )
     layer = layers.Conv2D(2, 3)
     np.testing.assert_allclose(layer(pictures), layer(pictures.astype("float32")), rtol=1e-5)
 

@@ -42,7 +42,9 @@ print(digest.hexdigest())
 
 def digest(level: str, threads: int) -> str:
     environment = {**os.environ, "SIMPLECELL_TARGET": level, "SIMPLECELL_THREADS": str(threads)}
-    done = subprocess.run([sys.executable, "-c", TRAIN], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

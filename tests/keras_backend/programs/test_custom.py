@@ -101,7 +101,9 @@ def test_generative_adversarial_network() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.generator = keras.Sequential([keras.Input((3,)), layers.Dense(8, activation="relu"), layers.Dense(6)])
-            self.discriminator = keras.Sequential([keras.Input((6,)), layers.Dense(8, activation="relu"), layers.Dense(1)])
+            self.discriminator = keras.Sequential(
+                [keras.Input((6,)), layers.Dense(8, activation="relu"), layers.Dense(1)]
+            )
             self.seeds = keras.random.SeedGenerator(3)
 
         def compile(self, generator: object, discriminator: object) -> None:
@@ -185,7 +187,9 @@ class WorstError(keras.metrics.Metric):
 
 def test_own_loss_and_metric() -> None:
     metric = WorstError()
-    model = linear(optimizer="sgd", loss=Huberish(), metrics=[metric, "mae", keras.metrics.RootMeanSquaredError(name="rms")])
+    model = linear(
+        optimizer="sgd", loss=Huberish(), metrics=[metric, "mae", keras.metrics.RootMeanSquaredError(name="rms")]
+    )
     loss, worst, mae, rms = model.evaluate(X, Y, batch_size=9, verbose=0)
     assert loss == pytest.approx(np.where(np.abs(Y) < 1, 0.5 * Y**2, np.abs(Y) - 0.5).mean(), rel=1e-5)
     assert worst == pytest.approx(np.abs(Y).max(), rel=1e-6)
@@ -264,7 +268,11 @@ def test_moving_average_of_weights_replaces_them_at_the_end() -> None:
     average = np.zeros((6, 1))
     for _ in range(4):
         other.train_on_batch(X, Y)
-        average = 0.5 * average + 0.5 * np.array(other.layers[0].kernel) if average.any() else np.array(other.layers[0].kernel)
+        average = (
+            0.5 * average + 0.5 * np.array(other.layers[0].kernel)
+            if average.any()
+            else np.array(other.layers[0].kernel)
+        )
     model.fit(X, Y, batch_size=40, epochs=4, shuffle=False, verbose=0)
     np.testing.assert_allclose(model.layers[0].kernel, average, rtol=1e-4, atol=1e-6)
 
@@ -273,7 +281,11 @@ def test_regularizers_and_constraints() -> None:
     model = keras.Sequential(
         [
             keras.Input((6,)),
-            layers.Dense(4, kernel_regularizer=keras.regularizers.L1L2(0.1, 0.2), kernel_constraint=keras.constraints.MaxNorm(0.5)),
+            layers.Dense(
+                4,
+                kernel_regularizer=keras.regularizers.L1L2(0.1, 0.2),
+                kernel_constraint=keras.constraints.MaxNorm(0.5),
+            ),
             layers.Dense(1, kernel_constraint="non_neg", bias_regularizer="l2"),
         ]
     )
@@ -299,7 +311,9 @@ def test_loss_scaling() -> None:
 def test_dtype_policies(policy: str) -> None:
     keras.config.set_dtype_policy(policy)
     try:
-        model = keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(4, 3, activation="relu"), layers.Flatten(), layers.Dense(2)])
+        model = keras.Sequential(
+            [keras.Input((8, 8, 1)), layers.Conv2D(4, 3, activation="relu"), layers.Flatten(), layers.Dense(2)]
+        )
         model.compile("adam" if policy != "float16" else "sgd", "mse", metrics=["mae"])
         x = RNG.normal(size=(8, 8, 8, 1))
         before, *_, after = model.fit(x, np.ones((8, 2)), epochs=4, verbose=0).history["loss"]
@@ -405,7 +419,21 @@ def test_batch_hooks_see_what_they_should() -> None:
             events.append(f"predict {batch} {logs['outputs'].shape}")
 
     model = linear(optimizer="sgd", loss="mse")
-    model.fit(X, Y, batch_size=20, verbose=0, callbacks=[Log(), keras.callbacks.LambdaCallback(on_epoch_end=lambda e, logs: events.append("epoch"))])
+    model.fit(
+        X,
+        Y,
+        batch_size=20,
+        verbose=0,
+        callbacks=[Log(), keras.callbacks.LambdaCallback(on_epoch_end=lambda e, logs: events.append("epoch"))],
+    )
     model.evaluate(X, Y, verbose=0, callbacks=[Log()])
     model.predict(X, batch_size=30, verbose=0, callbacks=[Log()])
-    assert events == ["train 0 True", "train 1 True", "epoch", "test 0", "test 1", "predict 0 (30, 1)", "predict 1 (10, 1)"]
+    assert events == [
+        "train 0 True",
+        "train 1 True",
+        "epoch",
+        "test 0",
+        "test 1",
+        "predict 0 (30, 1)",
+        "predict 1 (10, 1)",
+    ]

@@ -1,4 +1,5 @@
-"""Where batches come from: arrays, generators, datasets with workers; weights of samples and classes; many steps in one call."""
+"""Where batches come from: arrays, generators, datasets with workers; weights of samples and classes; many steps in one
+call."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ Y = RNG.integers(0, 3, 37)
 
 def classifier(seed: int = 5, **options: object) -> keras.Model:
     keras.utils.set_random_seed(seed)
-    model = keras.Sequential([keras.Input((5,)), layers.Dense(8, activation="relu"), layers.Dense(3, activation="softmax")])
+    model = keras.Sequential(
+        [keras.Input((5,)), layers.Dense(8, activation="relu"), layers.Dense(3, activation="softmax")]
+    )
     model.compile(**{"optimizer": keras.optimizers.SGD(0.1), "loss": "sparse_categorical_crossentropy", **options})
     return model
 
@@ -75,7 +78,15 @@ def test_validation_from_a_generator() -> None:
             yield X[:10], Y[:10]
 
     model = classifier()
-    history = model.fit(generator(), steps_per_epoch=3, epochs=2, validation_data=generator(), validation_steps=2, shuffle=False, verbose=0).history
+    history = model.fit(
+        generator(),
+        steps_per_epoch=3,
+        epochs=2,
+        validation_data=generator(),
+        validation_steps=2,
+        shuffle=False,
+        verbose=0,
+    ).history
     assert len(history["val_loss"]) == 2
 
 
@@ -83,7 +94,13 @@ def test_set_random_seed_makes_runs_equal() -> None:
     def run() -> list[np.ndarray]:
         keras.utils.set_random_seed(11)
         model = keras.Sequential(
-            [keras.Input((5,)), layers.Dense(16, activation="relu"), layers.Dropout(0.3), layers.GaussianNoise(0.1), layers.Dense(3)]
+            [
+                keras.Input((5,)),
+                layers.Dense(16, activation="relu"),
+                layers.Dropout(0.3),
+                layers.GaussianNoise(0.1),
+                layers.Dense(3),
+            ]
         )
         model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         model.fit(X, Y, epochs=3, batch_size=8, verbose=0)
@@ -95,7 +112,9 @@ def test_set_random_seed_makes_runs_equal() -> None:
 
 def test_sample_weights_class_weights_and_their_like() -> None:
     weights = RNG.uniform(0, 2, 37).astype("float32")
-    model = classifier(metrics=["accuracy"], weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="weighted")])
+    model = classifier(
+        metrics=["accuracy"], weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="weighted")]
+    )
     y = model.predict(X, verbose=0)
     losses, right = -np.log(y[np.arange(37), Y]), y.argmax(1) == Y
     loss, accuracy, weighted = model.evaluate(X, Y, sample_weight=weights, verbose=0, batch_size=37)
@@ -105,7 +124,9 @@ def test_sample_weights_class_weights_and_their_like() -> None:
     by_class, by_sample = classifier(), classifier()
     kinds = {0: 1.0, 1: 3.0, 2: 0.25}
     by_class.fit(X, Y, class_weight=kinds, verbose=0, shuffle=False, batch_size=16)
-    by_sample.fit(X, Y, sample_weight=np.array([kinds[int(k)] for k in Y], "float32"), verbose=0, shuffle=False, batch_size=16)
+    by_sample.fit(
+        X, Y, sample_weight=np.array([kinds[int(k)] for k in Y], "float32"), verbose=0, shuffle=False, batch_size=16
+    )
     for a, b in zip(by_class.get_weights(), by_sample.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
     batch = classifier()
@@ -118,9 +139,18 @@ def test_steps_per_execution_changes_nothing_but_the_calls() -> None:
     results = []
     for steps in (1, 3):
         model = classifier(steps_per_execution=steps, metrics=["accuracy"])
-        log = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs, steps=steps: calls.append((steps, batch)))
+        log = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs, steps=steps: calls.append((steps, batch))
+        )
         history = model.fit(X, Y, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=[log]).history
-        results.append((model.get_weights(), history, model.predict(X, batch_size=8, verbose=0), model.evaluate(X, Y, batch_size=8, verbose=0)))
+        results.append(
+            (
+                model.get_weights(),
+                history,
+                model.predict(X, batch_size=8, verbose=0),
+                model.evaluate(X, Y, batch_size=8, verbose=0),
+            )
+        )
     (w1, h1, p1, e1), (w3, h3, p3, e3) = results
     for a, b in zip(w1, w3, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -134,18 +164,26 @@ def test_batches_of_one_and_of_everything() -> None:
     expected = model.predict(X, verbose=0)
     for size in (1, 2, 36, 37, 5000):
         np.testing.assert_allclose(model.predict(X, batch_size=size, verbose=0), expected, rtol=1e-5)
-        assert model.evaluate(X, Y, batch_size=size, verbose=0) == pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-5)
+        assert model.evaluate(X, Y, batch_size=size, verbose=0) == pytest.approx(
+            model.evaluate(X, Y, verbose=0), rel=1e-5
+        )
     model.fit(X, Y, batch_size=1, verbose=0)
     model.fit(X, Y, batch_size=5000, verbose=0)
     large = np.tile(X, (400, 1))
-    np.testing.assert_allclose(model.predict(large, batch_size=len(large), verbose=0)[-37:], model.predict(X, verbose=0), rtol=1e-5)
+    np.testing.assert_allclose(
+        model.predict(large, batch_size=len(large), verbose=0)[-37:], model.predict(X, verbose=0), rtol=1e-5
+    )
 
 
 def test_same_model_on_batches_of_other_sizes_gives_the_same_rows() -> None:
-    model = keras.Sequential([keras.Input((9, 9, 3)), layers.Conv2D(17, 3, padding="same"), layers.BatchNormalization(), layers.Conv2D(5, 3)])
+    model = keras.Sequential(
+        [keras.Input((9, 9, 3)), layers.Conv2D(17, 3, padding="same"), layers.BatchNormalization(), layers.Conv2D(5, 3)]
+    )
     x = RNG.normal(size=(5, 9, 9, 3)).astype("float32")
     whole = model.predict(x, verbose=0)
-    np.testing.assert_allclose(np.concatenate([model.predict_on_batch(x[i : i + 1]) for i in range(5)]), whole, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        np.concatenate([model.predict_on_batch(x[i : i + 1]) for i in range(5)]), whole, rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "int64", "int32", "uint8", "bool"])
@@ -187,7 +225,8 @@ def test_sequence_targets_with_a_mask_count_only_what_is_there() -> None:
 
 def test_image_augmentation_layers_in_a_model() -> None:
     model = keras.Sequential(
-        [keras.Input((16, 16, 3)), layers.Rescaling(1 / 255), layers.RandomFlip(seed=1), layers.RandomTranslation(0.1, 0.1, seed=2), layers.Conv2D(4, 3),
+        [keras.Input((16, 16, 3)), layers.Rescaling(1 / 255), layers.RandomFlip(seed=1), layers.RandomTranslation(0.1,
+        0.1, seed=2), layers.Conv2D(4, 3),
          layers.GlobalAveragePooling2D(), layers.Dense(2)]
     )  # fmt: skip
     pictures = RNG.integers(0, 256, (6, 16, 16, 3)).astype("uint8")

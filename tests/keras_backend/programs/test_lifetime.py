@@ -89,7 +89,10 @@ def test_a_frozen_program_needs_no_model() -> None:
         np.testing.assert_allclose(program(X), expected[0], rtol=1e-5, atol=1e-7)
         np.testing.assert_allclose(program(X[:1]), expected[1], rtol=1e-5, atol=1e-7)
     assert "conv" in program.describe(1)
-    with pytest.raises(ValueError, match=r"frozen, and was not built for the shape \(3, 8, 8, 2\), only for \(10, 8, 8, 2\), \(1, 8, 8, 2\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"frozen, and was not built for the shape \(3, 8, 8, 2\), only for \(10, 8, 8, 2\), \(1, 8, 8, 2\)",
+    ):
         program(X[:3])
 
 

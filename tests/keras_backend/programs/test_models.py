@@ -103,7 +103,9 @@ def test_several_inputs_and_outputs_by_name() -> None:
     data = {"picture": PICTURES, "number": RNG.normal(size=(24, 2)).astype("float32")}
     targets = {"kind": LABELS, "size": RNG.normal(size=(24, 1)).astype("float32")}
     history = model.fit(data, targets, epochs=3, batch_size=8, verbose=0, validation_split=0.25)
-    assert {"loss", "kind_loss", "size_loss", "kind_accuracy", "size_mae", "val_loss", "val_kind_accuracy"} <= set(history.history)
+    assert {"loss", "kind_loss", "size_loss", "kind_accuracy", "size_mae", "val_loss", "val_kind_accuracy"} <= set(
+        history.history
+    )
     assert falls(history)
     outputs = model.predict(data, verbose=0)
     assert set(outputs) == {"kind", "size"} and outputs["kind"].shape == (24, 4) and outputs["size"].shape == (24, 1)
@@ -188,7 +190,9 @@ def test_subclassed_model_saved_and_loaded(tmp_path) -> None:
 
 
 def test_model_in_model_and_freezing() -> None:
-    backbone = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(8, 3, activation="relu"), layers.BatchNormalization()], name="backbone")
+    backbone = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(8, 3, activation="relu"), layers.BatchNormalization()], name="backbone"
+    )
     inputs = keras.Input((8, 8, 3))
     outputs = layers.Dense(4, activation="softmax")(layers.GlobalAveragePooling2D()(backbone(inputs, training=False)))
     model = keras.Model(inputs, outputs)
@@ -212,7 +216,9 @@ def test_model_in_model_and_freezing() -> None:
 
 
 def test_clone_copy_and_pickle() -> None:
-    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Flatten(), layers.Dense(4)])
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Flatten(), layers.Dense(4)]
+    )
     model.compile("adam", "mse")
     targets = np.zeros((24, 4), "float32")
     model.fit(PICTURES, targets, verbose=0)
@@ -256,16 +262,19 @@ def test_lambda_and_operators_on_symbolic_tensors() -> None:
     model = keras.Model(inputs, x)
     data = RNG.normal(size=(3, 6, 4)).astype("float32")
     a = np.abs(data) + 1
-    np.testing.assert_allclose(model.predict(data, verbose=0), -((a[:, 1:, ::2] * 2 - 1) / 3 + a[:, :5, 1:2] ** 2).mean(1), rtol=1e-5)
+    np.testing.assert_allclose(
+        model.predict(data, verbose=0), -((a[:, 1:, ::2] * 2 - 1) / 3 + a[:, :5, 1:2] ** 2).mean(1), rtol=1e-5
+    )
 
 
 def test_several_shapes_of_one_fully_convolutional_model() -> None:
     inputs = keras.Input((None, None, 3))
-    model = keras.Model(inputs, layers.Conv2D(2, 3, padding="same")(layers.UpSampling2D()(layers.MaxPooling2D()(inputs))))
+    model = keras.Model(
+        inputs, layers.Conv2D(2, 3, padding="same")(layers.UpSampling2D()(layers.MaxPooling2D()(inputs)))
+    )
     for height, width in ((8, 8), (6, 10), (4, 2)):
-        assert model.predict(PICTURES[:2, :height, :width] if width <= 8 else np.zeros((2, height, width, 3)), verbose=0).shape == (
-            2, height, width, 2,
-        )  # fmt: skip
+        pictures = PICTURES[:2, :height, :width] if width <= 8 else np.zeros((2, height, width, 3))
+        assert model.predict(pictures, verbose=0).shape == (2, height, width, 2)
     program = simplecell.compile(model)
     assert program(np.zeros((1, 6, 4, 3), "float32")).shape == (1, 6, 4, 2)
 
@@ -293,7 +302,9 @@ def test_masking_skips_the_masked_steps() -> None:
     x[:, 3:] = 0
     open_ended = keras.Sequential([keras.Input((None, 3)), layers.LSTM(4)])
     open_ended.set_weights(model.get_weights())
-    np.testing.assert_allclose(model.predict(x, verbose=0), open_ended.predict(x[:, :3], verbose=0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0), open_ended.predict(x[:, :3], verbose=0), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_stateful_recurrence_carries_on() -> None:

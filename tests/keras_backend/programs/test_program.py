@@ -1,4 +1,5 @@
-"""`simplecell.compile`: what a program takes and refuses, what it says about itself, its copies, and the memory of many sizes."""
+"""`simplecell.compile`: what a program takes and refuses, what it says about itself, its copies, and the memory of many
+sizes."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ X = RNG.normal(size=(6, 8, 8, 2)).astype("float32")
 def same(seed: int = 0) -> keras.Model:
     """A model whose output is of its input's shape."""
     keras.utils.set_random_seed(seed)
-    return keras.Sequential([keras.Input((8, 8, 2)), layers.Conv2D(4, 3, padding="same", activation="relu"), layers.Conv2D(2, 1)])
+    return keras.Sequential(
+        [keras.Input((8, 8, 2)), layers.Conv2D(4, 3, padding="same", activation="relu"), layers.Conv2D(2, 1)]
+    )
 
 
 def open_sized() -> keras.Model:
@@ -44,7 +47,8 @@ def pair() -> keras.Model:
 PAIR = [RNG.normal(size=(4, 5)).astype("float32"), RNG.integers(0, 7, (4, 3)).astype("int32")]
 
 
-# --- out ------------------------------------------------------------------------------------------------------------------
+# --- out
+# ------------------------------------------------------------------------------------------------------------------
 
 
 def test_an_output_that_overlaps_the_input_is_an_error() -> None:
@@ -101,7 +105,9 @@ def test_outputs_that_overlap_each_other_or_an_input_are_an_error() -> None:
 
 @pytest.mark.parametrize("out", ["there", 3, [None], [X, X]], ids=repr)
 def test_an_output_that_is_no_array_is_an_error(out: Any) -> None:
-    with pytest.raises(ValueError, match=r"out: must be writeable, C-contiguous and of shape and dtype float32\[6, 8, 8, 2\]; got"):
+    with pytest.raises(
+        ValueError, match=r"out: must be writeable, C-contiguous and of shape and dtype float32\[6, 8, 8, 2\]; got"
+    ):
         simplecell.compile(same())(X, out=out)
 
 
@@ -124,13 +130,21 @@ def test_state_that_a_run_changes_moves_on_with_and_without_out() -> None:
     assert float(model.layers[0].calls) == 6, "describing leaves variables as they are"
 
 
-# --- x --------------------------------------------------------------------------------------------------------------------
+# --- x
+# --------------------------------------------------------------------------------------------------------------------
 
 
 def test_lists_and_numbers_of_other_kinds_are_converted() -> None:
     program = simplecell.compile(same())
     expected = program(X)
-    for x in (X.tolist(), tuple(X.tolist()), X.astype(object), X.astype("longdouble"), keras.Variable(X), X.astype("float64")):
+    for x in (
+        X.tolist(),
+        tuple(X.tolist()),
+        X.astype(object),
+        X.astype("longdouble"),
+        keras.Variable(X),
+        X.astype("float64"),
+    ):
         np.testing.assert_array_equal(program(x), expected)
     np.testing.assert_array_equal(program(X[:1].tolist()), program(X[:1]))
     np.testing.assert_array_equal(program(X > 0), program((X > 0).astype("float32")))
@@ -139,7 +153,9 @@ def test_lists_and_numbers_of_other_kinds_are_converted() -> None:
     short = X.astype(keras.ops.cast(X, "bfloat16").dtype)
     np.testing.assert_array_equal(program(short), program(short.astype("float32")))
     two = simplecell.compile(pair())
-    for got, wanted in zip(keras.tree.flatten(two([a.tolist() for a in PAIR])), keras.tree.flatten(two(PAIR)), strict=True):
+    for got, wanted in zip(
+        keras.tree.flatten(two([a.tolist() for a in PAIR])), keras.tree.flatten(two(PAIR)), strict=True
+    ):
         np.testing.assert_array_equal(got, wanted)
 
 
@@ -150,7 +166,10 @@ def test_lists_and_numbers_of_other_kinds_are_converted() -> None:
         ("a picture", "x: input 0 must be an array of numbers, got str"),
         ({"x": X}, "x: input 0 must be an array of numbers, got dict"),
         (X.astype("complex64"), "x: input 0 must hold numbers that become float32, got complex64. Pass its real part"),
-        (X.astype("complex64").astype(object), "x: input 0 cannot be made an array of float32: it holds complex numbers"),
+        (
+            X.astype("complex64").astype(object),
+            "x: input 0 cannot be made an array of float32: it holds complex numbers",
+        ),
         (X.astype("U8"), "x: input 0 must hold numbers that become float32, got str"),
         (X.astype("S8"), "x: input 0 must hold numbers that become float32, got bytes"),
         (np.zeros(X.shape, "datetime64[s]"), "x: input 0 must hold numbers that become float32, got datetime64"),
@@ -190,7 +209,9 @@ def test_no_samples_have_outputs_without_samples() -> None:
             two(PAIR)
             two.freeze()
         result = two([a[:0] for a in PAIR])
-        assert {k: (v.shape, v.dtype.name) for k, v in result.items()} == dict.fromkeys(("sum", "product"), ((0, 3), "float32"))
+        assert {k: (v.shape, v.dtype.name) for k, v in result.items()} == dict.fromkeys(
+            ("sum", "product"), ((0, 3), "float32")
+        )
     opened = simplecell.compile(open_sized())
     opened(np.zeros((2, 9, 6, 2)))
     opened.freeze()
@@ -207,7 +228,8 @@ def test_batch_sizes_are_whole_numbers(size: Any) -> None:
         simplecell.compile(same()).describe(batch_size=size)
 
 
-# --- describe and assembly ------------------------------------------------------------------------------------------------
+# --- describe and assembly
+# ------------------------------------------------------------------------------------------------
 
 
 def test_a_model_of_any_size_is_described_for_a_shape_or_for_the_last_one_used() -> None:
@@ -241,7 +263,10 @@ def test_the_quick_path_counts_as_use() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"input_shape": (8, 8, 2)}, r"input_shape: input 0 has shape \(batch, None, None, 2\), got \(8, 8, 2\). Give it with its batch axis"),
+        (
+            {"input_shape": (8, 8, 2)},
+            r"input_shape: input 0 has shape \(batch, None, None, 2\), got \(8, 8, 2\). Give it with its batch axis",
+        ),
         ({"input_shape": (1, 8, 8, 3)}, "input_shape: input 0 has shape"),
         ({"input_shape": (1, 8, -8, 2)}, "sizes must be whole numbers"),
         ({"input_shape": (0, 8, 8, 2)}, "sizes must be whole numbers"),
@@ -268,10 +293,13 @@ def test_several_inputs_are_described() -> None:
     assert program._programs.keys()[-1] == ((4, 5), (4, 3))
 
 
-# --- copies ---------------------------------------------------------------------------------------------------------------
+# --- copies
+# ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))], ids=["copy", "deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))], ids=["copy", "deepcopy", "pickle"]
+)
 def test_a_copy_has_the_model_and_the_settings(duplicate: Any) -> None:
     program = simplecell.compile(same(), batch_size=2, threads=1, precision="exact")
     expected = program(X)
@@ -288,7 +316,8 @@ def test_a_copy_has_the_model_and_the_settings(duplicate: Any) -> None:
         duplicate(program)
 
 
-# --- many sizes -----------------------------------------------------------------------------------------------------------
+# --- many sizes
+# -----------------------------------------------------------------------------------------------------------
 
 
 def test_programs_of_many_sizes_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,7 +367,11 @@ def test_memory_of_many_sizes_is_flat(way: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(program_cache, "BUDGET", 1 << 20)
     monkeypatch.setattr(eager, "_programs", ProgramCache(lambda executable: executable, budget=1 << 20))
     model = open_sized()
-    call = {"program": simplecell.compile(model, threads=1), "predict_on_batch": model.predict_on_batch, "model": model}[way]
+    call = {
+        "program": simplecell.compile(model, threads=1),
+        "predict_on_batch": model.predict_on_batch,
+        "model": model,
+    }[way]
 
     def sizes(first: int, count: int) -> None:
         for height in range(first, first + count):
@@ -355,9 +388,17 @@ def test_memory_of_many_sizes_is_flat(way: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_lowering_remembers_no_size_for_ever() -> None:
-    from simplecell.engine.lowering import convolution_fourier, convolution_spectral, convolution_winograd, winograd_gradient_weights
+    from simplecell.engine.lowering import (
+        convolution_fourier,
+        convolution_spectral,
+        convolution_winograd,
+        winograd_gradient_weights,
+    )
 
-    for function in (convolution_fourier.blocking, convolution_spectral.blocking, convolution_winograd.blocking, winograd_gradient_weights.cut):
+    for function in (
+        convolution_fourier.blocking,
+        convolution_spectral.blocking,
+        convolution_winograd.blocking,
+        winograd_gradient_weights.cut,
+    ):
         assert function.cache_info().maxsize is not None
-
-

@@ -1,7 +1,7 @@
 """Our own vectorised elementary functions: emitters on float32 scalars and vectors of any length, for every target.
 
-Each states its bound in ULP (distance from the true value, in units of the result's last place), and the tests hold it over
-dense samples, denormals, ±0, ±inf, NaN and huge arguments.
+Each states its bound in ULP (distance from the true value, in units of the result's last place), and the tests hold it
+over dense samples, denormals, ±0, ±inf, NaN and huge arguments.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """exp and its relatives, float32.
 
-exp(x) = 2^k · exp(r) with k = round(x / ln 2), |r| ≤ ln 2 / 2. The polynomials are minimax (Remez exchange, coefficients rounded
-to float32 one after the other, lowest first). Rounding adds 1.5·2^23: the integer then stands in the low bits of the sum, no
-conversion that is undefined for NaN takes place, and NaN reaches the result through r.
+exp(x) = 2^k · exp(r) with k = round(x / ln 2), |r| ≤ ln 2 / 2. The polynomials are minimax (Remez exchange,
+coefficients rounded to float32 one after the other, lowest first). Rounding adds 1.5·2^23: the integer then stands in
+the low bits of the sum, no conversion that is undefined for NaN takes place, and NaN reaches the result through r.
 """
 
 from __future__ import annotations
@@ -26,21 +26,38 @@ from simplecell.engine.functions.vectors import (
 
 LOG2_E = 1.4426950408889634
 LN2 = 0.6931471805599453
-LN2_HIGH, LN2_LOW = 0.693359375, -2.1219444005469057e-4  # the high part has 9 bits: its product with k is exact without fma
+LN2_HIGH, LN2_LOW = (
+    0.693359375,
+    -2.1219444005469057e-4,
+)  # the high part has 9 bits: its product with k is exact without fma
 ROUNDER = 12582912.0  # 1.5 · 2^23
 ROUNDER_WIDE = 6755399441055744.0  # 1.5 · 2^52
 _EXP = (0.4999999403953552, 0.16666509211063385, 0.041668009012937546, 0.008369991555809975, 0.0013847090303897858)
 """(exp(r) - 1 - r) / r², relative error of exp(r): 3.5e-9"""
-_EXPM1 = (0.5, 0.16666647791862488, 0.04166647791862488, 0.008337774313986301, 0.0013933756854385138, 0.0001742573076626286)
+_EXPM1 = (
+    0.5,
+    0.16666647791862488,
+    0.04166647791862488,
+    0.008337774313986301,
+    0.0013933756854385138,
+    0.0001742573076626286,
+)
 """the same, one degree more"""
 _EXP2 = (0.6931471824645996, 0.24022650718688965, 0.05550406128168106, 0.00961808580905199, 0.0013336504343897104,
          0.00015455964603461325, 1.4692554941575509e-05)  # fmt: skip
 """(2^r - 1) / r for |r| ≤ 1/2, relative error 7.3e-10"""
 _EXP_WIDE = (0.5000000000000013, 0.16666666666672333, 0.041666666666503135, 0.008333333332401736, 0.00138888889561104,
-             0.00019841267749047884, 2.480147400329914e-05, 2.756180580745498e-06, 2.7639101974196824e-07, 2.305293782713848e-08)  # fmt: skip
+             0.00019841267749047884, 2.480147400329914e-05, 2.756180580745498e-06, 2.7639101974196824e-07,
+             2.305293782713848e-08)  # fmt: skip
 _TANH = (-0.3333326280117035, 0.13330897688865662, -0.05369279906153679, 0.020482776686549187, -0.005528046749532223)
 """(tanh(x) - x) / x³ in x², |x| ≤ 0.65, relative error of tanh: 6.4e-9"""
-_SINH_WIDE = (0.1666666666706911, 0.008333333276340647, 0.00019841296045831344, 2.755206399340527e-06, 2.5529823784476025e-08)
+_SINH_WIDE = (
+    0.1666666666706911,
+    0.008333333276340647,
+    0.00019841296045831344,
+    2.755206399340527e-06,
+    2.5529823784476025e-08,
+)
 """(sinh(x) - x) / x³ in x², |x| ≤ 1"""
 
 
@@ -64,8 +81,8 @@ def _power_of_two(e: Emitter, k: Value) -> Value:
 
 
 def _scaled(e: Emitter, p: Value, t: Value) -> Value:
-    """p · 2^k for |k| ≤ 252, rounded once if it falls below the normal range: AVX-512 has an instruction for it (LLVM 22 makes calls of
-    its own `ldexp`); elsewhere in two steps, of which only the second can leave the normal range."""
+    """p · 2^k for |k| ≤ 252, rounded once if it falls below the normal range: AVX-512 has an instruction for it (LLVM
+    22 makes calls of its own `ldexp`); elsewhere in two steps, of which only the second can leave the normal range."""
     if e.target.avx512 and lanes_of(p) == 16:
         n = e.fsub(t, like(t, ROUNDER))
         fn = e.intrinsic("llvm.x86.avx512.mask.scalef.ps.512", p.type, [p.type] * 3 + [I16, I32])
@@ -104,7 +121,9 @@ def expm1(e: Emitter, x: Value) -> Value:
     result = e.fma(half, p, e.fsub(half, like(half, 0.5)))
     result = e.fmul(result, like(result, 2.0))
     # k = 0: the sum above is p but for the sign of zero and for what 2 · (p / 2) loses among the denormals
-    return e.b.select(e.b.icmp_signed("==", k, like(k, 0)), e.b.select(less(e, e.unary("fabs", x), like(x, 1e-8)), x, p), result)
+    return e.b.select(
+        e.b.icmp_signed("==", k, like(k, 0)), e.b.select(less(e, e.unary("fabs", x), like(x, 1e-8)), x, p), result
+    )
 
 
 def exp_of_minus(e: Emitter, x: Value) -> Value:

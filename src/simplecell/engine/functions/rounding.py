@@ -5,7 +5,18 @@ from __future__ import annotations
 import math
 
 from simplecell.engine.emit import F32, I32, I64, Emitter, Value
-from simplecell.engine.functions.vectors import any_lane, element, equal, from_bits, less, like, narrow, shaped, wide, with_sign_of
+from simplecell.engine.functions.vectors import (
+    any_lane,
+    element,
+    equal,
+    from_bits,
+    less,
+    like,
+    narrow,
+    shaped,
+    wide,
+    with_sign_of,
+)
 
 
 def _has_rounding(e: Emitter) -> bool:

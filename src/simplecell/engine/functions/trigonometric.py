@@ -1,7 +1,8 @@
 """sin, cos, tan and their inverses, float32, by float64 inside.
 
-x = q·π/2 + r, |r| ≤ π/4. Up to 2^20 the quadrant q and r come from two multiplications with parts of π/2; larger arguments
-(rare: the branch is skipped when no lane needs it) multiply their 24 bits with 81 bits of 2^k·2/π from a table (Payne and Hanek).
+x = q·π/2 + r, |r| ≤ π/4. Up to 2^20 the quadrant q and r come from two multiplications with parts of π/2; larger
+arguments (rare: the branch is skipped when no lane needs it) multiply their 24 bits with 81 bits of 2^k·2/π from a
+table (Payne and Hanek).
 """
 
 from __future__ import annotations
@@ -27,9 +28,22 @@ from simplecell.engine.functions.vectors import (
     with_sign_of,
 )
 
-_SIN = (-0.16666666666627966, 0.008333333324611385, -0.0001984126345690583, 2.755527904472814e-06, -2.4755890823276464e-08)
-_COS = (0.041666666666595534, -0.001388888887739709, 2.4801580583430035e-05, -2.755549626252302e-07, 2.0643160098901094e-09)
-_ARCTAN = (-0.33333333295966056, 0.1999999688023274, -0.14285622910557863, 0.11109754724790433, -0.0907891716656567, 0.07623177680540974,
+_SIN = (
+    -0.16666666666627966,
+    0.008333333324611385,
+    -0.0001984126345690583,
+    2.755527904472814e-06,
+    -2.4755890823276464e-08,
+)
+_COS = (
+    0.041666666666595534,
+    -0.001388888887739709,
+    2.4801580583430035e-05,
+    -2.755549626252302e-07,
+    2.0643160098901094e-09,
+)
+_ARCTAN = (-0.33333333295966056, 0.1999999688023274, -0.14285622910557863, 0.11109754724790433, -0.0907891716656567,
+0.07623177680540974,
            -0.06391489340808582, 0.05095253755903537, -0.03593762732448162, 0.020548638739667675, -0.008602323222644629,
            0.002286758760367888, -0.00028548683257595295)  # fmt: skip
 """(arctan(x) - x) / x³ in x², |x| ≤ 1, relative error of arctan: 1.4e-12"""

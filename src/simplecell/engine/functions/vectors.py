@@ -55,8 +55,9 @@ def at_most(e: Emitter, x: Value, bound: float) -> Value:
 def extremum(e: Emitter, intrinsic: str, a: Value, b: Value) -> Value:
     """`maximum` or `minimum` of floats: a NaN on either side is the result; which of two zeros is left open (`nsz`).
 
-    LLVM's intrinsic and not a comparison with a selection: it is one instruction where an operand is a number, and two of them in a
-    row (relu6, the clamp of exp) stay two, where selections get merged into comparisons of six instructions.
+    LLVM's intrinsic and not a comparison with a selection: it is one instruction where an operand is a number, and two
+    of them in a row (relu6, the clamp of exp) stay two, where selections get merged into comparisons of six
+    instructions.
     """
     typ = a.type
     suffix = f"v{typ.count}f{_width(typ.element)}" if isinstance(typ, ir.VectorType) else f"f{_width(typ)}"
@@ -95,7 +96,8 @@ def with_sign_of(e: Emitter, magnitude: Value, x: Value) -> Value:
 
 
 def wide(e: Emitter, x: Value) -> Value:
-    """float32 → float64: seldom used functions are computed there, by plain formulas whose errors vanish in the rounding back."""
+    """float32 → float64: seldom used functions are computed there, by plain formulas whose errors vanish in the
+    rounding back."""
     return e.b.fpext(x, shaped(x, F64))
 
 

@@ -1,8 +1,8 @@
 """The element-wise loop nest for short rows: channels in registers, rows one after the other.
 
-In `x · scale + shift` over NHWC with 32 channels, a row is two vectors: a loop along the row would spend its time on beginning. Here the
-innermost loop goes down the rows, for a few vectors of the row at once, and what does not change from row to row (scale, shift) is
-loaded once.
+In `x · scale + shift` over NHWC with 32 channels, a row is two vectors: a loop along the row would spend its time on
+beginning. Here the innermost loop goes down the rows, for a few vectors of the row at once, and what does not change
+from row to row (scale, shift) is loaded once.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ _DOWN = (FULL, ROW)
 class ColumnLoop(Kernel):
     """outputs[…, row, :] = expression(inputs[…, row, :]) for `rank` outer axes; outputs are `full`.
 
-    Run-time arguments: `n`, the length of a row; `rows`; `chunk`, the rows of a unit of work; outer extents `d0 …`; for each operand its
-    address, its stride from row to row (`i0_row`, unless it stays), and its strides `i0_s0 …` along the outer axes, in elements.
+    Run-time arguments: `n`, the length of a row; `rows`; `chunk`, the rows of a unit of work; outer extents `d0 …`; for
+    each operand its address, its stride from row to row (`i0_row`, unless it stays), and its strides `i0_s0 …` along
+    the outer axes, in elements.
     """
 
     expression: Expression
@@ -56,7 +57,8 @@ class ColumnLoop(Kernel):
     @property
     def name(self) -> str:
         pattern = "".join(_LETTER[how] for how in self.inputs)
-        return f"column_loop{self.rank}_{pattern}_{len(self.outputs)}x{self.vectors}_{words(self.expression)}_{digest(self)}"
+        size = f"{len(self.outputs)}x{self.vectors}"
+        return f"column_loop{self.rank}_{pattern}_{size}_{words(self.expression)}_{digest(self)}"
 
     def emit(self, e: Emitter) -> None:
         n, rows, chunk = e.index("n"), e.index("rows"), e.index("chunk")
@@ -82,7 +84,10 @@ class ColumnLoop(Kernel):
             def values(k: int, offset: Index | int) -> list[Value]:
                 if how[k] in (ROW, SCALAR):
                     return [e.splat(elementwise.load(e, dtypes[k], pointers[k], offset, 1))] * self.vectors
-                return [elementwise.load(e, dtypes[k], pointers[k], offset + v * e.lanes, mask=m) for v, m in enumerate(masks)]
+                return [
+                    elementwise.load(e, dtypes[k], pointers[k], offset + v * e.lanes, mask=m)
+                    for v, m in enumerate(masks)
+                ]
 
             still = {k: values(k, 0) for k in range(count) if how[k] not in _DOWN}
             with e.loop(stop, start, name="down") as loop:

@@ -22,27 +22,29 @@ from simplecell.engine.kernels.tile_store import Operands, fetch_operands, store
 class ConvolutionDirect(Kernel):
     """dst[n, d, h, w, oc] = epilogue(Σ over taps and ic of src · weights).
 
-    The loops, from the outermost: part of the output channels; image, depth, block of rows, block of columns (these five are divided
-    among the threads); block of output channels; row; tile of pixels; taps; one contiguous run of input values.
+    The loops, from the outermost: part of the output channels; image, depth, block of rows, block of columns (these
+    five are divided among the threads); block of output channels; row; tile of pixels; taps; one contiguous run of
+    input values.
 
-    The sizes of the blocks are arguments. Weights that fit the L2 cache are read from there once for each block of rows, so a few
-    rows will do; larger ones want blocks as large as the cache holds inputs, since they come from memory for each block.
+    The sizes of the blocks are arguments. Weights that fit the L2 cache are read from there once for each block of
+    rows, so a few rows will do; larger ones want blocks as large as the cache holds inputs, since they come from memory
+    for each block.
 
-    copy: the block's input rows are first copied into scratch, with the halo of zeros; its pixels may lie further apart there (`pitch`):
-    14 pixels whose distance is a multiple of 4096 bytes all fall into one set of the L1 cache, which holds 8 or 12 lines.
-    Without copy, all input that is read must exist (no padding).
+    copy: the block's input rows are first copied into scratch, with the halo of zeros; its pixels may lie further apart
+    there (`pitch`): 14 pixels whose distance is a multiple of 4096 bytes all fall into one set of the L1 cache, which
+    holds 8 or 12 lines. Without copy, all input that is read must exist (no padding).
 
-    spread: pixels of dst lie apart (the outputs of one phase of a strided gradient): arguments SPREAD are values from one image, plane, row
-    and pixel to the next.
+    spread: pixels of dst lie apart (the outputs of one phase of a strided gradient): arguments SPREAD are values from
+    one image, plane, row and pixel to the next.
 
-    A ragged last tile is moved left over the one before: it computes some pixels again, to the same bits. So a row is never narrower than
-    the tile, and dst must not be among the epilogue's operands.
+    A ragged last tile is moved left over the one before: it computes some pixels again, to the same bits. So a row is
+    never narrower than the tile, and dst must not be among the epilogue's operands.
 
-    joined: a tile's pixels may go on in the next row of the block, whose blocks are whole rows: only the last tile of a block is ragged. For tiles of
-    few pixels, since each has its address in a register. Neither spread nor with a pool.
+    joined: a tile's pixels may go on in the next row of the block, whose blocks are whole rows: only the last tile of a
+    block is ragged. For tiles of few pixels, since each has its address in a register. Neither spread nor with a pool.
 
-    pool: a few tiles of as many rows as a window has wait in a buffer until they can be pooled. oh and ow are those of whole windows, of which the rows
-    and columns of a block are multiples; `full` operands are not for it.
+    pool: a few tiles of as many rows as a window has wait in a buffer until they can be pooled. oh and ow are those of
+    whole windows, of which the rows and columns of a block are multiples; `full` operands are not for it.
     """
 
     tile: Tile
@@ -54,8 +56,9 @@ class ConvolutionDirect(Kernel):
     steps: int = 1
     """of depth in a turn of that loop; `run` must be a multiple. Two take 2 to 6% less time than one."""
     partial: bool = False
-    """A block of weights with many input channels does not stay in L2 while the tiles go over it. So one row of taps at a time goes over all
-    tiles, and their sums wait in scratch meanwhile. (A row is what taps2 counts: it may be a single tap.) Needs copy."""
+    """A block of weights with many input channels does not stay in L2 while the tiles go over it. So one row of taps at
+    a time goes over all tiles, and their sums wait in scratch meanwhile. (A row is what taps2 counts: it may be a
+    single tap.) Needs copy."""
     joined: bool = False
     pool: Pool | None = None
 
@@ -92,13 +95,18 @@ _ARGUMENTS = (
     "dst src weights next_weights "
     "n od oh ow oc ic id ih iw "  # oc, ic: values from one pixel of dst and of src to the next
     "stride_d stride_h stride_w "  # of the convolution, in pixels
-    "taps0 tap0 taps1 tap1 taps2 tap2 "  # three nested loops over taps: how many, and values from one to the next, where the tile reads
-    "run pixel "  # contiguous values per tap; values from one output pixel's input to the next's, where the tile reads
-    "rows columns parts "  # output rows and columns (a multiple of the tile) in a block, parts of the output channels
+    # three nested loops over taps: how many, and values from one to the next, where the tile reads
+    "taps0 tap0 taps1 tap1 taps2 tap2 "
+    # contiguous values per tap; values from one output pixel's input to the next's, where the tile reads
+    "run pixel "
+    # output rows and columns (a multiple of the tile) in a block, parts of the output channels
+    "rows columns parts "
     "ahead "  # values of weights to fetch in each turn of the loop over depth; see `lines`
     "group_ic group_oc group_blocks blocks"  # channels in a group, blocks of output channels in a group and in all
 ).split()
-_SCRATCH = "scratch scratch_stride pad_d pad_h pad_w kd kh kw dilation_d dilation_h dilation_w pitch row_stride plane_stride".split()
+_SCRATCH = (
+    "scratch scratch_stride pad_d pad_h pad_w kd kh kw dilation_d dilation_h dilation_w pitch row_stride plane_stride"
+).split()
 
 SPREAD = ("spread_image", "spread_plane", "spread_row", "spread_pixel")
 
@@ -116,7 +124,9 @@ class _Direct:
     def emit(self) -> None:
         e = self.e
         rows, columns, parts = e.index("rows"), e.index("columns"), e.index("parts")
-        group_ic, group_oc, group_blocks, blocks = (e.index(a) for a in ("group_ic", "group_oc", "group_blocks", "blocks"))
+        group_ic, group_oc, group_blocks, blocks = (
+            e.index(a) for a in ("group_ic", "group_oc", "group_blocks", "blocks")
+        )
         block_weights = self.loops[0][0] * self.loops[1][0] * self.loops[2][0] * self.run * self.width
         row_blocks, column_blocks = (self.oh + rows - 1) // rows, (self.ow + columns - 1) // columns
         units = self.n * self.od * row_blocks * column_blocks
@@ -137,7 +147,9 @@ class _Direct:
                 src, weights = e.at(base, group * group_ic), e.at(self.weights, block.index * block_weights)
                 begins = e.at(self.weights, begin * block_weights)
                 after = e.b.select((unit.index + 1).equals(last), next_weights(e, begins), begins)
-                following = e.b.select(block.index + 1 < end, e.at(self.weights, (block.index + 1) * block_weights), after)
+                following = e.b.select(
+                    block.index + 1 < end, e.at(self.weights, (block.index + 1) * block_weights), after
+                )
                 if self.k.partial:
                     self._by_rows_of_taps(area, src, weights, following)
                 else:
@@ -152,12 +164,26 @@ class _Direct:
             here = e.at(weights, t.index * row_weights)
             at = e.at(src, t.index // n1 * s0 + t.index % n1 * s1)
             last = (t.index + 1).equals(n0 * n1)
-            self._tiles(area, at, here, self.loops[2:], e.b.select(last, following, e.at(here, row_weights)), (t.index > 0, last))
+            self._tiles(
+                area,
+                at,
+                here,
+                self.loops[2:],
+                e.b.select(last, following, e.at(here, row_weights)),
+                (t.index > 0, last),
+            )
 
     def _tiles(
-        self, area: _Area, src: Value, weights: Value, loops: list[tuple[Index, Index]], following: Value, partial: tuple[Value, Value] | None = None
+        self,
+        area: _Area,
+        src: Value,
+        weights: Value,
+        loops: list[tuple[Index, Index]],
+        following: Value,
+        partial: tuple[Value, Value] | None = None,
     ) -> None:
-        """All tiles of the area. following: the weights needed next; partial: were there sums before, and are these the last?"""
+        """All tiles of the area. following: the weights needed next; partial: were there sums before, and are these the
+        last?"""
         e, t = self.e, self.tile
 
         def tile(row: Index, x: Index, far: Value, store: Callable[[list[Value], Index], None]) -> Value:
@@ -173,9 +199,14 @@ class _Direct:
                 column, next_row = at % self.ow, area.row_stride - self.ow * self.pixel
                 src_tile = e.at(src, at // self.ow * area.row_stride + column * self.pixel)
                 later = range(1, t.pixels)
-                pixels: Index | Pixels = Offsets(e, [self.pixel * i + e.select(column + i >= self.ow, next_row, 0) for i in later])
+                pixels: Index | Pixels = Offsets(
+                    e, [self.pixel * i + e.select(column + i >= self.ow, next_row, 0) for i in later]
+                )
             else:
-                src_tile, pixels = e.at(src, (row - area.y0) * area.row_stride + (at - area.x_base) * self.pixel), self.pixel
+                src_tile, pixels = (
+                    e.at(src, (row - area.y0) * area.row_stride + (at - area.x_base) * self.pixel),
+                    self.pixel,
+                )
             acc, far = self._sum(acc, src_tile, pixels, weights, loops, far)
             if partial:
                 with e.otherwise_when(partial[1]) as (last, more):
@@ -196,8 +227,11 @@ class _Direct:
                 x.carry([tile(row.index, x.index, x.values[0], lambda acc, at: self._store(acc, area, row.index, at))])
             row.carry(x.results)
 
-    def _pooled(self, pool: Pool, area: _Area, tile: Callable[..., Value], following: Value, last: Value | None) -> None:
-        """The area's tiles in the order in which they are pooled: for the rows of a window, as many as end where a window does. (Whole rows
+    def _pooled(
+        self, pool: Pool, area: _Area, tile: Callable[..., Value], following: Value, last: Value | None
+    ) -> None:
+        """The area's tiles in the order in which they are pooled: for the rows of a window, as many as end where a
+        window does. (Whole rows
         would not stay in L1: 224 pixels of 64 channels take 114 KB.)"""
         e, t, (_, ph, pw) = self.e, self.tile, pool.size
         run = lcm(t.pixels, pw)
@@ -211,7 +245,18 @@ class _Direct:
 
                 def store(acc: list[Value], at: Index) -> None:
                     pixel = (row.index - y.index) * pitch + t.pixels + at - begin.index  # noqa: B023
-                    store_tile(e, t, acc, self.operands, waiting, pixel, e.const(self.width), area.channel, area.channels, 0 - area.channel)
+                    store_tile(
+                        e,
+                        t,
+                        acc,
+                        self.operands,
+                        waiting,
+                        pixel,
+                        e.const(self.width),
+                        area.channel,
+                        area.channels,
+                        0 - area.channel,
+                    )
 
                 with e.loop(y.index + ph, start=y.index, carry=begin.values, name="row") as row:
                     with e.loop(end, start=begin.index, step=t.pixels, carry=row.values, name="tile") as x:
@@ -222,9 +267,15 @@ class _Direct:
 
                 def pixels(v: Index, mask: Value | None) -> None:
                     with e.loop((end - begin.index) // pw, name="pixel") as p:  # noqa: B023
-                        places = [[((p.index * pw + t.pixels + r * pitch + s) * self.width + v) for s in range(pw)] for r in range(ph)]
-                        # Channels that are not stored may hold anything, denormal numbers, too, which take a hundred times as long.
-                        value = pooled(e, pool.function, [[e.load(waiting, at, mask=mask) for at in row_] for row_ in places])
+                        places = [
+                            [((p.index * pw + t.pixels + r * pitch + s) * self.width + v) for s in range(pw)]
+                            for r in range(ph)
+                        ]
+                        # Channels that are not stored may hold anything, denormal numbers, too, which take a hundred
+                        # times as long.
+                        value = pooled(
+                            e, pool.function, [[e.load(waiting, at, mask=mask) for at in row_] for row_ in places]
+                        )
                         e.store(value, self.dst, (line + p.index) * self.oc + area.channel + v, mask)  # noqa: B023
 
                 with e.when(last) if last is not None else nullcontext():
@@ -237,12 +288,27 @@ class _Direct:
             y.carry(begin.results)
 
     def _sum(
-        self, acc: list[Value], src: Value, pixels: Index | Pixels, weights: Value, loops: list[tuple[Index, Index]], far: Value
+        self,
+        acc: list[Value],
+        src: Value,
+        pixels: Index | Pixels,
+        weights: Value,
+        loops: list[tuple[Index, Index]],
+        far: Value,
     ) -> tuple[list[Value], Value]:
-        """The accumulators after loops over taps around the contiguous run; and the address up to which was fetched ahead."""
+        """The accumulators after loops over taps around the contiguous run; and the address up to which was fetched
+        ahead."""
         if not loops:
             *acc, far = accumulate(
-                self.e, self.tile, acc, src, pixels, weights, self.run, Ahead(self.k.lines, far, self.ahead), steps=self.k.steps
+                self.e,
+                self.tile,
+                acc,
+                src,
+                pixels,
+                weights,
+                self.run,
+                Ahead(self.k.lines, far, self.ahead),
+                steps=self.k.steps,
             )
             return acc, far
         (count, step), *inner = loops
@@ -263,7 +329,17 @@ class _Direct:
             start = plane // self.od * image + plane % self.od * deep + row * down
             store_tile(e, self.tile, acc, self.operands, self.dst, at, step, area.channel, area.channels, start)
         else:
-            store_tile(e, self.tile, acc, self.operands, self.dst, (plane * self.oh + row) * self.ow + at, self.oc, area.channel, area.channels)
+            store_tile(
+                e,
+                self.tile,
+                acc,
+                self.operands,
+                self.dst,
+                (plane * self.oh + row) * self.ow + at,
+                self.oc,
+                area.channel,
+                area.channels,
+            )
 
     def _sums(self, area: _Area, row: Index, x: Index) -> Value:
         """Where the sums of a tile wait."""
@@ -316,7 +392,8 @@ class _InPlace:
 
 
 class _Copied:
-    """The tile reads a copy in scratch: `kd` planes of the rows that the block reads, from the first pixel of its first column."""
+    """The tile reads a copy in scratch: `kd` planes of the rows that the block reads, from the first pixel of its first
+    column."""
 
     def __init__(self, e: Emitter) -> None:
         self.e, self.src = e, e.pointer("src")
@@ -325,7 +402,11 @@ class _Copied:
         self.pads = e.index("pad_d"), e.index("pad_h"), e.index("pad_w")
         self.kernel = e.index("kd"), e.index("kh"), e.index("kw")
         self.dilation = e.index("dilation_d"), e.index("dilation_h"), e.index("dilation_w")
-        self.pitch, self.row_stride, self.plane_stride = e.index("pitch"), e.index("row_stride"), e.index("plane_stride")
+        self.pitch, self.row_stride, self.plane_stride = (
+            e.index("pitch"),
+            e.index("row_stride"),
+            e.index("plane_stride"),
+        )
         self.scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
 
     def block(self, n: Index, d: Index, y0: Index, y1: Index, x0: Index, x1: Index) -> tuple[Value, Index]:

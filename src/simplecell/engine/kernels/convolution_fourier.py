@@ -19,21 +19,26 @@ from simplecell.engine.kernels.planar_store import PlanarStore
 
 @dataclass(frozen=True)
 class ConvolutionFourier(Kernel):
-    """dst[n, h, w, oc] = epilogue(Σ over taps and ic of src · weights), stride 1, few channels, in blocks that overlap (overlap-save).
+    """dst[n, h, w, oc] = epilogue(Σ over taps and ic of src · weights), stride 1, few channels, in blocks that overlap
+    (overlap-save).
 
-    A block is `size` = Π radices input rows, some columns wide, and gives `step` output rows. Its columns are transformed: then a kernel of
-    kh × kw taps takes, for each frequency, one complex sum of kw taps along the row, where direct sums take kh · kw real ones. Vectors lie along rows
-    from the first pass to the last, and nothing is ever transposed. Two blocks of an image at a time are the real and the imaginary part of one:
-    weights are real, so that the parts do not mix but for rounding. (The error is a share of the largest values of both; a NaN reaches all of both.)
+    A block is `size` = Π radices input rows, some columns wide, and gives `step` output rows. Its columns are
+    transformed: then a kernel of kh × kw taps takes, for each frequency, one complex sum of kw taps along the row,
+    where direct sums take kh · kw real ones. Vectors lie along rows from the first pass to the last, and nothing is
+    ever transposed. Two blocks of an image at a time are the real and the imaginary part of one: weights are real, so
+    that the parts do not mix but for rounding. (The error is a share of the largest values of both; a NaN reaches all
+    of both.)
 
     1. The inputs of both blocks → scratch `[ic][row][part][column]`, with zeros outside the picture.
     2. All passes but the last, column by column; a column's vectors stay in L1.
-    3. For each run of rows that the last pass splits: that pass, the sums along the row, the first pass back; all three in L1.
+    3. For each run of rows that the last pass splits: that pass, the sums along the row, the first pass back; all three
+       in L1.
     4. The other passes back, column by column.
     5. The rows that do not wrap around → dst; and in `apart`, a byte for each vector of outputs of a row, whether they
        are to be summed directly, since there is an outlier (see fourier_levels.py).
 
-    A signal is an array of rows too: row r begins at `across` · r, and the taps of its kernel fill rows of `across` (= kw) as well.
+    A signal is an array of rows too: row r begins at `across` · r, and the taps of its kernel fill rows of `across` (=
+    kw) as well.
     """
 
     radices: tuple[int, ...]
@@ -46,7 +51,8 @@ class ConvolutionFourier(Kernel):
     single: bool = True
     """one input channel"""
     groups: int = 1
-    """Taps along a row are added in groups a vector apart, which share their unaligned inputs: kw is a multiple of groups · lanes, and dilation 1."""
+    """Taps along a row are added in groups a vector apart, which share their unaligned inputs: kw is a multiple of
+    groups · lanes, and dilation 1."""
     epilogue: Epilogue = NO_EPILOGUE
     local: bool = False
     """Outputs are also summed directly where they are quiet beside the others of their columns."""
@@ -66,7 +72,17 @@ class ConvolutionFourier(Kernel):
         shape = f"{'x'.join(map(str, self.radices))}_{self.vectors}v_{self.channels}c{self.together}" + (
             f"_{self.groups}g" if self.groups > 1 else ""
         )
-        return "_".join(w for w in ("convolution_fourier_f32", shape, "single" if self.single else "", "local" if self.local else "", self.epilogue.name) if w)
+        return "_".join(
+            w
+            for w in (
+                "convolution_fourier_f32",
+                shape,
+                "single" if self.single else "",
+                "local" if self.local else "",
+                self.epilogue.name,
+            )
+            if w
+        )
 
     def emit(self, e: Emitter) -> None:
         _Fourier(e, self).emit()
@@ -103,7 +119,9 @@ class _Fourier:
         self.sums_in, self.sums_out = (e.at(self.scratch, e.index(a)) for a in ("sums_in", "sums_out"))
         self.apart, self.cells = e.pointer("apart"), e.index("cells")
         self.row_blocks = (self.rows + (self.step - 1)) // self.step
-        self.column_blocks = (self.ow.minimum(e.select(self.across > 0, self.across, self.ow)) + (self.columns - 1)) // self.columns
+        self.column_blocks = (
+            self.ow.minimum(e.select(self.across > 0, self.across, self.ow)) + (self.columns - 1)
+        ) // self.columns
         self.blocks = self.row_blocks * self.column_blocks  # of one image
 
     def emit(self) -> None:
@@ -131,8 +149,8 @@ class _Fourier:
     def _mark(self, image: Index, block: Index, x: Index, levels: FourierLevels | None) -> None:
         """Which outputs of both blocks, in the vector of columns that begins at x, are to be summed directly?
 
-        A value that is not finite, or so large that sums overflow, spoils whole columns of both blocks: their first rows
-        tell.
+        A value that is not finite, or so large that sums overflow, spoils whole columns of both blocks: their first
+        rows tell.
         """
         e = self.e
         with e.loop(self.k.channels, carry=[e.zero()], name="plane") as plane:
@@ -184,7 +202,9 @@ class _Fourier:
         width = e.splat(e.select(within, self.iw, 0).ir)
         pointers = ir.VectorType(PTR, e.lanes)
         gather = e.intrinsic(
-            f"llvm.masked.gather.v{e.lanes}f32.v{e.lanes}p0", e.vector(), [pointers, I32, ir.VectorType(ir.IntType(1), e.lanes), e.vector()]
+            f"llvm.masked.gather.v{e.lanes}f32.v{e.lanes}p0",
+            e.vector(),
+            [pointers, I32, ir.VectorType(ir.IntType(1), e.lanes), e.vector()],
         )
         start, step = e.splat(b.ptrtoint(source, I64)), e.splat((self.ic * 4).ir)
         with e.loop(self.reach, step=e.lanes, name="vector") as v:
@@ -225,7 +245,8 @@ class _Fourier:
                     self.transforms.across(source, e.at(rows, (c.index + i) * self.plane + x.index), 1)
 
     def _sums(self, frequency: Index, at: Index, channel: Index) -> None:
-        """One tile: sums over input channels and taps along the row, for `together` output channels from `channel` on."""
+        """One tile: sums over input channels and taps along the row, for `together` output channels from `channel`
+        on."""
         e, k = self.e, self.k
         tap_step = self.ic * k.channels
         weights = e.at(self.weights, frequency * self.kw * tap_step * 2 + channel)
@@ -236,8 +257,14 @@ class _Fourier:
             if k.groups == 1:
                 acc = self._taps(ic.values, line, w, self.kw)
             else:
-                with e.loop(self.kw, step=k.groups * e.lanes, carry=ic.values, name="group", at_least_once=True) as group:
-                    group.carry(self._taps(group.values, e.at(line, group.index), e.at(w, group.index * tap_step), e.const(e.lanes)))
+                with e.loop(
+                    self.kw, step=k.groups * e.lanes, carry=ic.values, name="group", at_least_once=True
+                ) as group:
+                    group.carry(
+                        self._taps(
+                            group.values, e.at(line, group.index), e.at(w, group.index * tap_step), e.const(e.lanes)
+                        )
+                    )
                 acc = group.results
             ic.carry(acc)
         for c in range(k.together):
@@ -248,7 +275,8 @@ class _Fourier:
                 e.store(ic.results[i + 1], target, self.pitch)
 
     def _taps(self, acc: list[Value], line: Value, weights: Value, count: Index) -> list[Value]:
-        """The sums after `count` taps of each of the groups, which are a vector apart: a vector of inputs meets one tap of each group."""
+        """The sums after `count` taps of each of the groups, which are a vector apart: a vector of inputs meets one tap
+        of each group."""
         e, k = self.e, self.k
         tap_step = self.ic * k.channels
         imaginary = self.kw * tap_step
@@ -258,7 +286,9 @@ class _Fourier:
             for g in range(k.groups):
                 at = e.at(w, tap_step * (g * e.lanes))
                 factors.append([(e.broadcast(at, c), e.broadcast(e.at(at, imaginary), c)) for c in range(k.together)])
-            for part, row in enumerate((line, e.at(line, self.pitch))):  # first all of one part: sums follow upon each other at a distance
+            for part, row in enumerate(
+                (line, e.at(line, self.pitch))
+            ):  # first all of one part: sums follow upon each other at a distance
                 for j in range(k.vectors + k.groups - 1):
                     x = e.load(row, j * e.lanes)
                     for g in range(max(0, j - k.vectors + 1), min(k.groups, j + 1)):

@@ -14,12 +14,13 @@ from simplecell.engine.kernels.tile_store import Operands
 
 @dataclass(frozen=True)
 class TurnWeights(Kernel):
-    """Weights as the convolution that computes the gradient takes them: turned round in space, inputs and outputs exchanged.
+    """Weights as the convolution that computes the gradient takes them: turned round in space, inputs and outputs
+    exchanged.
 
         dst[u, o, g · ic + i] = src[last − u · step, i, g · oc + o]
 
-    for u < taps on each of three spatial axes; ic and oc count the channels of one of the `groups`; `kh` and `kw` are the rows and
-    columns of taps in src. With strides, each phase takes every `step`-th tap (see the lowering).
+    for u < taps on each of three spatial axes; ic and oc count the channels of one of the `groups`; `kh` and `kw` are
+    the rows and columns of taps in src. With strides, each phase takes every `step`-th tap (see the lowering).
     """
 
     arguments = (
@@ -34,7 +35,9 @@ class TurnWeights(Kernel):
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")
         ic, oc, groups, kh, kw = (e.index(a) for a in ("ic", "oc", "groups", "kh", "kw"))
-        (nz, lz, sz), (ny, ly, sy), (nx, lx, sx) = (tuple(e.index(f"{what}_{a}") for what in ("taps", "last", "step")) for a in "zyx")
+        (nz, lz, sz), (ny, ly, sy), (nx, lx, sx) = (
+            tuple(e.index(f"{what}_{a}") for what in ("taps", "last", "step")) for a in "zyx"
+        )
         strips = (ic + (e.lanes - 1)) // e.lanes
         first, last = e.my_share(nz * ny * nx * groups * strips)
         with e.loop(last, start=first, name="strip") as unit:
@@ -48,7 +51,8 @@ class TurnWeights(Kernel):
 
 
 def _transpose(e: Emitter, src: Value, src_row: Index, dst: Value, dst_row: Index, rows: Index, columns: Index) -> None:
-    """dst[c, r] = src[r, c], r < rows ≤ lanes, c < columns: squares of a vector's side in registers, what is left value by value."""
+    """dst[c, r] = src[r, c], r < rows ≤ lanes, c < columns: squares of a vector's side in registers, what is left value
+    by value."""
     lanes = e.lanes
     squares = e.select(rows.equals(lanes), columns // lanes * lanes, 0)
     with e.loop(squares, step=lanes, name="square") as at:
@@ -61,8 +65,8 @@ def _transpose(e: Emitter, src: Value, src_row: Index, dst: Value, dst_row: Inde
 
 @dataclass(frozen=True)
 class SpreadZeros(Kernel):
-    """dst = epilogue(0) at the pixels of a phase that no tap reaches: `images` × `planes` × `rows` × `pixels` of them, each with a stride
-    in values, `channels` wide."""
+    """dst = epilogue(0) at the pixels of a phase that no tap reaches: `images` × `planes` × `rows` × `pixels` of them,
+    each with a stride in values, `channels` wide."""
 
     epilogue: Epilogue = NO_EPILOGUE
 

@@ -1,9 +1,11 @@
 """Gradient of a convolution for its weights, float32.
 
-    diff_weights[tap, i, c] = sum over images and output positions of  src[position · stride + tap · dilation − low, i] · diff_dst[position, c]
+    diff_weights[tap, i, c] = sum over images and output positions of  src[position · stride + tap · dilation − low, i]
+    · diff_dst[position, c]
 
-For one tap this is a matrix product srcᵀ · diff_dst whose sum runs over pixels. A register tile of rows (input channels) × vectors of
-output channels stays in registers over a band of pixels (some rows of an image, or some small images):
+For one tap this is a matrix product srcᵀ · diff_dst whose sum runs over pixels. A register tile of rows (input
+channels) × vectors of output channels stays in registers over a band of pixels (some rows of an image, or some small
+images):
 
     for each unit = (part of the images, group, block of panels, share of the taps), divided among the threads
         for each band of pixels                       its panel of diff_dst takes a third of L1
@@ -12,9 +14,9 @@ output channels stays in registers over a band of pixels (some rows of an image,
                 for each tap, for each tile of input channels
                     sum over the pixels of the band that this tap meets inside src
 
-Padding costs nothing: each tap sums over the positions at which it meets a real element (`_clip`), so there is no halo and no test in
-the inner loop. Taps whose elements are neighbours in memory (kw × ic, where nothing pads a row) join into one run of rows.
-Parts are fixed by the problem, never by the number of threads, and added in order by `SumParts`.
+Padding costs nothing: each tap sums over the positions at which it meets a real element (`_clip`), so there is no halo
+and no test in the inner loop. Taps whose elements are neighbours in memory (kw × ic, where nothing pads a row) join
+into one run of rows. Parts are fixed by the problem, never by the number of threads, and added in order by `SumParts`.
 """
 
 from __future__ import annotations
@@ -31,23 +33,26 @@ AXES = ("z", "y", "x")
 """depth, height, width; networks of fewer dimensions have ones in front"""
 
 AHEAD = 16
-"""Pixels between the fetching of a pixel's channels into L1 and their use: some 200 cycles, the latency of L2 several times over."""
+"""Pixels between the fetching of a pixel's channels into L1 and their use: some 200 cycles, the latency of L2 several
+times over."""
 
 
 @dataclass(frozen=True)
 class GradientWeights(Kernel):
     """dst: `parts` × (taps, channels, oc), each the sum over its share of the images.
 
-    tile: rows × vectors, in `segments` runs of rows that belong to taps below each other (results `segment_dst` elements apart).
-    rest: rows of the last tile of the `channels`, 0 if it is like the others. ragged: the columns of a group are no multiple of the
-    tile's. packed: diff_dst goes through scratch (`scratch_bytes`). halo: so does src (at `halo_begin` of scratch), a band with the
-    `reach_y` rows and `reach_x` pixels that the kernel reaches over, zeros where they lie outside, pixels `pitch` elements apart; for one
-    plane only. sampled: only the pixels that a 1×1 kernel meets are copied, none of which is padding.
+    tile: rows × vectors, in `segments` runs of rows that belong to taps below each other (results `segment_dst`
+        elements apart).
+    rest: rows of the last tile of the `channels`, 0 if it is like the others. ragged: the columns of a group are no
+    multiple of the tile's. packed: diff_dst goes through scratch (`scratch_bytes`). halo: so does src (at `halo_begin`
+    of scratch), a band with the `reach_y` rows and `reach_x` pixels that the kernel reaches over, zeros where they lie
+    outside, pixels `pitch` elements apart; for one plane only. sampled: only the pixels that a 1×1 kernel meets are
+    copied, none of which is padding.
 
-    Per axis a of z, y, x: `o_a` output positions, `i_a` input positions, `k_a` taps, `s_a` stride, `d_a` dilation, `p_a` padding before
-    the first; `src_a` elements between input positions. `src_image`: elements between images. `band_n`, `band_y`, `band_x`: images,
-    rows and pixels per band. `block`: panels that share a band of src while it is in L2. `splits`: shares into which the taps × row tiles
-    of a unit are divided.
+    Per axis a of z, y, x: `o_a` output positions, `i_a` input positions, `k_a` taps, `s_a` stride, `d_a` dilation,
+    `p_a` padding before the first; `src_a` elements between input positions. `src_image`: elements between images.
+    `band_n`, `band_y`, `band_x`: images, rows and pixels per band. `block`: panels that share a band of src while it is
+    in L2. `splits`: shares into which the taps × row tiles of a unit are divided.
     """
 
     tile: Tile
@@ -64,12 +69,28 @@ class GradientWeights(Kernel):
         scratch: tuple[str, ...] = ("scratch", "scratch_stride") if self.packed or self.halo else ()
         scratch += ("reach_y", "reach_x", "pitch", "halo_begin") if self.halo else ()
         sizes = ("n", "channels", "ic", "oc", "oc_group", "conv_groups", "src_image", "segment_dst")
-        return ("src", "diff_dst", "dst", *sizes, *axes, "band_n", "band_y", "band_x", "block", "parts", "part_size", "splits", *scratch)
+        return (
+            "src",
+            "diff_dst",
+            "dst",
+            *sizes,
+            *axes,
+            "band_n",
+            "band_y",
+            "band_x",
+            "block",
+            "parts",
+            "part_size",
+            "splits",
+            *scratch,
+        )
 
     @property
     def name(self) -> str:
         flags = (
-            ("_ragged" if self.ragged else "") + ("_packed" if self.packed else "") + ("_sampled" if self.sampled else "_halo" if self.halo else "")
+            ("_ragged" if self.ragged else "")
+            + ("_packed" if self.packed else "")
+            + ("_sampled" if self.sampled else "_halo" if self.halo else "")
         )
         return f"conv_gradient_weights_f32_{self.tile}_s{self.segments}_r{self.rest}{flags}"
 
@@ -85,7 +106,9 @@ class _Axis:
     """The run-time arguments of one spatial axis."""
 
     def __init__(self, e: Emitter, name: str) -> None:
-        self.o, self.i, self.k, self.s, self.d, self.p, self.src = (e.index(f"{what}_{name}") for what in ("o", "i", "k", "s", "d", "p", "src"))
+        self.o, self.i, self.k, self.s, self.d, self.p, self.src = (
+            e.index(f"{what}_{name}") for what in ("o", "i", "k", "s", "d", "p", "src")
+        )
 
     def clip(self, tap: Index, start: Index, stop: Index) -> tuple[Index, Index]:
         """The output positions of [start, stop) whose input position under `tap` lies inside src."""
@@ -104,11 +127,20 @@ class _Emission:
         self.src_image = e.index("src_image")
         self.width = kernel.tile.vectors * e.lanes
         self.rows = kernel.tile.pixels // kernel.segments
-        self.scratch = e.at(e.pointer("scratch"), e.thread * (e.index("scratch_stride") // 4)) if kernel.packed or kernel.halo else None
+        self.scratch = (
+            e.at(e.pointer("scratch"), e.thread * (e.index("scratch_stride") // 4))
+            if kernel.packed or kernel.halo
+            else None
+        )
 
     def emit(self) -> None:
         e = self.e
-        parts, groups, splits, oc_group = e.index("parts"), e.index("conv_groups"), e.index("splits"), e.index("oc_group")
+        parts, groups, splits, oc_group = (
+            e.index("parts"),
+            e.index("conv_groups"),
+            e.index("splits"),
+            e.index("oc_group"),
+        )
         self.panels, self.block, self.oc_group = (oc_group + (self.width - 1)) // self.width, e.index("block"), oc_group
         self.row_tiles = (self.channels + (self.rows - 1)) // self.rows
         blocks = (self.panels + self.block - 1) // self.block
@@ -121,7 +153,10 @@ class _Emission:
             self.group, self.first_panel = group, block * self.block
             self.src_at = e.at(self.src, group * e.index("ic"))
             self.dst_at = e.at(self.dst, part * e.index("part_size"))
-            self._bands((self.n * part // parts, self.n * (part + 1) // parts), (jobs * split // splits, jobs * (split + 1) // splits))
+            self._bands(
+                (self.n * part // parts, self.n * (part + 1) // parts),
+                (jobs * split // splits, jobs * (split + 1) // splits),
+            )
 
     def _bands(self, images: tuple[Index, Index], jobs: tuple[Index, Index]) -> None:
         e = self.e
@@ -141,19 +176,25 @@ class _Emission:
                         self.column = self.group * self.oc_group + column
                         self.masks = None
                         if self.kernel.ragged:
-                            self.masks = [e.mask(self.oc_group - column - v * e.lanes) for v in range(self.kernel.tile.vectors)]
+                            self.masks = [
+                                e.mask(self.oc_group - column - v * e.lanes) for v in range(self.kernel.tile.vectors)
+                            ]
                         self._pack(n_range, y_range, x_range)
                         self.following = self._following(n_range, y_range, x_range, panel.index, last_panel)
                         self.panel_job = (panel.index - self.first_panel) * (jobs[1] - jobs[0])
                         self._taps(n_range, y_range, x_range, jobs, begin)
 
     def _place(self, n_range: tuple[Index, Index], y_range: tuple[Index, Index], x_range: tuple[Index, Index]) -> None:
-        """Where the tiles read src, as an address and the elements from one image, row and pixel to the next: in place, or a copy of what
-        the band reads with zeros around it."""
+        """Where the tiles read src, as an address and the elements from one image, row and pixel to the next: in place,
+        or a copy of what the band reads with zeros around it."""
         e, y, x = self.e, self.y, self.x
         self.steps = y.s, x.s
         if not self.kernel.halo:
-            self.base, self.strides, self.origin = self.src_at, (self.src_image, y.src, x.src), (e.const(0), e.const(0), e.const(0))
+            self.base, self.strides, self.origin = (
+                self.src_at,
+                (self.src_image, y.src, x.src),
+                (e.const(0), e.const(0), e.const(0)),
+            )
             return
         (n0, n1), (y0, y1), (x0, x1) = n_range, y_range, x_range
         pitch = e.index("pitch")
@@ -188,14 +229,19 @@ class _Emission:
                     with e.loop(x_range[1] - x_range[0], carry=[start, *y.values], name="pack_x") as x:
                         source, to = x.values
                         for v in range(self.kernel.tile.vectors):
-                            e.store(e.load(source, v * e.lanes, mask=self.masks[v] if self.masks else None), to, v * e.lanes)
+                            e.store(
+                                e.load(source, v * e.lanes, mask=self.masks[v] if self.masks else None), to, v * e.lanes
+                            )
                         x.carry([e.at(source, self.oc), e.at(to, self.width)])
                     y.carry(x.results[1:])
                 z.carry(y.results)
             n.carry(z.results)
 
-    def _upcoming(self, n: Index, y_range: tuple[Index, Index], x_range: tuple[Index, Index], panels: Index) -> tuple[Value, Index]:
-        """Address and lines (for each panel) of what the next band needs of src and this one does not: what follows in memory."""
+    def _upcoming(
+        self, n: Index, y_range: tuple[Index, Index], x_range: tuple[Index, Index], panels: Index
+    ) -> tuple[Value, Index]:
+        """Address and lines (for each panel) of what the next band needs of src and this one does not: what follows in
+        memory."""
         e, (y0, y1), (x0, x1) = self.e, y_range, x_range
         row = (y1 - 1) * self.y.s + (self.y.k - 1) * self.y.d - self.y.p + 1
         whole = x1 - x0 >= self.x.o
@@ -207,9 +253,15 @@ class _Emission:
         return address, e.select(self.y.s > self.y.k, 0, lines)
 
     def _following(
-        self, n_range: tuple[Index, Index], y_range: tuple[Index, Index], x_range: tuple[Index, Index], panel: Index, last: Index
+        self,
+        n_range: tuple[Index, Index],
+        y_range: tuple[Index, Index],
+        x_range: tuple[Index, Index],
+        panel: Index,
+        last: Index,
     ) -> tuple[Value, Index]:
-        """Address and pixels of the panel of diff_dst that is copied next: the next one of this band, or the first of the next."""
+        """Address and pixels of the panel of diff_dst that is copied next: the next one of this band, or the first of
+        the next."""
         e = self.e
         pixels = (n_range[1] - n_range[0]) * (y_range[1] - y_range[0]) * (x_range[1] - x_range[0])
         here = self._diff(n_range[0], e.const(0), y_range[0], x_range[0])
@@ -217,8 +269,8 @@ class _Emission:
         return e.at(here, e.select(panel + 1 < last, self.width, pixels * self.oc + back)), pixels
 
     def _fetch(self, jobs: tuple[Index, Index], job: Index) -> None:
-        """Each job fetches its share of what comes next into L2, which hides the latency of L3 and memory: rows of src for the next
-        band (56×56×64: 139 → 156 GFLOP/s), pixels of diff_dst for the next panel."""
+        """Each job fetches its share of what comes next into L2, which hides the latency of L3 and memory: rows of src
+        for the next band (56×56×64: 139 → 156 GFLOP/s), pixels of diff_dst for the next panel."""
         e, (address, lines), (diff, pixels) = self.e, self.upcoming, self.following
         count, mine = jobs[1] - jobs[0], job - jobs[0]
         share = (lines + count - 1) // count
@@ -256,14 +308,24 @@ class _Emission:
                     src = e.at(src, (t * axis.d - axis.p) * axis.src)
             pixels = _Pixels(n_range, z, y, x, y_range, x_range)
             dst = e.at(self.dst_at, tap.index * self.channels * self.kernel.segments * self.oc + self.column)
-            start, stop = (jobs[0] - tap.index * row_tiles).maximum(0), (jobs[1] - tap.index * row_tiles).minimum(row_tiles)
+            start, stop = (
+                (jobs[0] - tap.index * row_tiles).maximum(0),
+                (jobs[1] - tap.index * row_tiles).minimum(row_tiles),
+            )
             whole = row_tiles - 1 if kernel.rest else row_tiles
             with e.loop(stop.minimum(whole), start=start, name="row_tile") as r:
                 self._fetch(jobs, tap.index * row_tiles + r.index)
                 self._tile(kernel.tile, r.index * self.rows, src, dst, pixels, begin)
             if kernel.rest:
                 with e.when(stop > whole):
-                    self._tile(Tile(kernel.rest * kernel.segments, kernel.tile.vectors), whole * self.rows, src, dst, pixels, begin)
+                    self._tile(
+                        Tile(kernel.rest * kernel.segments, kernel.tile.vectors),
+                        whole * self.rows,
+                        src,
+                        dst,
+                        pixels,
+                        begin,
+                    )
 
     def _tile(self, tile: Tile, row: Index, src: Value, dst: Value, pixels: _Pixels, begin: Value) -> None:
         e = self.e
@@ -284,7 +346,11 @@ class _Emission:
                     a = [e.at(src, at + segment_src * g) for g in range(self.kernel.segments)]
                     b = self._operand(pixels, n.index, z.index, y.index)
                     masks = None if self.kernel.packed else self.masks
-                    y.carry(products(e, tile, y.values, a, e.const(1), a_step, b, b_step, pixels.x[1] - pixels.x[0], masks, AHEAD))
+                    y.carry(
+                        products(
+                            e, tile, y.values, a, e.const(1), a_step, b, b_step, pixels.x[1] - pixels.x[0], masks, AHEAD
+                        )
+                    )
                 z.carry(y.results)
             n.carry(z.results)
         for g, at in enumerate(runs):

@@ -20,24 +20,28 @@ from simplecell.engine.kernels.tile_store import Operands
 class ConvolutionMatrix(Kernel):
     """dst[n, d, h, w, oc] = epilogue(Σ over taps and ic of src · weights), for one group.
 
-    The loops, from the outermost: share of the output channels; image, depth, block of rows, block of columns (these are divided among
-    the threads); block of 32 output channels; part of the input channels, such that its weights stay in L2; chunk of two tiles of pixels; 32 input channels
-    (of which a chunk's pixels stay in L1); taps.
+    The loops, from the outermost: share of the output channels; image, depth, block of rows, block of columns (these
+    are divided among the threads); block of 32 output channels; part of the input channels, such that its weights stay
+    in L2; chunk of two tiles of pixels; 32 input channels (of which a chunk's pixels stay in L1); taps.
 
-    The inputs of a block of rows and columns are first split into their parts in the thread's scratch, with zeros where they lie outside the picture,
-    one picture for each phase of the strides: pixel (r, s) of phase (a, b) is input (r · stride_h + a, s · stride_w + b). So each tap
-    reads neighbouring pixels for neighbouring outputs, also across the ends of rows: output (y, x) of the block is number y · across + x, where
-    `across` is as wide as a phase. There are `per_row` tiles of `tile_rows` pixels in a row; or, where `per_row` is
-    ACROSS_ROWS, they go on across the ends of rows, and what is computed between the rows is not stored.
+    The inputs of a block of rows and columns are first split into their parts in the thread's scratch, with zeros where
+    they lie outside the picture,
+    one picture for each phase of the strides: pixel (r, s) of phase (a, b) is input (r · stride_h + a, s · stride_w +
+    b). So each tap reads neighbouring pixels for neighbouring outputs, also across the ends of rows: output (y, x) of
+    the block is number y · across + x, where `across` is as wide as a phase. There are `per_row` tiles of `tile_rows`
+    pixels in a row; or, where `per_row` is ACROSS_ROWS, they go on across the ends of rows, and what is computed
+    between the rows is not stored.
 
-    With few input channels, `merged`, a row of taps is one: the values that it reads lie one behind the other, kernel width · ic of them, and are
-    copied for each output.
+    With few input channels, `merged`, a row of taps is one: the values that it reads lie one behind the other, kernel
+    width · ic of them, and are copied for each output.
 
-    pool: the rows of a tile are whole windows, of one row or of two; the two tiles of a chunk are then one above the other. oh and ow are those of whole
-    windows, of which the rows and columns of a block are multiples; `full` operands are not for it.
+    pool: the rows of a tile are whole windows, of one row or of two; the two tiles of a chunk are then one above the
+    other. oh and ow are those of whole windows, of which the rows and columns of a block are multiples; `full` operands
+    are not for it.
 
-    The sums of a chunk go through the epilogue while the next chunk is multiplied, a few pixels with each 32 input channels: the vector units and
-    the stores have little else to do then. Sums are made in one order, whatever the blocks.
+    The sums of a chunk go through the epilogue while the next chunk is multiplied, a few pixels with each 32 input
+    channels: the vector units and the stores have little else to do then. Sums are made in one order, whatever the
+        blocks.
     """
 
     parts: int
@@ -72,15 +76,21 @@ class ConvolutionMatrix(Kernel):
 
 _ARGUMENTS = (
     "dst src weights next_weights scratch scratch_stride "
-    "n od oh ow oc channels id ih iw ic "  # oc: values from one pixel of dst to the next; channels: how many are computed
+    # oc: values from one pixel of dst to the next; channels: how many are computed
+    "n od oh ow oc channels id ih iw ic "
     "stride_d stride_h stride_w pad_d pad_h pad_w dilation_d "
     "kd reach_h reach_w "  # planes of the kernel; input rows and columns from the first tap to the last
     "phases_h phases_w "  # of the strides, as far as taps look at them
     "taps offsets "  # how many, and where each begins in scratch (bytes)
-    "rows columns shares tile_rows per_row "  # outputs in a block; shares of the output channels; pixels in a tile, tiles in a row
-    "across pitch phase plane part "  # scratch: pixels in a row, then bytes from one pixel, phase, plane, part to the next
-    "slabs sums sums_chunk "  # 32 input channels each, added at a time; where sums wait in scratch, and bytes from one chunk's to the next's
-    "places finished "  # where in scratch the places of a block's outputs are noted; pixels to finish with each 32 input channels of a tap
+    # outputs in a block; shares of the output channels; pixels in a tile, tiles in a row
+    "rows columns shares tile_rows per_row "
+    # scratch: pixels in a row, then bytes from one pixel, phase, plane, part to the next
+    "across pitch phase plane part "
+    # 32 input channels each, added at a time; where sums wait in scratch, and bytes from one chunk's to the next's
+    "slabs sums sums_chunk "
+    # where in scratch the places of a block's outputs are noted; pixels to finish with each 32 input channels of a
+    # tap
+    "places finished "
     "ahead"  # values of weights to fetch with each 32 input channels of a tap; see `lines`
 ).split()
 
@@ -93,8 +103,8 @@ CHUNK = 2 * ROWS
 ACROSS_ROWS = 1 << 30
 """as `per_row`: tiles go on across the ends of rows"""
 PLACES = 3 + 2 * CHUNK
-"""words that note the places of a chunk: where its two tiles begin (pixels); how many outputs exist; for each of these its number among the sums and its
-offset in dst"""
+"""words that note the places of a chunk: where its two tiles begin (pixels); how many outputs exist; for each of these
+its number among the sums and its offset in dst"""
 
 
 class _Matrix:
@@ -110,7 +120,10 @@ class _Matrix:
         self.plane, self.part = e.index("plane"), e.index("part")
         self.tile_rows, self.per_row, self.ahead = e.index("tile_rows"), e.index("per_row"), e.index("ahead")
         self.rows, self.columns = e.index("rows"), e.index("columns")
-        self.row_blocks, self.column_blocks = (self.oh + self.rows - 1) // self.rows, (self.ow + self.columns - 1) // self.columns
+        self.row_blocks, self.column_blocks = (
+            (self.oh + self.rows - 1) // self.rows,
+            (self.ow + self.columns - 1) // self.columns,
+        )
         self.deep = e.const(1) if kernel.merged else (self.ic + DEPTH - 1) // DEPTH
         self.scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
         self.sums, self.places = (e.at(self.scratch, e.index(a), I8) for a in ("sums", "places"))
@@ -136,14 +149,20 @@ class _Matrix:
             begins = e.at(self.weights, begin * block_bytes, I8)
             after = e.b.select((unit.index + 1).equals(last), next_weights(e, begins), begins)
             self._wait(chunks, chunks, self.sums)
-            inputs = self._inputs(self._area((unit.index + 1).minimum(last - 1) % units)) if self.k.fetch_inputs else self.src
+            inputs = (
+                self._inputs(self._area((unit.index + 1).minimum(last - 1) % units))
+                if self.k.fetch_inputs
+                else self.src
+            )
             with e.loop(end, start=begin, carry=[inputs], name="block") as block:
                 with e.loop(self.deep, step=slabs, carry=block.values, name="part", at_least_once=True) as k:
                     stop = (k.index + slabs).minimum(self.deep)
                     weights = e.at(self.weights, block.index * block_bytes + k.index * slab_bytes, I8)
                     more = e.b.or_(block.index + 1 < end, stop < self.deep)
                     following = e.b.select(more, e.at(weights, (stop - k.index) * slab_bytes, I8), after)
-                    with e.loop(chunks, carry=k.values if self.k.fetch_inputs else [following], name="chunk", at_least_once=True) as chunk:
+                    with e.loop(
+                        chunks, carry=k.values if self.k.fetch_inputs else [following], name="chunk", at_least_once=True
+                    ) as chunk:
                         sums = e.at(self.sums, chunk.index * e.index("sums_chunk"), I8)
                         self._begin(sums, k.index > 0)
                         far = self._sum(chunk.index, k.index, stop, weights, chunk.values[0])
@@ -172,25 +191,36 @@ class _Matrix:
         (sd, sh, _), (pd, ph, _) = self.strides, self.pads
         reach_h = e.index("reach_h")
         image, d = area.plane // self.od, area.plane % self.od
-        with e.loop(e.index("kd"), name="plane", at_least_once=True) as z, e.loop(self.phases_h, name="phase_h", at_least_once=True) as phase:
+        with (
+            e.loop(e.index("kd"), name="plane", at_least_once=True) as z,
+            e.loop(self.phases_h, name="phase_h", at_least_once=True) as phase,
+        ):
             iz = d * sd - pd + z.index * e.index("dilation_d")
             with e.loop(area.height + (reach_h - phase.index) // sh, name="split_row") as r:
                 iy = (area.y0 + r.index) * sh + phase.index - ph
                 exists = b.and_(b.and_(iz >= 0, iz < self.id), b.and_(iy >= 0, iy < self.ih))
                 line = ((image * self.id + iz) * self.ih + iy) * self.iw
-                out = e.at(self.scratch, z.index * self.plane + phase.index * self.phases_w * self.phase + r.index * self.across * self.pitch, I8)
+                out = e.at(
+                    self.scratch,
+                    z.index * self.plane
+                    + phase.index * self.phases_w * self.phase
+                    + r.index * self.across * self.pitch,
+                    I8,
+                )
                 split_row = self._split_runs if self.k.merged else self._split_row
                 spoiled = split_row(e.at(self.src, line * self.ic), out, area, exists, True)
                 with e.when(e.any(spoiled)):
                     split_row(e.at(self.src, line * self.ic), out, area, exists, False)
 
     def _split_row(self, src: Value, out: Value, area: _Area, exists: Value, finite: bool) -> Value:
-        """The phases of a row of inputs: pixels that are inside the picture, and zeros. In the result, a lane is true if
-        they are not `finite`, as was expected."""
+        """The phases of a row of inputs: pixels that are inside the picture, and zeros. In the result, a lane is true
+        if they are not `finite`, as was expected."""
         e, sw = self.e, self.strides[2]
         with e.loop(self.phases_w, carry=[NONE], name="phase_w", at_least_once=True) as phase:
             count = area.width + (e.index("reach_w") - phase.index) // sw
-            before = self.pads[2] - phase.index - area.x0 * sw  # input column −before is the first; those from 0 to iw exist
+            before = (
+                self.pads[2] - phase.index - area.x0 * sw
+            )  # input column −before is the first; those from 0 to iw exist
             low = ((before + sw - 1).maximum(0) // sw).minimum(count)
             high = ((self.iw + before + sw - 1).maximum(0) // sw).minimum(count)
             low, high = e.select(exists, low, count), e.select(exists, high.maximum(low), count)
@@ -201,7 +231,8 @@ class _Matrix:
         return phase.results[0]
 
     def _split_runs(self, src: Value, out: Value, area: _Area, exists: Value, finite: bool) -> Value:
-        """What a row of taps reads for each output, as far as it is inside the picture; the result as of `_split_row`."""
+        """What a row of taps reads for each output, as far as it is inside the picture; the result as of
+        `_split_row`."""
         e, run = self.e, self.e.index("run")
         step = self.strides[2] * self.ic
         begin = (area.x0 * self.strides[2] - self.pads[2]) * self.ic
@@ -277,11 +308,17 @@ class _Matrix:
                 after = e.select(by_rows, first + 1, (end - 1) // self.across + 1).minimum(area.height)
                 with e.loop(after, first, carry=half.values, name="row") as y:
                     line = y.index * self.across
-                    with e.loop(end.minimum(line + area.width), begin.maximum(line), along, carry=y.values, name="pixel") as p:
+                    with e.loop(
+                        end.minimum(line + area.width), begin.maximum(line), along, carry=y.values, name="pixel"
+                    ) as p:
                         n = Index(e, p.values[0])
                         row = half.index * self.tile_rows + p.index - begin
                         e.store(row.ir, at, n * 2 + 3)
-                        e.store(((first_pixel + y.index // down * width + (p.index - line) // along) * self.oc).ir, at, n * 2 + 4)
+                        e.store(
+                            ((first_pixel + y.index // down * width + (p.index - line) // along) * self.oc).ir,
+                            at,
+                            n * 2 + 4,
+                        )
                         p.carry([(n + 1).ir])
                     y.carry(p.results)
                 half.carry(y.results)
@@ -307,7 +344,8 @@ class _Matrix:
         return self.e.at(sums, self.tile_rows * (c // 2 * BLOCK) + c % 2 * COLUMNS)
 
     def _sum(self, chunk: Index, first: Index, stop: Index, weights: Value, far: Value) -> Value:
-        """Add the products of some slabs of 32 input channels to a chunk's sums, and finish the chunk before meanwhile; up to where was fetched ahead."""
+        """Add the products of some slabs of 32 input channels to a chunk's sums, and finish the chunk before meanwhile;
+        up to where was fetched ahead."""
         e, unit = self.e, self.unit
         begin, above = (Index(e, e.load(self.places, chunk * PLACES + tile, 1, I64)) for tile in range(2))
         second = (above - begin) * self.pitch
@@ -315,7 +353,9 @@ class _Matrix:
         offsets, finished = e.pointer("offsets"), e.index("finished")
         products = [(x, y, c) for x, y in PRODUCTS[self.k.parts] for c in range(4)]
         waiting = self._waiting()
-        with e.loop(stop, start=first, carry=[src, weights, far, waiting.first.ir], name="depth", at_least_once=True) as k:
+        with e.loop(
+            stop, start=first, carry=[src, weights, far, waiting.first.ir], name="depth", at_least_once=True
+        ) as k:
             slab, *rest = k.values
             with e.loop(self.taps, carry=rest, name="tap", at_least_once=True) as tap:
                 w, far, done = tap.values
@@ -364,7 +404,10 @@ class _Matrix:
             for v, mask in enumerate(waiting.masks):
                 c = waiting.channel + v * e.lanes
                 window = [
-                    [self._finished(waiting.sums, row + self.tile_rows * down + along, v, offset, c, mask) for along in range(self.window[1])]
+                    [
+                        self._finished(waiting.sums, row + self.tile_rows * down + along, v, offset, c, mask)
+                        for along in range(self.window[1])
+                    ]
                     for down in range(self.window[0])
                 ]
                 value = window[0][0] if self.k.pool is None else pooled(e, self.k.pool.function, window)

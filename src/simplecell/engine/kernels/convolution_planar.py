@@ -1,4 +1,5 @@
-"""Convolution to few channels, vectorised over pixels: image filters, whose one or three output channels would leave most lanes empty."""
+"""Convolution to few channels, vectorised over pixels: image filters, whose one or three output channels would leave
+most lanes empty."""
 
 from __future__ import annotations
 
@@ -16,14 +17,17 @@ from simplecell.engine.kernels.planar_store import PlanarStore
 
 @dataclass(frozen=True)
 class ConvolutionPlanar(Kernel):
-    """dst[n, d, h, w, oc] = epilogue(Σ over taps and ic of src · weights), stride 1, for `channels` = oc up to some eight.
+    """dst[n, d, h, w, oc] = epilogue(Σ over taps and ic of src · weights), stride 1, for `channels` = oc up to some
+    eight.
 
-    A tile is `vectors` vectors of neighbouring pixels of `rows` neighbouring rows, all channels of them: a vector of inputs, loaded once, meets the
-    weights of every row and channel. Rows share inputs: weights are packed (see PackPlanarWeights) with zeros for the rows
-    that a row of inputs does not reach; there the inputs are taken as zeros, too, lest a zero meet a NaN.
+    A tile is `vectors` vectors of neighbouring pixels of `rows` neighbouring rows, all channels of them: a vector of
+    inputs, loaded once, meets the weights of every row and channel. Rows share inputs: weights are packed (see
+    PackPlanarWeights) with zeros for the rows that a row of inputs does not reach; there the inputs are taken as zeros,
+    too, lest a zero meet a NaN.
 
-    `single` (one input channel): tiles that lie well inside read src in place. Tiles at the border, and all others, read a copy in scratch, one
-    plane per input channel, with the halo of zeros. The channels of a pixel are shuffled together before the epilogue and the store.
+    `single` (one input channel): tiles that lie well inside read src in place. Tiles at the border, and all others,
+    read a copy in scratch, one plane per input channel, with the halo of zeros. The channels of a pixel are shuffled
+    together before the epilogue and the store.
     """
 
     vectors: int
@@ -32,7 +36,8 @@ class ConvolutionPlanar(Kernel):
     single: bool = True
     epilogue: Epilogue = NO_EPILOGUE
     marked: bool = False
-    """Only the tiles that are marked in `apart` (see outliers.py): a byte for each, `cells` for a row. One row, one vector."""
+    """Only the tiles that are marked in `apart` (see outliers.py): a byte for each, `cells` for a row. One row, one
+    vector."""
 
     @property
     def if_marked(self) -> tuple[str, str] | None:  # type: ignore[override]
@@ -45,14 +50,25 @@ class ConvolutionPlanar(Kernel):
     @property
     def name(self) -> str:
         shape = f"{self.vectors}v_{self.rows}r_{self.channels}c"
-        return "_".join(w for w in ("convolution_planar_f32", shape, "single" if self.single else "", "marked" if self.marked else "", self.epilogue.name) if w)
+        return "_".join(
+            w
+            for w in (
+                "convolution_planar_f32",
+                shape,
+                "single" if self.single else "",
+                "marked" if self.marked else "",
+                self.epilogue.name,
+            )
+            if w
+        )
 
     def emit(self, e: Emitter) -> None:
         _Planar(e, self).emit()
 
 
 _ARGUMENTS = (
-    "dst src weights scratch scratch_stride n id ih iw ic od oh ow kd kh kw dilation_d dilation_h dilation_w pad_d pad_h pad_w "
+    "dst src weights scratch scratch_stride n id ih iw ic od oh ow kd kh kw dilation_d dilation_h dilation_w pad_d "
+    "pad_h pad_w "
     "segment"  # values of one row of a tile's inputs in scratch
 ).split()
 
@@ -64,7 +80,9 @@ class _Planar:
         self.src, self.weights = e.pointer("src"), e.pointer("weights")
         self.out = PlanarStore(e, kernel.channels, kernel.epilogue)
         self.scratch = e.at(e.pointer("scratch"), e.thread * e.index("scratch_stride"), element=ir.IntType(8))
-        self.id, self.ih, self.iw, self.ic, self.od, self.oh, self.ow = (e.index(a) for a in "id ih iw ic od oh ow".split())
+        self.id, self.ih, self.iw, self.ic, self.od, self.oh, self.ow = (
+            e.index(a) for a in "id ih iw ic od oh ow".split()
+        )
         self.kernel = [e.index(a) for a in ("kd", "kh", "kw")]
         self.dilation = [e.index(f"dilation_{a}") for a in "dhw"]
         self.pad = [e.index(f"pad_{a}") for a in "dhw"]
@@ -110,7 +128,10 @@ class _Planar:
         condition = e.b.and_(x >= 0, x + self.reach <= self.iw)
         if not self.k.single:
             return ir.Constant(ir.IntType(1), 0)
-        for at, size, taps, dilation in ((z, self.id, self.kernel[0], self.dilation[0]), (y, self.ih, self.read_rows, self.dilation[1])):
+        for at, size, taps, dilation in (
+            (z, self.id, self.kernel[0], self.dilation[0]),
+            (y, self.ih, self.read_rows, self.dilation[1]),
+        ):
             condition = e.b.and_(condition, e.b.and_(at >= 0, at + (taps - 1) * dilation < size))
         return condition
 
@@ -199,8 +220,8 @@ class _Planar:
 
 @dataclass(frozen=True)
 class PackPlanarWeights(Kernel):
-    """src `(kd, kh, kw, ic, oc)` → dst `[kd][kh + rows - 1][ic][kw][rows][oc]`: the weight with which row y of the inputs reaches row r of the outputs,
-    `src[kd, y - r]`, zero where it does not."""
+    """src `(kd, kh, kw, ic, oc)` → dst `[kd][kh + rows - 1][ic][kw][rows][oc]`: the weight with which row y of the
+    inputs reaches row r of the outputs, `src[kd, y - r]`, zero where it does not."""
 
     arguments = ("dst", "src", "kd", "kh", "kw", "ic", "oc", "rows")
 
@@ -216,11 +237,20 @@ class PackPlanarWeights(Kernel):
         with e.loop(last, start=first, name="line") as line:
             z, y = line.index // read_rows, line.index % read_rows
             out = e.at(dst, line.index * ic * kw * rows * oc)
-            with e.loop(ic, name="ic") as i, e.loop(kw, name="kx") as x, e.loop(rows, name="row") as r, e.loop(oc, name="oc") as c:
+            with (
+                e.loop(ic, name="ic") as i,
+                e.loop(kw, name="kx") as x,
+                e.loop(rows, name="row") as r,
+                e.loop(oc, name="oc") as c,
+            ):
                 ky = y - r.index
                 at = ((i.index * kw + x.index) * rows + r.index) * oc + c.index
                 with e.otherwise_when(e.b.and_(ky >= 0, ky < kh)) as (reaches, apart):
                     with reaches:
-                        e.store(e.load(src, (((z * kh + ky) * kw + x.index) * ic + i.index) * oc + c.index, lanes=1), out, at)
+                        e.store(
+                            e.load(src, (((z * kh + ky) * kw + x.index) * ic + i.index) * oc + c.index, lanes=1),
+                            out,
+                            at,
+                        )
                     with apart:
                         e.store(e.zero(1), out, at)

@@ -1,4 +1,5 @@
-"""The halo: copying the input rows that a block of output rows reads into scratch, with zeros where they lie outside the picture."""
+"""The halo: copying the input rows that a block of output rows reads into scratch, with zeros where they lie outside
+the picture."""
 
 from __future__ import annotations
 
@@ -27,12 +28,21 @@ def zero_run(e: Emitter, dst: Value, count: Index) -> None:
 
 
 def copy_row(
-    e: Emitter, dst: Value, src: Value, first: Index, count: Index, width: Index, channels: Index, pitch: Index, inside: Sequence[Value]
+    e: Emitter,
+    dst: Value,
+    src: Value,
+    first: Index,
+    count: Index,
+    width: Index,
+    channels: Index,
+    pitch: Index,
+    inside: Sequence[Value],
 ) -> None:
-    """Copy pixels first … first + count - 1 of a row of `width` pixels of `channels` values; pixels outside it become zeros.
+    """Copy pixels first … first + count - 1 of a row of `width` pixels of `channels` values; pixels outside it become
+    zeros.
 
-    first may be negative. src is the row's pixel 0, and is read only where `inside` (conditions, all of them) holds; else the whole
-    row becomes zeros. pitch: values from one pixel to the next in dst, at least `channels`.
+    first may be negative. src is the row's pixel 0, and is read only where `inside` (conditions, all of them) holds;
+    else the whole row becomes zeros. pitch: values from one pixel to the next in dst, at least `channels`.
     """
     b = e.b
     low, high = first.maximum(0), (first + count).minimum(width)

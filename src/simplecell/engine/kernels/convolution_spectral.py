@@ -1,4 +1,5 @@
-"""Convolution of signals with long kernels, to many channels: Fourier transforms along the signal, vectors along the channels."""
+"""Convolution of signals with long kernels, to many channels: Fourier transforms along the signal, vectors along the
+channels."""
 
 from __future__ import annotations
 
@@ -17,15 +18,17 @@ from simplecell.engine.kernels.tile_store import Operands
 class ConvolutionSpectral(Kernel):
     """dst[n, x, oc] = epilogue(Σ over taps and ic of src · weights), any stride, by overlap-save.
 
-    A signal is read as rows of `run` = stride · ic values, of which each output takes the next `taps`: with a stride of 4 and one channel, rows of
-    four values and a kernel of a quarter of the taps. So the stride disappears, and what it would throw away is not computed.
+    A signal is read as rows of `run` = stride · ic values, of which each output takes the next `taps`: with a stride of
+    4 and one channel, rows of four values and a kernel of a quarter of the taps. So the stride disappears, and what it
+    would throw away is not computed.
 
     A block is `size` = Π radices rows, of which it gives `step` outputs. `blocks` blocks at a time:
 
     1. rows → scratch `[block][row][part][run]`, zeros outside the signal and for the imaginary part;
     2. all passes but the last on vectors of a row's values;
-    3. for each run of rows that the last pass splits: that pass; for each frequency a product of complex matrices, (blocks × run) · (run × half);
-       the first pass back. The first `half` output channels are the real, the others the imaginary part: weights are transformed so;
+    3. for each run of rows that the last pass splits: that pass; for each frequency a product of complex matrices,
+       (blocks × run) · (run × half); the first pass back. The first `half` output channels are the real, the others the
+       imaginary part: weights are transformed so;
     4. the other passes back;
     5. the rows that do not wrap around → dst, through the epilogue; and in `apart`, a byte for each group of rows (and
        that for each of the `parts`), whether they are to be summed directly (see fourier_levels.py).
@@ -68,7 +71,8 @@ _ARGUMENTS = (
     "run step parts "
     "half "  # output channels in the real part, whole tiles
     "pitch_in pitch_out "  # from real to imaginary parts; rows lie twice as far apart
-    "sums_in outputs sums_out "  # where in scratch, in values: inputs and outputs of one run of rows, and all outputs between them
+    # where in scratch, in values: inputs and outputs of one run of rows, and all outputs between them
+    "sums_in outputs sums_out "
     "group groups"  # rows that are marked together; groups in a signal
 ).split()
 
@@ -77,12 +81,18 @@ class _Spectral:
     def __init__(self, e: Emitter, kernel: ConvolutionSpectral) -> None:
         self.e, self.k = e, kernel
         self.src, self.dst, self.weights = e.pointer("src"), e.pointer("dst"), e.pointer("weights")
-        self.n, self.length, self.pad, self.rows, self.oc, self.pixel = (e.index(a) for a in "n length pad rows oc dst_pixel".split())
+        self.n, self.length, self.pad, self.rows, self.oc, self.pixel = (
+            e.index(a) for a in "n length pad rows oc dst_pixel".split()
+        )
         self.run, self.step, self.parts, self.half = (e.index(a) for a in ("run", "step", "parts", "half"))
         self.scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
-        self.sums_in, self.outputs, self.sums_out = (e.at(self.scratch, e.index(a)) for a in ("sums_in", "outputs", "sums_out"))
+        self.sums_in, self.outputs, self.sums_out = (
+            e.at(self.scratch, e.index(a)) for a in ("sums_in", "outputs", "sums_out")
+        )
         factors = e.pointer("twiddles")
-        self.ins, self.outs = (Columns(e, kernel.radices, factors, p * 2, p) for p in (e.index("pitch_in"), e.index("pitch_out")))
+        self.ins, self.outs = (
+            Columns(e, kernel.radices, factors, p * 2, p) for p in (e.index("pitch_in"), e.index("pitch_out"))
+        )
         self.operands = Operands.of(e, kernel.epilogue)
         self.apart, self.group, self.groups = e.pointer("apart"), e.index("group"), e.index("groups")
         self.width = kernel.vectors * e.lanes
@@ -221,8 +231,9 @@ class _Spectral:
 
 @dataclass(frozen=True)
 class SpectralWeights(Kernel):
-    """src: `values` × oc numbers as rows of `run` × oc → dst `[frequency][tile][run][real, imaginary][width]`: the transform of `FourierWeights`,
-    the first `half` output channels plus i times the others. `half` is a multiple of `width`."""
+    """src: `values` × oc numbers as rows of `run` × oc → dst `[frequency][tile][run][real, imaginary][width]`: the
+    transform of `FourierWeights`, the first `half` output channels plus i times the others. `half` is a multiple of
+    `width`."""
 
     arguments = ("dst", "src", "roots", "order", "values", "run", "size", "oc", "half", "width")
 
@@ -234,7 +245,11 @@ class SpectralWeights(Kernel):
         dst, src, roots, order = (e.pointer(a) for a in self.arguments[:4])
         values, run, size, oc, half, width = (e.index(a) for a in self.arguments[4:])
         first, last = e.my_share(size)
-        with e.loop(last, start=first, name="frequency") as row, e.loop(run, name="value") as c, e.loop(half, step=e.lanes, name="column") as x:
+        with (
+            e.loop(last, start=first, name="frequency") as row,
+            e.loop(run, name="value") as c,
+            e.loop(half, step=e.lanes, name="column") as x,
+        ):
             frequency = Index(e, e.load(order, row.index, lanes=1, element=I64))
             nothing = e.zero(element=F64)
             masks = [e.mask(oc - x.index), e.mask(oc - half - x.index)]

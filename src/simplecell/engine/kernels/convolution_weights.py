@@ -10,19 +10,31 @@ from simplecell.engine.kernel import Kernel
 
 @dataclass(frozen=True)
 class PackConvolutionWeights(Kernel):
-    """src `(taps, ic, groups · oc)` → dst `[groups / merged][blocks][taps][merged · ic][width]`, zeros where there is no channel.
+    """src `(taps, ic, groups · oc)` → dst `[groups / merged][blocks][taps][merged · ic][width]`, zeros where there is
+    no channel.
 
-    ic and oc count the channels of one group. Groups of few channels are merged into one of `merged` times as many, block-diagonal:
-    a group of 4 channels would leave 12 of 16 lanes empty, a merged one fills them (and multiplies with zeros instead).
-    `blocks · width` covers the `merged · oc` output channels; width is a multiple of the vector. Scaled: each weight times its output
-    channel's `scale` (a normalization folded in).
+    ic and oc count the channels of one group. Groups of few channels are merged into one of `merged` times as many,
+    block-diagonal: a group of 4 channels would leave 12 of 16 lanes empty, a merged one fills them (and multiplies with
+    zeros instead). `blocks · width` covers the `merged · oc` output channels; width is a multiple of the vector.
+    Scaled: each weight times its output channel's `scale` (a normalization folded in).
     """
 
     scaled: bool = False
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("dst", "src", *(("scale",) if self.scaled else ()), "taps", "ic", "oc", "groups", "merged", "blocks", "width")
+        return (
+            "dst",
+            "src",
+            *(("scale",) if self.scaled else ()),
+            "taps",
+            "ic",
+            "oc",
+            "groups",
+            "merged",
+            "blocks",
+            "width",
+        )
 
     @property
     def name(self) -> str:
@@ -39,9 +51,12 @@ class PackConvolutionWeights(Kernel):
             out = e.at(dst, block.index * taps * merged * ic * width)
             with e.loop(taps, name="tap") as tap, e.loop(merged, name="member") as member, e.loop(ic, name="ic") as i:
                 row = (tap.index * merged + member.index) * ic + i.index
-                low, high = member.index * oc, (member.index + 1) * oc  # the channels of the merged group that this input channel reaches
-                # Lane c of the block is channel c0 + c of the merged group: it reads channel c0 + c - low of the member's own weights,
-                # which lie at (group · merged + member) · oc = group · merged · oc + low.
+                low, high = (
+                    member.index * oc,
+                    (member.index + 1) * oc,
+                )  # the channels of the merged group that this input channel reaches
+                # Lane c of the block is channel c0 + c of the merged group: it reads channel c0 + c - low of the
+                # member's own weights, which lie at (group · merged + member) · oc = group · merged · oc + low.
                 channels = group * merged * oc
                 at = (tap.index * ic + i.index) * all_oc + channels
                 with e.loop(width, step=e.lanes, name="vector") as v:

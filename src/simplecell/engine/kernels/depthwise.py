@@ -4,8 +4,8 @@ dst[n, y, x, o] = Σ over taps of src[n, y·s − p + r·d, x·s − p + k·d, o
 
 Groups of a few channels are the same with a sum over the group's inputs: several groups share a vector.
 
-The gradient for src is the same sum: a window turned round (negative strides of the weights), and with strides one such sum for
-each phase of the output (`lowering/depthwise.py`).
+The gradient for src is the same sum: a window turned round (negative strides of the weights), and with strides one such
+sum for each phase of the output (`lowering/depthwise.py`).
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ WEIGHTS = ("weights_plane", "weights_row", "weights_column")
 
 @dataclass(frozen=True)
 class DepthwiseForward(Kernel):
-    """Windows whose columns are unrolled: a tile of pixels × one vector of channels in registers; a column that is loaded serves
-    all its taps."""
+    """Windows whose columns are unrolled: a tile of pixels × one vector of channels in registers; a column that is
+    loaded serves all its taps."""
 
     columns: Columns
     planes: bool = False
@@ -53,8 +53,8 @@ class DepthwiseForward(Kernel):
     inputs: int = 1
     """input channels of a group"""
     together: int = 1
-    """Rows of outputs at a time, 1 or 2: what two share is loaded once. Two divide the rows, are not dilated, and have a stride
-    below the taps; no planes."""
+    """Rows of outputs at a time, 1 or 2: what two share is loaded once. Two divide the rows, are not dilated, and have
+    a stride below the taps; no planes."""
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -62,7 +62,11 @@ class DepthwiseForward(Kernel):
 
     @property
     def name(self) -> str:
-        parts = [str(self.columns), *(["rows2"] if self.together == 2 else []), *([f"g{self.inputs}"] if self.inputs > 1 else [])]
+        parts = [
+            str(self.columns),
+            *(["rows2"] if self.together == 2 else []),
+            *([f"g{self.inputs}"] if self.inputs > 1 else []),
+        ]
         return depthwise_name("forward", self.planes, parts, self.multiplier, self.ragged, self.epilogue)
 
     def emit(self, e: Emitter) -> None:
@@ -70,13 +74,27 @@ class DepthwiseForward(Kernel):
         weights, finish = e.pointer("weights"), Finish(e, self.epilogue, s.dst)
         w_plane, w_row, w_column = (e.index(a) for a in WEIGHTS)
 
-        def row_of_taps(at: Value, sums: Sequence[tuple[list[Value], Value]], tile: Tile, c: Index, lanes: int, mask: Value | None) -> None:
-            """Add what one row of src, from `at` on, adds to the sums of each row of outputs, given with the address of its row of weights."""
+        def row_of_taps(
+            at: Value, sums: Sequence[tuple[list[Value], Value]], tile: Tile, c: Index, lanes: int, mask: Value | None
+        ) -> None:
+            """Add what one row of src, from `at` on, adds to the sums of each row of outputs, given with the address of
+            its row of weights."""
             for i in range(self.inputs):
-                ws = [[e.load(w, w_column * k + s.channels * i, lanes, mask=mask) for k in range(self.columns.taps)] for _, w in sums]
+                ws = [
+                    [e.load(w, w_column * k + s.channels * i, lanes, mask=mask) for k in range(self.columns.taps)]
+                    for _, w in sums
+                ]
                 for j, uses in tile.columns:
                     if self.inputs > 1:
-                        x = _of_groups(e, at, s.src_pixel * j + c // self.multiplier * self.inputs, lanes, self.multiplier, self.inputs, i)
+                        x = _of_groups(
+                            e,
+                            at,
+                            s.src_pixel * j + c // self.multiplier * self.inputs,
+                            lanes,
+                            self.multiplier,
+                            self.inputs,
+                            i,
+                        )
                     else:
                         x = load_channels(e, at, s.src_pixel * j, c, s.channels, self.multiplier, lanes, mask)
                     for (acc, _), w in zip(sums, ws):
@@ -96,13 +114,19 @@ class DepthwiseForward(Kernel):
             """Rows of src that belong to the first row of outputs only, to both, to the second only."""
             (first, end), n = row.rows, tile.pixels
             acc = [e.zero(lanes)] * (2 * n)
-            parts = [(first, end.minimum(s.sh), (0,)), (first.maximum(s.sh), end.minimum(s.kh), (0, 1)), (first.maximum(s.kh), end, (1,))]
+            parts = [
+                (first, end.minimum(s.sh), (0,)),
+                (first.maximum(s.sh), end.minimum(s.kh), (0, 1)),
+                (first.maximum(s.kh), end, (1,)),
+            ]
             for start, stop, members in parts:
                 with e.loop(stop, start, carry=acc, name="kh") as tap:
                     sums = [list(tap.values[:n]), list(tap.values[n:])]
                     taps = (tap.index, tap.index - s.sh)
                     at = e.at(src, tap.index * s.src_row)
-                    row_of_taps(at, [(sums[m], e.at(weights, taps[m] * w_row + c)) for m in members], tile, c, lanes, mask)
+                    row_of_taps(
+                        at, [(sums[m], e.at(weights, taps[m] * w_row + c)) for m in members], tile, c, lanes, mask
+                    )
                     tap.carry([*sums[0], *sums[1]])
                 acc = tap.results
             return acc
@@ -114,13 +138,19 @@ class DepthwiseForward(Kernel):
             def channels(c: Index, lanes: int, mask: Value | None) -> None:
                 acc = (two_rows if self.together == 2 else one_row)(row, tile, src_tile, c, lanes, mask)
                 for y in range(self.together):
-                    finish(acc[y * n : (y + 1) * n], [offset + s.dst_row * y + s.dst_pixel * p for p in range(n)], c, lanes, mask)
+                    finish(
+                        acc[y * n : (y + 1) * n],
+                        [offset + s.dst_row * y + s.dst_pixel * p for p in range(n)],
+                        c,
+                        lanes,
+                        mask,
+                    )
 
             over_channels(e, *row.channels, self.ragged, channels)
 
         def fetch_weights(row: Row) -> None:
-            """Ask for the weights of a block all at once. In a network they come from far, and the loop over channels asks for them line by
-            line in kh · kw places: 5×5 at 7×7×1152 takes 23 µs there instead of 31."""
+            """Ask for the weights of a block all at once. In a network they come from far, and the loop over channels
+            asks for them line by line in kh · kw places: 5×5 at 7×7×1152 takes 23 µs there instead of 31."""
             begin, end = row.channels
             with e.loop(s.kh, name="far") as tap, e.loop(end, begin, LINE, name="line") as c:
                 for k in range(self.columns.taps):
@@ -134,7 +164,8 @@ class DepthwiseForward(Kernel):
 
 @dataclass(frozen=True)
 class DepthwiseAny(Kernel):
-    """Any window, with everything known only at run time: `pixels` at a time where all taps lie inside the row, one by one elsewhere."""
+    """Any window, with everything known only at run time: `pixels` at a time where all taps lie inside the row, one by
+    one elsewhere."""
 
     pixels: int
     planes: bool = False
@@ -142,11 +173,25 @@ class DepthwiseAny(Kernel):
     ragged: bool = True
     epilogue: Epilogue = NO_EPILOGUE
     summed: int = 1
-    """channels of src (and of the weights) that each output channel sums: the multiplier of the convolution whose gradient this is"""
+    """channels of src (and of the weights) that each output channel sums: the multiplier of the convolution whose
+    gradient this is"""
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("src", "weights", "dst", *EXTENTS, *WINDOW, "iw", "kw", "sw", "dw", *STRIDES, *WEIGHTS, *self.epilogue.arguments)
+        return (
+            "src",
+            "weights",
+            "dst",
+            *EXTENTS,
+            *WINDOW,
+            "iw",
+            "kw",
+            "sw",
+            "dw",
+            *STRIDES,
+            *WEIGHTS,
+            *self.epilogue.arguments,
+        )
 
     @property
     def name(self) -> str:
@@ -175,17 +220,26 @@ class DepthwiseAny(Kernel):
                     loop.carry(inner.results)
                 finish(carry, [offset + s.dst_pixel * p for p in range(count)], c, lanes, mask)
 
-            def taps(column: Value, w: Value, acc: list[Value], c: Index, lanes: int, mask: Value | None) -> list[Value]:
+            def taps(
+                column: Value, w: Value, acc: list[Value], c: Index, lanes: int, mask: Value | None
+            ) -> list[Value]:
                 """One tap of every pixel."""
                 steps = [sw * s.src_pixel * p for p in range(count)]
                 if self.summed == 1:
                     weight = e.load(w, c, lanes, mask=mask)
-                    values = [load_channels(e, column, step, c, s.channels, self.multiplier, lanes, mask) for step in steps]
+                    values = [
+                        load_channels(e, column, step, c, s.channels, self.multiplier, lanes, mask) for step in steps
+                    ]
                     return [e.fma(v, weight, a) for v, a in zip(values, acc)]
                 with e.loop(self.summed, carry=acc, name="sum", at_least_once=True) as part:
                     picked = [(c + i).minimum(s.channels - 1) * self.summed + part.index for i in range(lanes)]
                     weight = _gathered(e, w, picked)
-                    part.carry([e.fma(_gathered(e, e.at(column, step), picked), weight, a) for step, a in zip(steps, part.values)])
+                    part.carry(
+                        [
+                            e.fma(_gathered(e, e.at(column, step), picked), weight, a)
+                            for step, a in zip(steps, part.values)
+                        ]
+                    )
                 return list(part.results)
 
             over_channels(e, *row.channels, self.ragged, channels)
@@ -202,13 +256,16 @@ class DepthwiseAny(Kernel):
 
 
 def inside(pad: Index, size: Index, outputs: Index, stride: Index, reach: Index) -> tuple[Index, Index]:
-    """First and end of the outputs x whose window lies inside: 0 ≤ x·stride − pad and x·stride − pad + reach < size (first ≤ end)."""
+    """First and end of the outputs x whose window lies inside: 0 ≤ x·stride − pad and x·stride − pad + reach < size
+    (first ≤ end)."""
     low = ((pad.maximum(0) + stride - 1) // stride).minimum(outputs)
     high = ((size + pad - reach).maximum(0) + stride - 1) // stride
     return low, high.minimum(outputs).maximum(low)
 
 
-def load_channels(e: Emitter, pixel: Value, offset: Index, c: Index, channels: Index, multiplier: int, lanes: int, mask: Value | None) -> Value:
+def load_channels(
+    e: Emitter, pixel: Value, offset: Index, c: Index, channels: Index, multiplier: int, lanes: int, mask: Value | None
+) -> Value:
     """The inputs of output channels c, c+1, …: each input channel `multiplier` times."""
     if multiplier == 1:
         return e.load(pixel, offset + c, lanes, mask=mask)
@@ -243,4 +300,6 @@ def _gathered(e: Emitter, pointer: Value, offsets: Sequence[Index]) -> Value:
 
 
 def depthwise_name(what: str, planes: bool, parts: list[str], multiplier: int, ragged: bool, epilogue: Epilogue) -> str:
-    return kernel_name("depthwise", what, planes, [*parts, *([f"m{multiplier}"] if multiplier > 1 else [])], ragged, epilogue)
+    return kernel_name(
+        "depthwise", what, planes, [*parts, *([f"m{multiplier}"] if multiplier > 1 else [])], ragged, epilogue
+    )

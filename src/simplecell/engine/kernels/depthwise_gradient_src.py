@@ -1,9 +1,10 @@
 """The gradient of a strided depthwise convolution for its input, in one pass over the gradient's rows.
 
-diff_src[n, i, j, c] = Σ over (o, r) with o · stride + r = i + pad, and likewise along the row, of diff_dst[n, o, ·, c] · weights[r, ·, c]
+diff_src[n, i, j, c] = Σ over (o, r) with o · stride + r = i + pad, and likewise along the row, of diff_dst[n, o, ·, c]
+· weights[r, ·, c]
 
-So every stride-th row sees the same taps, and every stride-th pixel of a row does: a phase. Without strides there is one phase, and
-`DepthwiseForward` with the window turned round computes it.
+So every stride-th row sees the same taps, and every stride-th pixel of a row does: a phase. Without strides there is
+one phase, and `DepthwiseForward` with the window turned round computes it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _ARGUMENTS = "src weights dst n ih iw oh ow channels block strip kh sh ph".split
 
 @dataclass(frozen=True)
 class Phase:
-    """Every stride-th pixel of a row: a window without strides over diff_dst, whose tap t is column `tap - t · step` of the weights."""
+    """Every stride-th pixel of a row: a window without strides over diff_dst, whose tap t is column `tap - t · step` of
+    the weights."""
 
     columns: Columns
     pad: int
@@ -35,8 +37,8 @@ class Phase:
 class DepthwiseGradientSrc(Kernel):
     """src is diff_dst (n, ih, iw, channels), dst is diff_src (n, oh, ow, channels); weights are (kh, kw, 1, channels).
 
-    phases: one for each of the strides along the row; kh, sh, ph: the convolution's taps, stride and padding along the height, where
-    there is no dilation. Units of work are rows of dst by blocks of channels.
+    phases: one for each of the strides along the row; kh, sh, ph: the convolution's taps, stride and padding along the
+    height, where there is no dilation. Units of work are rows of dst by blocks of channels.
     """
 
     phases: tuple[Phase, ...]
@@ -50,7 +52,9 @@ class DepthwiseGradientSrc(Kernel):
 
     @property
     def name(self) -> str:
-        return kernel_name("depthwise", f"gradient_k{self.kw}", False, [str(p) for p in self.phases], self.ragged, self.epilogue)
+        return kernel_name(
+            "depthwise", f"gradient_k{self.kw}", False, [str(p) for p in self.phases], self.ragged, self.epilogue
+        )
 
     def emit(self, e: Emitter) -> None:
         n, ih, iw, oh, ow, channels, block, strip, kh, sh, ph = (e.index(a) for a in _ARGUMENTS[3:])
@@ -79,7 +83,10 @@ class DepthwiseGradientSrc(Kernel):
                             with e.loop(taps[1], taps[0], carry=[e.zero(lanes)] * t.pixels, name="kh") as loop:
                                 at = e.at(line, (t.x - phase.pad - loop.index * iw) * channels + c)
                                 w = e.at(weights, ((tap + loop.index * sh) * self.kw + phase.tap) * channels + c)
-                                ws = [e.load(w, channels * (-phase.step * k), lanes, mask=mask) for k in range(phase.columns.taps)]
+                                ws = [
+                                    e.load(w, channels * (-phase.step * k), lanes, mask=mask)
+                                    for k in range(phase.columns.taps)
+                                ]
                                 acc = list(loop.values)
                                 for j, uses in t.columns:
                                     x = e.load(at, channels * j, lanes, mask=mask)

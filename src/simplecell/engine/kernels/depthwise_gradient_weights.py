@@ -14,11 +14,14 @@ from simplecell.engine.kernels.window import EXTENTS, STRIDES, WINDOW, Slide, ov
 
 @dataclass(frozen=True)
 class DepthwiseGradientWeights(Kernel):
-    """diff_weights[r, k, o] = Σ over n, y, x of src[n, y·s − p + r·d, x·s − p + k·d, o // multiplier] · diff_dst[n, y, x, o].
+    """diff_weights[r, k, o] = Σ over n, y, x of src[n, y·s − p + r·d, x·s − p + k·d, o // multiplier] · diff_dst[n, y,
+    x, o].
 
-    Divided by blocks of channels. `taps` columns of the window at a time (they divide kw) in `taps × split` accumulators over a row of
-    outputs: `split` neighbouring pixels add into sums of their own, which hides the latency of a multiplication, and reading a
-    column serves all its taps. The row's sums are added to memory, so rounding errors grow with the rows, not with the pixels.
+    Divided by blocks of channels. `taps` columns of the window at a time (they divide kw) in `taps × split`
+    accumulators over a row of
+    outputs: `split` neighbouring pixels add into sums of their own, which hides the latency of a multiplication, and
+    reading a column serves all its taps. The row's sums are added to memory, so rounding errors grow with the rows, not
+    with the pixels.
     """
 
     taps: int
@@ -36,7 +39,12 @@ class DepthwiseGradientWeights(Kernel):
     @property
     def name(self) -> str:
         return depthwise_name(
-            "weights", self.planes, [f"w{self.taps}s{self.stride}d{self.dilation}_{self.split}"], self.multiplier, self.ragged, NO_EPILOGUE
+            "weights",
+            self.planes,
+            [f"w{self.taps}s{self.stride}d{self.dilation}_{self.split}"],
+            self.multiplier,
+            self.ragged,
+            NO_EPILOGUE,
         )
 
     def emit(self, e: Emitter) -> None:
@@ -48,7 +56,12 @@ class DepthwiseGradientWeights(Kernel):
             c0 = unit.index * s.block
             channels = (c0, (c0 + s.block).minimum(s.channels))
             with e.loop(s.kd * s.kh * kw, name="clear") as tap:
-                over_channels(e, *channels, self.ragged, lambda c, lanes, mask: e.store(e.zero(lanes), s.dst, tap.index * s.channels + c, mask))
+                over_channels(
+                    e,
+                    *channels,
+                    self.ragged,
+                    lambda c, lanes, mask: e.store(e.zero(lanes), s.dst, tap.index * s.channels + c, mask),
+                )
             with s.rows_of(e.const(0), s.n * s.od * s.oh, channels) as row, s.over_taps(row, []) as (_, plane, r):
                 with e.loop(kw, step=self.taps, name="kw") as k:
                     src = e.at(row.src, s.tap_offset(plane, r) + k.index * self.dilation * s.src_pixel)
@@ -82,7 +95,9 @@ class DepthwiseGradientWeights(Kernel):
         low, end = whole
 
         def column(pixel: Index, j: int) -> Value:
-            return load_channels(e, src, (pixel * self.stride + j) * s.src_pixel, c, s.channels, self.multiplier, lanes, mask)
+            return load_channels(
+                e, src, (pixel * self.stride + j) * s.src_pixel, c, s.channels, self.multiplier, lanes, mask
+            )
 
         with e.loop(end, low, self.split, carry=[e.zero(lanes)] * (self.taps * self.split), name="pixels") as loop:
             acc = list(loop.values)
@@ -105,7 +120,16 @@ class DepthwiseGradientWeights(Kernel):
                 for j in range(self.taps):
                     position = pixel.index * self.stride + j * self.dilation - shift
                     valid = e.b.icmp_unsigned("<", position.ir, iw.ir)
-                    x = load_channels(e, src, e.select(valid, position + shift, shift) * s.src_pixel, c, s.channels, self.multiplier, lanes, mask)
+                    x = load_channels(
+                        e,
+                        src,
+                        e.select(valid, position + shift, shift) * s.src_pixel,
+                        c,
+                        s.channels,
+                        self.multiplier,
+                        lanes,
+                        mask,
+                    )
                     acc.append(e.b.select(valid, e.fma(x, one, pixel.values[j]), pixel.values[j]))
                 pixel.carry(acc)
             side.carry(pixel.results)
@@ -114,5 +138,7 @@ class DepthwiseGradientWeights(Kernel):
 
 def _total(e: Emitter, values: Sequence[Value]) -> Value:
     while len(values) > 1:
-        values = [e.fadd(values[i], values[i + 1]) if i + 1 < len(values) else values[i] for i in range(0, len(values), 2)]
+        values = [
+            e.fadd(values[i], values[i + 1]) if i + 1 < len(values) else values[i] for i in range(0, len(values), 2)
+        ]
     return values[0]

@@ -25,7 +25,8 @@ LEVELS = (
 
 
 def level_sizes(rows: int, size: int, parts: int) -> dict[str, Any]:
-    """The arguments for kernels of `rows` rows of taps, on blocks of `size` rows of which `parts` are transformed as one.
+    """The arguments for kernels of `rows` rows of taps, on blocks of `size` rows of which `parts` are transformed as
+    one.
 
     The larger the groups, the less there is to do; at least one must lie in all windows of a group of outputs.
     """
@@ -35,10 +36,12 @@ def level_sizes(rows: int, size: int, parts: int) -> dict[str, Any]:
 
 
 class FourierLevels:
-    """The energies of two blocks that lie in scratch as `[plane][row][part][column]`, by part, group of rows, and column."""
+    """The energies of two blocks that lie in scratch as `[plane][row][part][column]`, by part, group of rows, and
+    column."""
 
     def __init__(self, e: Emitter, scratch: Value, size: int, layout: Any) -> None:
-        """layout: has `ic`, `plane`, `row`, `pitch`, `reach` and `dilation` of the scratch, and `columns` of outputs."""
+        """layout: has `ic`, `plane`, `row`, `pitch`, `reach` and `dilation` of the scratch, and `columns` of
+        outputs."""
         self.e, self.scratch, self.layout = e, scratch, layout
         self.energies = e.at(scratch, e.index("levels"))
         self.group, self.first, self.inner, self.window = (e.index(a) for a in ("group", "first", "inner", "window"))

@@ -1,9 +1,11 @@
-"""The discrete Fourier transform of columns: every lane of a vector, every column of an array, is a transform of its own.
+"""The discrete Fourier transform of columns: every lane of a vector, every column of an array, is a transform of its
+own.
 
-`size` is a product of radices. Forward, decimation in frequency: each pass splits every run of rows into `radix` shorter ones, and leaves the
-frequencies in an order of reversed digits (`frequencies`). Inverse, the same passes turned round take that order back to rows in theirs. Between
-the two, convolution multiplies frequency by frequency, whatever their order, so that no pass is spent on sorting.
-(Cooley and Tukey, *An algorithm for the machine calculation of complex Fourier series*, 1965; Gentleman and Sande, 1966.)
+`size` is a product of radices. Forward, decimation in frequency: each pass splits every run of rows into `radix`
+shorter ones, and leaves the frequencies in an order of reversed digits (`frequencies`). Inverse, the same passes turned
+round take that order back to rows in theirs. Between the two, convolution multiplies frequency by frequency, whatever
+their order, so that no pass is spent on sorting. (Cooley and Tukey, *An algorithm for the machine calculation of
+complex Fourier series*, 1965; Gentleman and Sande, 1966.)
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ Complex = tuple[Value, Value]
 
 @dataclass(frozen=True)
 class Pass:
-    """Splits runs of `length` rows into `radix` runs each; its twiddle factors begin at `offset` (in values) in the table."""
+    """Splits runs of `length` rows into `radix` runs each; its twiddle factors begin at `offset` (in values) in the
+    table."""
 
     length: int
     radix: int
@@ -62,7 +65,8 @@ def frequencies(radices: Sequence[int]) -> np.ndarray:
 
 
 def roots_and_order(radices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """What the weights' transform takes: exp(2πi·k / size) / size as `[k][real, imaginary]` in float64, and `frequencies`."""
+    """What the weights' transform takes: exp(2πi·k / size) / size as `[k][real, imaginary]` in float64, and
+    `frequencies`."""
     size = prod(radices)
     turns = 2 * np.pi * np.arange(size) / size
     return np.stack([np.cos(turns), np.sin(turns)], -1) / size, frequencies(radices)
@@ -108,7 +112,8 @@ def times(e: Emitter, z: Complex, w: Complex, sign: int) -> Complex:
 
 
 class Columns:
-    """Transforms of vectors of columns in memory: rows lie `row` values apart, imaginary parts `pitch` after real ones."""
+    """Transforms of vectors of columns in memory: rows lie `row` values apart, imaginary parts `pitch` after real
+    ones."""
 
     def __init__(self, e: Emitter, radices: Sequence[int], factors: Value, row: Index, pitch: Index) -> None:
         self.e, self.factors, self.row, self.pitch = e, factors, row, pitch

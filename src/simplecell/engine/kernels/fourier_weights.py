@@ -11,10 +11,12 @@ from simplecell.engine.kernel import Kernel
 @dataclass(frozen=True)
 class FourierWeights(Kernel):
     """src: `values` numbers as rows of `line` (the last may be shorter), row p meeting input row p · `dilation`
-    → dst `[size rows][real, imaginary][run]`, zeros behind a line: Σ over p of src[p] · exp(2πi·f·p·dilation / size) / size, where f is the row's entry in `order`.
+    → dst `[size rows][real, imaginary][run]`, zeros behind a line: Σ over p of src[p] · exp(2πi·f·p·dilation / size) /
+    size, where f is the row's entry in `order`.
 
     That is the conjugate of the transform (convolution layers correlate), with the inverse transform's scale.
-    roots: exp(2πi·k / size) / size for k < size, in float64; sums are in float64 too, and rounded once. size is a power of two.
+    roots: exp(2πi·k / size) / size for k < size, in float64; sums are in float64 too, and rounded once. size is a power
+        of two.
     """
 
     arguments = ("dst", "src", "roots", "order", "values", "line", "run", "dilation", "size")
@@ -32,9 +34,14 @@ class FourierWeights(Kernel):
             out = e.at(dst, row.index * run * 2)
             with e.loop(run, step=e.lanes, name="vector") as v:
                 nothing = e.zero(element=F64)
-                with e.loop(values, start=v.index, step=line, carry=[nothing, nothing, e.const(0).ir], name="tap") as tap:
+                with e.loop(
+                    values, start=v.index, step=line, carry=[nothing, nothing, e.const(0).ir], name="tap"
+                ) as tap:
                     real, imaginary, turn = tap.values
-                    x = e.b.fpext(e.load(src, tap.index, mask=e.mask((line - v.index).minimum(values - tap.index))), e.vector(element=F64))
+                    x = e.b.fpext(
+                        e.load(src, tap.index, mask=e.mask((line - v.index).minimum(values - tap.index))),
+                        e.vector(element=F64),
+                    )
                     at = Index(e, turn) * 2
                     cosine, sine = (e.splat(e.load(roots, at + i, lanes=1, element=F64)) for i in range(2))
                     turned = e.b.and_((Index(e, turn) + step).ir, (size - 1).ir)

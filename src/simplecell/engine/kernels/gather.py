@@ -1,7 +1,7 @@
 """Look-ups by index: rows gathered, rows added up where they came from, and one-hot rows.
 
-Arrays are seen as (outer, n, inner) with the indexed axis in the middle. Indices come from users: one that is out of range never
-becomes an address.
+Arrays are seen as (outer, n, inner) with the indexed axis in the middle. Indices come from users: one that is out of
+range never becomes an address.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Gather(Kernel):
 
     @property
     def name(self) -> str:
-        return f"gather_{'elements' if self.single else 'rows'}_{self.dtype}_{self.index_dtype}{'_nan' if self.nan else ''}"
+        what, nan = "elements" if self.single else "rows", "_nan" if self.nan else ""
+        return f"gather_{what}_{self.dtype}_{self.index_dtype}{nan}"
 
     def emit(self, e: Emitter) -> None:
         src, indices, dst = e.pointer("src"), e.pointer("indices"), e.pointer("dst")
@@ -67,7 +68,9 @@ class Gather(Kernel):
                     mask = e.mask(stop - loop.index)
                     found = elementwise.load(e, self.index_dtype, indices, loop.index, mask=mask)
                     index = elementwise.cast(e, found, self.index_dtype, "int64")
-                    index = e.b.select(e.b.icmp_signed("<", index, ir.Constant(index.type, None)), e.b.add(index, extent), index)
+                    index = e.b.select(
+                        e.b.icmp_signed("<", index, ir.Constant(index.type, None)), e.b.add(index, extent), index
+                    )
                     inside = e.b.icmp_unsigned("<", index, extent)
                     value = gather(e, e.at(src, o * n, element), index, element, e.b.and_(inside, mask))
                     e.store(e.b.select(inside, value, fill), e.at(dst, o * count, element), loop.index, mask)
@@ -88,7 +91,8 @@ class Gather(Kernel):
 class ScatterAdd(Kernel):
     """dst = 0, then dst[o, indices[j], :] += updates[o, j, :] in the order of j.
 
-    Threads divide the rows of dst; each looks at all indices and takes those of its rows, so the order of additions is fixed.
+    Threads divide the rows of dst; each looks at all indices and takes those of its rows, so the order of additions is
+    fixed.
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("indices", "updates", "dst", "outer", "n", "count", "inner")
@@ -117,7 +121,9 @@ class ScatterAdd(Kernel):
                     row = e.at(dst, (loop.index * n + index) * inner, element)
                     added = e.at(updates, (loop.index * count + update.index) * inner, element)
                     with _vectors(e, inner) as (at, mask):
-                        total = add(e.load(row, at, element=element, mask=mask), e.load(added, at, element=element, mask=mask))
+                        total = add(
+                            e.load(row, at, element=element, mask=mask), e.load(added, at, element=element, mask=mask)
+                        )
                         e.store(total, row, at, mask)
 
 

@@ -1,7 +1,8 @@
 """The fused element-wise loop nest: one Expression over a shape, each operand with strides of its own.
 
-It also moves data: slices, transposes, broadcasts, concatenation and padding are the identity with other strides. Outer extents and
-all strides are run-time arguments; compiled in are the expression and, for each operand, how it moves along the innermost axis.
+It also moves data: slices, transposes, broadcasts, concatenation and padding are the identity with other strides. Outer
+extents and all strides are run-time arguments; compiled in are the expression and, for each operand, how it moves along
+the innermost axis.
 """
 
 from __future__ import annotations
@@ -36,16 +37,20 @@ def words(expression: Expression) -> str:
 def cost(expression: Expression) -> int:
     """Instructions per element, roughly."""
     heavy = {"power": 60, "remainder": 60, "floor_divide": 60, "arctan2": 50}
-    return sum(25 if i.function in FUNCTIONS else heavy.get(i.function, 1) for i in expression.instructions if i.function != "constant")
+    return sum(
+        25 if i.function in FUNCTIONS else heavy.get(i.function, 1)
+        for i in expression.instructions
+        if i.function != "constant"
+    )
 
 
 @dataclass(frozen=True)
 class Loop(Kernel):
     """outputs[...] = expression(inputs[...]) over `rank` outer axes and an innermost one of `n` elements.
 
-    Run-time arguments: `n`; `chunk`, the elements of the innermost axis that make a unit of work (a multiple of 64, at least
-    1); the outer extents `d0 …`; for each operand `i0 …, o0 …` its address, its strides `i0_s0 …` along the outer axes and, if it
-    is strided, `i0_step` along the innermost one, all in elements.
+    Run-time arguments: `n`; `chunk`, the elements of the innermost axis that make a unit of work (a multiple of 64, at
+    least 1); the outer extents `d0 …`; for each operand `i0 …, o0 …` its address, its strides `i0_s0 …` along the outer
+    axes and, if it is strided, `i0_step` along the innermost one, all in elements.
 
     An output may lie where an input does if their strides are equal; otherwise they must not overlap.
     """
@@ -57,7 +62,10 @@ class Loop(Kernel):
 
     @property
     def _operands(self) -> tuple[tuple[str, str], ...]:
-        return (*((f"i{k}", how) for k, how in enumerate(self.inputs)), *((f"o{k}", how) for k, how in enumerate(self.results)))
+        return (
+            *((f"i{k}", how) for k, how in enumerate(self.inputs)),
+            *((f"o{k}", how) for k, how in enumerate(self.results)),
+        )
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -158,8 +166,9 @@ class _Body:
 class units:
     """Context: this thread's share of (outer indices × chunks of the innermost axis), one after the other.
 
-    with units(e, n, chunk, rank) as (start, stop, indices): a piece [start, stop) of the innermost axis at outer `indices`. The outer
-    extents are the arguments `d0 …`. Divisions happen once per thread; from unit to unit the indices count like an odometer.
+    with units(e, n, chunk, rank) as (start, stop, indices): a piece [start, stop) of the innermost axis at outer
+    `indices`. The outer extents are the arguments `d0 …`. Divisions happen once per thread; from unit to unit the
+    indices count like an odometer.
     """
 
     def __init__(self, e: Emitter, n: Index, chunk: Index, rank: int, extents: Sequence[Index] | None = None) -> None:
@@ -213,10 +222,20 @@ def gather(e: Emitter, pointer: Value, offsets: Value, element: ir.Type, mask: V
     at = _pointers(e, pointer, offsets, element)
     name = f"llvm.masked.gather.v{lanes}{_suffix(element)}.v{lanes}p0"
     fn = e.intrinsic(name, typ, [pointers, I32, bools, typ])
-    return e.b.call(fn, [at, I32(_size(element)), mask if mask is not None else ir.Constant(bools, [1] * lanes), ir.Constant(typ, None)])
+    return e.b.call(
+        fn,
+        [
+            at,
+            I32(_size(element)),
+            mask if mask is not None else ir.Constant(bools, [1] * lanes),
+            ir.Constant(typ, None),
+        ],
+    )
 
 
-def scatter(e: Emitter, value: Value, pointer: Value, offsets: Value, element: ir.Type, mask: Value | None = None) -> None:
+def scatter(
+    e: Emitter, value: Value, pointer: Value, offsets: Value, element: ir.Type, mask: Value | None = None
+) -> None:
     """pointer[offsets] = value, lane after lane."""
     lanes = offsets.type.count
     typ, pointers, bools = ir.VectorType(element, lanes), ir.VectorType(PTR, lanes), ir.VectorType(ir.IntType(1), lanes)

@@ -23,17 +23,19 @@ from simplecell.engine.kernels.tile import Tile, zeros
 from simplecell.engine.kernels.tile_store import Operands, store_tile
 
 Panels = Literal["direct", "copied", "transposed"]
-"""How the kernel reads b: in place; copied panel by panel into scratch; or, b being `(n, k)`, transposed into scratch."""
+"""How the kernel reads b: in place; copied panel by panel into scratch; or, b being `(n, k)`, transposed into
+scratch."""
 
 
 @dataclass(frozen=True)
 class MatMul(Kernel):
     """dst[i, :] for i < m: rows of `n` float32.
 
-    a: `(m, k)`, or `(k, m)` if `transpose_a`, with `lda` from row to row; b: `(k, n)`, or `(n, k)` for `panels="transposed"`,
-    with `ldb`. Two batch axes (`outer`, `inner`) have element strides of their own for a and b (0 repeats); dst is dense.
-    `m_block` rows share one reading of b; `k_block` bounds a panel, and is only heeded if `blocked`. Scratch: one panel of
-    `min(k, k_block)` rows, see `scratch_bytes`. `ragged`: n is not a multiple of the tile's columns.
+    a: `(m, k)`, or `(k, m)` if `transpose_a`, with `lda` from row to row; b: `(k, n)`, or `(n, k)` for
+    `panels="transposed"`, with `ldb`. Two batch axes (`outer`, `inner`) have element strides of their own for a and b
+    (0 repeats); dst is dense. `m_block` rows share one reading of b; `k_block` bounds a panel, and is only heeded if
+    `blocked`. Scratch: one panel of `min(k, k_block)` rows, see `scratch_bytes`. `ragged`: n is not a multiple of the
+    tile's columns.
     """
 
     tile: Tile
@@ -47,12 +49,30 @@ class MatMul(Kernel):
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
         scratch = () if self.panels == "direct" else ("scratch", "scratch_stride")
         batch = ("outer", "inner", "a_outer", "a_inner", "b_outer", "b_inner")
-        return ("a", "b", "dst", "m", "n", "k", "lda", "ldb", "m_block", "k_block", *batch, *scratch, *self.epilogue.arguments)
+        return (
+            "a",
+            "b",
+            "dst",
+            "m",
+            "n",
+            "k",
+            "lda",
+            "ldb",
+            "m_block",
+            "k_block",
+            *batch,
+            *scratch,
+            *self.epilogue.arguments,
+        )
 
     @property
     def name(self) -> str:
         order = ("t" if self.transpose_a else "n") + ("t" if self.panels == "transposed" else "n")
-        flags = ("_copied" if self.panels == "copied" else "") + ("_ragged" if self.ragged else "") + ("_blocked" if self.blocked else "")
+        flags = (
+            ("_copied" if self.panels == "copied" else "")
+            + ("_ragged" if self.ragged else "")
+            + ("_blocked" if self.blocked else "")
+        )
         return f"matmul_{order}_f32_{self.tile}{flags}" + (f"_{self.epilogue.name}" if self.epilogue.name else "")
 
     @staticmethod
@@ -87,7 +107,9 @@ class MatMul(Kernel):
                     panel = self._panel(e, b_at, ldb, column, n, panel_memory, at.index, depth)
                     block.emit(rows, panel, at.index, depth, at.index + depth >= k)
 
-    def _panel(self, e: Emitter, b: Value, ldb: Index, column: Index, n: Index, memory: Value, k: Index, depth: Index) -> tuple[Value, Index]:
+    def _panel(
+        self, e: Emitter, b: Value, ldb: Index, column: Index, n: Index, memory: Value, k: Index, depth: Index
+    ) -> tuple[Value, Index]:
         """The address of b's panel from step k on, and the elements from step to step."""
         masks = _masks(e, self, n - column)
         if self.panels == "direct":
@@ -117,7 +139,9 @@ class _Block:
     column: Index
     operands: Operands
 
-    def emit(self, rows: tuple[Index, Index], panel: tuple[Value, Index], k: Index, depth: Index, last: Value | None) -> None:
+    def emit(
+        self, rows: tuple[Index, Index], panel: tuple[Value, Index], k: Index, depth: Index, last: Value | None
+    ) -> None:
         """`last`: whether this block of k is the last one (None: there is only one)."""
         e, (row, end) = self.e, rows
         tall = self.kernel.tile
@@ -128,7 +152,9 @@ class _Block:
                 self._tile(tile, at.index, panel, k, depth, last)
             row = row + (end - row) // height * height
 
-    def _tile(self, tile: Tile, row: Index, panel: tuple[Value, Index], k: Index, depth: Index, last: Value | None) -> None:
+    def _tile(
+        self, tile: Tile, row: Index, panel: tuple[Value, Index], k: Index, depth: Index, last: Value | None
+    ) -> None:
         e, n = self.e, self.n
         masks = _masks(e, self.kernel, n - self.column)
         dst = e.at(self.dst, (self.origin + row) * n + self.column)
@@ -150,4 +176,6 @@ class _Block:
                     store_rows(e, tile, acc, dst, n, masks)
 
     def _finish(self, tile: Tile, acc: list[Value], row: Index) -> None:
-        store_tile(self.e, tile, acc, self.operands, self.dst, self.origin + row, self.n, self.column, self.n - self.column)
+        store_tile(
+            self.e, tile, acc, self.operands, self.dst, self.origin + row, self.n, self.column, self.n - self.column
+        )

@@ -1,9 +1,10 @@
-"""The register tile with strides in every direction: the inner loop of matrix products and of the gradients of convolutions.
+"""The register tile with strides in every direction: the inner loop of matrix products and of the gradients of
+convolutions.
 
     acc[i, v] += sum over d of  a[i · row + d · a_step] · b[d · b_step + v · lanes]        i < rows, v < vectors
 
-`tile.accumulate` is the special case of packed weights and a source that is contiguous in d. Here the rows of `a` may be contiguous
-instead (a transposed operand, the pixels of a weight gradient), and `b` may lie where the user has it.
+`tile.accumulate` is the special case of packed weights and a source that is contiguous in d. Here the rows of `a` may
+be contiguous instead (a transposed operand, the pixels of a weight gradient), and `b` may lie where the user has it.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ def products(
 ) -> list[Value]:
     """The accumulators `acc[i · vectors + v]` after `depth` more steps, each adding in the order of d.
 
-    a: the address of the first row, or those of several runs of equally many rows; `masks`: one per vector where `b` must not be read past
-    its last column; `ahead`: for how many steps ahead the rows of `a` (contiguous ones) are fetched into L1.
+    a: the address of the first row, or those of several runs of equally many rows; `masks`: one per vector where `b`
+    must not be read past its last column; `ahead`: for how many steps ahead the rows of `a` (contiguous ones) are
+    fetched into L1.
     """
     near = isinstance(row.value, int)
     per_run = tile.pixels // len(a)
-    # One address for each run of rows that addressing modes reach: all of them if they are neighbours, else three, at address + stride · 0, 1, 2.
+    # One address for each run of rows that addressing modes reach: all of them if they are neighbours, else three, at
+    # address + stride · 0, 1, 2.
     reach = per_run if near else 3
     runs = [(e.at(start, row * r), min(reach, per_run - r)) for start in a for r in range(0, per_run, reach)]
 
@@ -75,7 +78,9 @@ def load_rows(e: Emitter, tile: Tile, dst: Value, row: Index, masks: Sequence[Va
     return out
 
 
-def resume(e: Emitter, tile: Tile, first: Value, dst: Value, row: Index, masks: Sequence[Value] | None = None) -> list[Value]:
+def resume(
+    e: Emitter, tile: Tile, first: Value, dst: Value, row: Index, masks: Sequence[Value] | None = None
+) -> list[Value]:
     """Accumulators to start from: zeros where the condition `first` holds, else what an earlier block left at `dst`."""
     zeros = [e.zero()] * tile.accumulators
     with e.loop(e.select(first, 0, 1), carry=zeros, name="resume") as loop:
@@ -83,7 +88,9 @@ def resume(e: Emitter, tile: Tile, first: Value, dst: Value, row: Index, masks: 
     return loop.results
 
 
-def store_rows(e: Emitter, tile: Tile, acc: Sequence[Value], dst: Value, row: Index, masks: Sequence[Value] | None = None) -> None:
+def store_rows(
+    e: Emitter, tile: Tile, acc: Sequence[Value], dst: Value, row: Index, masks: Sequence[Value] | None = None
+) -> None:
     """Write the accumulators as they are."""
     for i in range(tile.pixels):
         for v in range(tile.vectors):
@@ -107,7 +114,9 @@ def transposed(e: Emitter, rows: Sequence[Value]) -> list[Value]:
     return x
 
 
-def pack_copied(e: Emitter, b: Value, row: Index, panel: Value, vectors: int, depth: Index, masks: Sequence[Value] | None) -> None:
+def pack_copied(
+    e: Emitter, b: Value, row: Index, panel: Value, vectors: int, depth: Index, masks: Sequence[Value] | None
+) -> None:
     """panel[d][vectors · lanes] = b[d · row + …], zeros where `masks` end."""
     width = vectors * e.lanes
     with e.loop(depth, carry=[b, panel], name="pack") as loop:
@@ -117,7 +126,9 @@ def pack_copied(e: Emitter, b: Value, row: Index, panel: Value, vectors: int, de
         loop.carry([e.at(source, row), e.at(to, width)])
 
 
-def pack_transposed(e: Emitter, b: Value, row: Index, columns: Index, panel: Value, vectors: Index | int, depth: Index) -> None:
+def pack_transposed(
+    e: Emitter, b: Value, row: Index, columns: Index, panel: Value, vectors: Index | int, depth: Index
+) -> None:
     """panel[d][j] = b[j · row + d] for j < vectors · lanes; `columns` of them exist, those after the last repeat it."""
     width, lanes = vectors * e.lanes, e.lanes
     whole = depth // lanes * lanes

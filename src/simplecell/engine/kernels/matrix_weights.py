@@ -12,10 +12,11 @@ from simplecell.engine.kernels.matrix_unit import COLUMNS, DEPTH, TILE
 
 @dataclass(frozen=True)
 class MatrixWeights(Kernel):
-    """src `(taps, ic, oc)` float32 → dst `[blocks of 32 oc][blocks of 32 ic][taps][parts][2 halves of the block of oc]` tiles, zeros where there is no channel.
+    """src `(taps, ic, oc)` float32 → dst `[blocks of 32 oc][blocks of 32 ic][taps][parts][2 halves of the block of oc]`
+    tiles, zeros where there is no channel.
 
-    Row j of a tile pairs the input channels j and j + 16 of its block. Scaled: each weight times its output channel's `scale` (a
-    normalization folded in).
+    Row j of a tile pairs the input channels j and j + 16 of its block. Scaled: each weight times its output channel's
+    `scale` (a normalization folded in).
     """
 
     parts: int
@@ -37,7 +38,11 @@ class MatrixWeights(Kernel):
         across = (oc + 2 * COLUMNS - 1) // (2 * COLUMNS)
         first, last = e.my_share(across * deep)
         words = TILE // 4  # in a tile
-        with e.loop(last, start=first, name="unit") as unit, e.loop(taps, name="tap") as tap, e.loop(2, name="half") as half:
+        with (
+            e.loop(last, start=first, name="unit") as unit,
+            e.loop(taps, name="tap") as tap,
+            e.loop(2, name="half") as half,
+        ):
             k, c = unit.index % deep, unit.index // deep * (2 * COLUMNS) + half.index * COLUMNS
             out = e.at(dst, ((unit.index * taps + tap.index) * (2 * self.parts) + half.index) * words)
             channels = e.mask(oc - c)

@@ -1,9 +1,9 @@
 """A row times a matrix: dst = epilogue(a · b) for a of `k` values and b of `(k, n)`, at the bandwidth of b.
 
-Each value of b is used once, so what counts is the order in which memory sees the addresses. `ROWS` rows of b are read side by side
-from left to right, each a stream that the hardware prefetcher follows; the sums of a chunk of columns wait in L1 between one
-group of rows and the next. (1024×1024 from L3, one core: 27 GB/s, against 18 for panels of columns read from top to bottom.)
-Each sum adds its products in the order of k.
+Each value of b is used once, so what counts is the order in which memory sees the addresses. `ROWS` rows of b are read
+side by side from left to right, each a stream that the hardware prefetcher follows; the sums of a chunk of columns wait
+in L1 between one group of rows and the next. (1024×1024 from L3, one core: 27 GB/s, against 18 for panels of columns
+read from top to bottom.) Each sum adds its products in the order of k.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from simplecell.engine.kernel import Kernel
 from simplecell.engine.kernels.tile_store import Operands
 
 ROWS = 4
-"""Rows of b at a time: four loads of it for one load and one store of a sum. Eight and sixteen measure the same, prefetching by hand
-measures less."""
+"""Rows of b at a time: four loads of it for one load and one store of a sum. Eight and sixteen measure the same,
+prefetching by hand measures less."""
 
 
 @dataclass(frozen=True)
 class MatVec(Kernel):
-    """dst[j] for j < n, in chunks of `chunk` columns that are divided among the threads. dst must not be among the epilogue's operands."""
+    """dst[j] for j < n, in chunks of `chunk` columns that are divided among the threads. dst must not be among the
+    epilogue's operands."""
 
     epilogue: Epilogue = NO_EPILOGUE
 
@@ -56,7 +57,9 @@ class MatVec(Kernel):
                 _each_vector(e, columns, finish)
 
 
-def _add_rows(e: Emitter, a: Value, b: Value, dst: Value, n: Index, row: Index, rows: int, columns: tuple[Index, Index]) -> None:
+def _add_rows(
+    e: Emitter, a: Value, b: Value, dst: Value, n: Index, row: Index, rows: int, columns: tuple[Index, Index]
+) -> None:
     """dst[columns] += a[row : row + rows] · b[row : row + rows, columns]"""
     factors = [e.broadcast(a, row + r) for r in range(rows)]
     starts = [e.at(b, (row + r) * n) for r in range(rows)]
@@ -70,7 +73,9 @@ def _add_rows(e: Emitter, a: Value, b: Value, dst: Value, n: Index, row: Index, 
     _each_vector(e, columns, add, several=2)
 
 
-def _each_vector(e: Emitter, columns: tuple[Index, Index], body: Callable[[Index, Value | None], None], several: int = 1) -> None:
+def _each_vector(
+    e: Emitter, columns: tuple[Index, Index], body: Callable[[Index, Value | None], None], several: int = 1
+) -> None:
     """body(offset, mask) for the vectors of a range of columns; `several` at a time, the last with a mask."""
     start, stop = columns
     for step in dict.fromkeys((several * e.lanes, e.lanes)):

@@ -2,14 +2,15 @@
 
 Winograd's and Fourier's transforms mix all inputs of a tile, and what they add must cancel again in the outputs that do
 not see it. It cancels but for rounding: an input of 1e6 among ones leaves some 1e-6 · 1e6 everywhere in its tile, and
-a NaN or an infinity leaves nothing else. So each tile's inputs are looked at while they are near (in L1) anyway, and the
-few tiles that hold an outlier are summed directly afterwards, by a kernel of its own.
+a NaN or an infinity leaves nothing else. So each tile's inputs are looked at while they are near (in L1) anyway, and
+the few tiles that hold an outlier are summed directly afterwards, by a kernel of its own.
 
 Two questions are asked, by precision:
 
 - `fast`: is a value not finite, or so large that its square overflows (1.8e19; the transform itself would soon)?
 - `tight`: also, does one block of the tile have more than `RATIO`² times the energy (sum of squares) of another that is
-  not all zeros? Each window of a kernel holds at least one whole block, so that no output is much smaller than its tile.
+  not all zeros? Each window of a kernel holds at least one whole block, so that no output is much smaller than its
+  tile.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def _differ(e: Emitter, loud: Value, quiet: Value) -> Value:
 
 
 def _of_bits(e: Emitter, which: str, a: Value, b: Value) -> Value:
-    """`umax` or `umin` of energies, by their bits: those of numbers that are not negative are in order, and NaN's largest."""
+    """`umax` or `umin` of energies, by their bits: those of numbers that are not negative are in order, and NaN's
+    largest."""
     words = e.vector(element=I32)
     fn = e.intrinsic(f"llvm.{which}.v{e.lanes}i32", words, [words, words])
     return e.b.bitcast(e.b.call(fn, [e.b.bitcast(a, words), e.b.bitcast(b, words)]), a.type)

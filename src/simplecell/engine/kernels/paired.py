@@ -1,9 +1,9 @@
 """Pointwise convolution to few output channels, two steps of depth at a time, so that they fill whole vectors.
 
-24 channels fill one and a half vectors of 16, and a tile of two vectors wastes a quarter of its multiplications. Two steps of depth
-together have 48 lanes, three whole vectors: lane 2c + i holds channel c's products of the depths 2d + i. A pixel's two values
-are broadcast by one load; when all are added, neighbouring lanes are added to each other. One vector of channels becomes two in this way,
-which need half as many loads for each multiplication as a tile of one.
+24 channels fill one and a half vectors of 16, and a tile of two vectors wastes a quarter of its multiplications. Two
+steps of depth together have 48 lanes, three whole vectors: lane 2c + i holds channel c's products of the depths 2d + i.
+A pixel's two values are broadcast by one load; when all are added, neighbouring lanes are added to each other. One
+vector of channels becomes two in this way, which need half as many loads for each multiplication as a tile of one.
 """
 
 from __future__ import annotations
@@ -45,8 +45,19 @@ class PackPairs(Kernel):
             e.store(e.b.shuffle_vector(a, b, order), dst, (d.index * oc + c.index) * 2)
 
 
-def paired(e: Emitter, tile: Tile, src: Value, depth: Index, pixels: Index, weights: Value, operands: Operands, dst: Value, place: Index) -> None:
-    """`pixels` neighbouring pixels from `src` on (`depth` values each) → pixels from number `place` of `dst` on. The output channels are those
+def paired(
+    e: Emitter,
+    tile: Tile,
+    src: Value,
+    depth: Index,
+    pixels: Index,
+    weights: Value,
+    operands: Operands,
+    dst: Value,
+    place: Index,
+) -> None:
+    """`pixels` neighbouring pixels from `src` on (`depth` values each) → pixels from number `place` of `dst` on. The
+    output channels are those
     that the tile holds: half a vector for each of its vectors."""
     oc = tile.vectors * e.lanes // 2
     with e.loop(pixels, step=tile.pixels, name="pixels") as x:
@@ -81,7 +92,10 @@ def _added(e: Emitter, a: Value, b: Value | None) -> Value:
     """Sums of neighbouring lanes: of two vectors one, of one half a vector."""
     count = e.lanes if b is not None else e.lanes // 2
     other = b if b is not None else ir.Constant(a.type, ir.Undefined)
-    even, odd = (e.b.shuffle_vector(a, other, ir.Constant(ir.VectorType(I32, count), [2 * i + k for i in range(count)])) for k in range(2))
+    even, odd = (
+        e.b.shuffle_vector(a, other, ir.Constant(ir.VectorType(I32, count), [2 * i + k for i in range(count)]))
+        for k in range(2)
+    )
     return e.fadd(even, odd)
 
 

@@ -20,7 +20,8 @@ class PlanarStore:
         self.patterns = self._patterns()
 
     def store(self, planes: Sequence[Value], start: Index, left: Index) -> None:
-        """planes: a vector of each channel; start: where in dst the first pixel lies; left: how many values may be stored from there."""
+        """planes: a vector of each channel; start: where in dst the first pixel lies; left: how many values may be
+        stored from there."""
         e = self.e
         for j, value in enumerate(interleaved(e, planes)):
             at = j * e.lanes
@@ -39,11 +40,18 @@ class PlanarStore:
         values = [value]
         for i, kind in enumerate(self.epilogue.kinds):
             pointer = self.patterns[i]
-            values.append(pointer if kind == "scalar" else e.load(pointer, j * e.lanes) if kind == "channel" else e.load(pointer, at, mask=mask))
+            values.append(
+                pointer
+                if kind == "scalar"
+                else e.load(pointer, j * e.lanes)
+                if kind == "channel"
+                else e.load(pointer, at, mask=mask)
+            )
         return emit_expression(e, self.epilogue.expression, values)[0]
 
     def _patterns(self) -> list[Value]:
-        """The epilogue's operands: a `channel` vector repeated over `channels` vectors of interleaved pixels, on the stack."""
+        """The epilogue's operands: a `channel` vector repeated over `channels` vectors of interleaved pixels, on the
+        stack."""
         e, channels = self.e, self.channels
         found = []
         for name, kind in zip(self.epilogue.arguments, self.epilogue.kinds):
@@ -72,9 +80,20 @@ def interleaved(e: Emitter, planes: Sequence[Value]) -> list[Value]:
         longer = have + e.lanes
         undefined = ir.Constant(ir.VectorType(F32, e.lanes), ir.Undefined)
         mask = ir.VectorType(I32, have)
-        widened = e.b.shuffle_vector(plane, undefined, ir.Constant(mask, [i if i < e.lanes else 0 for i in range(have)])) if have > e.lanes else plane
-        wide = e.b.shuffle_vector(wide, widened, ir.Constant(ir.VectorType(I32, longer), [*range(have), *range(have, have + e.lanes)]))
+        widened = (
+            e.b.shuffle_vector(plane, undefined, ir.Constant(mask, [i if i < e.lanes else 0 for i in range(have)]))
+            if have > e.lanes
+            else plane
+        )
+        wide = e.b.shuffle_vector(
+            wide, widened, ir.Constant(ir.VectorType(I32, longer), [*range(have), *range(have, have + e.lanes)])
+        )
         have = longer
     nothing = ir.Constant(ir.VectorType(F32, total), ir.Undefined)
     order = [c * e.lanes + p for p in range(e.lanes) for c in range(count)]
-    return [e.b.shuffle_vector(wide, nothing, ir.Constant(ir.VectorType(I32, e.lanes), order[j * e.lanes : (j + 1) * e.lanes])) for j in range(count)]
+    return [
+        e.b.shuffle_vector(
+            wide, nothing, ir.Constant(ir.VectorType(I32, e.lanes), order[j * e.lanes : (j + 1) * e.lanes])
+        )
+        for j in range(count)
+    ]

@@ -1,6 +1,7 @@
 """Pooling as the last stage of a convolution: windows that do not overlap, combined in registers after the epilogue.
 
-The values, and the order in which they are combined, are those of the pooling kernel (`pooling.py`), so the bits are, too.
+The values, and the order in which they are combined, are those of the pooling kernel (`pooling.py`), so the bits are,
+too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from simplecell.engine.kernels.pooling import combine
 
 @dataclass(frozen=True)
 class Pool:
-    """Of the outputs of a convolution: every window of `size` (depth, height, width) is one pixel of dst; what is left over at the ends of the axes is not stored."""
+    """Of the outputs of a convolution: every window of `size` (depth, height, width) is one pixel of dst; what is left
+    over at the ends of the axes is not stored."""
 
     function: str
     """`max` or `average`"""

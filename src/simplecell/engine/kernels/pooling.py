@@ -1,6 +1,7 @@
 """Max and average pooling. What is padded is never read: it cannot win a maximum and is not counted in a mean.
 
-A tile first combines each of its columns over the window's rows, in one accumulator per column, and then the columns over each
+A tile first combines each of its columns over the window's rows, in one accumulator per column, and then the columns
+over each
 window: with 3×3 windows, 2 + 2 operations for an output instead of 8 where windows overlap.
 """
 
@@ -45,7 +46,9 @@ class PoolForward(Kernel):
 
     @property
     def name(self) -> str:
-        return kernel_name(f"{self.function}_pool", "forward", self.planes, [str(self.columns)], self.ragged, self.epilogue)
+        return kernel_name(
+            f"{self.function}_pool", "forward", self.planes, [str(self.columns)], self.ragged, self.epilogue
+        )
 
     def emit(self, e: Emitter) -> None:
         s = Slide(e, self.planes)
@@ -124,11 +127,12 @@ class PoolAny(Kernel):
 
 @dataclass(frozen=True)
 class PoolGradient(Kernel):
-    """dst (the gradient for src): every output hands its gradient to the first maximum of its window, or shares it evenly.
+    """dst (the gradient for src): every output hands its gradient to the first maximum of its window, or shares it
+    evenly.
 
-    Divided so that no two threads write one element: by rows of outputs (`by_rows`) where windows do not overlap along rows and
-    planes, by images and blocks of channels elsewhere. What a unit writes is cleared just before the first window that touches it,
-    so it is still in the cache.
+    Divided so that no two threads write one element: by rows of outputs (`by_rows`) where windows do not overlap along
+    rows and planes, by images and blocks of channels elsewhere. What a unit writes is cleared just before the first
+    window that touches it, so it is still in the cache.
     """
 
     function: str
@@ -168,16 +172,25 @@ class PoolGradient(Kernel):
         planes, rows = (inside_taps(a, e.const(1), g["k" + x], g["i" + x]) for a, x in ((z0, "d"), (y0, "h")))
         in_planes, in_rows = (_first_touched(e, g, i, x, self.by_rows) for i, x in ((z, "d"), (y, "h")))
         if not self.by_rows:
-            # The first row of a plane of outputs clears all new planes; with a single plane, rows are cleared as they come.
+            # The first row of a plane of outputs clears all new planes; with a single plane, rows are cleared as they
+            # come.
             flat, top = (g["id"] * g["od"]).equals(1), y.equals(0)
             in_planes = (in_planes[0], e.select(flat, 1, e.select(top, in_planes[1], in_planes[0])))
             in_planes = (e.select(flat, 0, in_planes[0]), in_planes[1])
             in_rows = (e.select(flat, in_rows[0], 0), e.select(flat, in_rows[1], g["ih"]))
         dst = e.at(e.pointer("dst"), image * g["id"] * g["ih"] * g["iw"] * g["channels"])
-        with e.loop(in_planes[1], in_planes[0], name="clear_plane") as p, e.loop(in_rows[1], in_rows[0], name="clear_row") as r:
+        with (
+            e.loop(in_planes[1], in_planes[0], name="clear_plane") as p,
+            e.loop(in_rows[1], in_rows[0], name="clear_row") as r,
+        ):
             at = e.at(dst, (p.index * g["ih"] + r.index) * g["iw"] * g["channels"])
             with e.loop(g["iw"], name="clear") as x:
-                over_channels(e, *channels, self.ragged, lambda c, lanes, mask: e.store(e.zero(lanes), at, x.index * g["channels"] + c, mask))
+                over_channels(
+                    e,
+                    *channels,
+                    self.ragged,
+                    lambda c, lanes, mask: e.store(e.zero(lanes), at, x.index * g["channels"] + c, mask),
+                )
         with e.loop(g["ow"], name="pixel") as pixel:
             x0 = pixel.index * g["sw"] - g["pw"]
             columns = inside_taps(x0, e.const(1), g["kw"], g["iw"])
@@ -187,7 +200,12 @@ class PoolGradient(Kernel):
             scale = None
             if self.function == "average":
                 scale = reciprocal(e, (planes[1] - planes[0]) * (rows[1] - rows[0]) * (columns[1] - columns[0]))
-            over_channels(e, *channels, self.ragged, lambda c, lanes, mask: self._spread(e, g, taps, input_, output, scale, c, lanes, mask))
+            over_channels(
+                e,
+                *channels,
+                self.ragged,
+                lambda c, lanes, mask: self._spread(e, g, taps, input_, output, scale, c, lanes, mask),
+            )
 
     def _spread(
         self,
@@ -223,12 +241,31 @@ class PoolGradient(Kernel):
             kd.carry(kh.results)
 
 
-_GRADIENT = ("n", "od", "oh", "ow", "id", "ih", "iw", "channels", "block", "kd", "kh", "kw", "sd", "sh", "sw", "pd", "ph", "pw")
+_GRADIENT = (
+    "n",
+    "od",
+    "oh",
+    "ow",
+    "id",
+    "ih",
+    "iw",
+    "channels",
+    "block",
+    "kd",
+    "kh",
+    "kw",
+    "sd",
+    "sh",
+    "sw",
+    "pd",
+    "ph",
+    "pw",
+)
 
 
 def _first_touched(e: Emitter, g: dict[str, Index], output: Index, axis: str, owned: bool) -> tuple[Index, Index]:
-    """Inputs along one axis that the windows at `output` are the first to touch; the last output takes the rest. With `owned`,
-    windows do not overlap and the inputs between two windows belong to the window before them."""
+    """Inputs along one axis that the windows at `output` are the first to touch; the last output takes the rest. With
+    `owned`, windows do not overlap and the inputs between two windows belong to the window before them."""
     size, taps, stride, pad, outputs = g["i" + axis], g["k" + axis], g["s" + axis], g["p" + axis], g["o" + axis]
     begin = output * stride - pad
     start_, end = (begin, begin + stride) if owned else (begin - stride + taps, begin + taps)

@@ -81,7 +81,12 @@ def philox(e: Emitter, first: Index, key0: Value, key1: Value) -> list[Value]:
     lane = ir.Constant(ir.VectorType(I64, e.lanes), list(range(e.lanes)))
     block = e.b.add(e.splat(first.ir), lane)
     half = ir.VectorType(I32, e.lanes)
-    c = [e.b.trunc(block, half), e.b.trunc(e.b.lshr(block, like(block, 32)), half), e.zero(element=I32), e.zero(element=I32)]
+    c = [
+        e.b.trunc(block, half),
+        e.b.trunc(e.b.lshr(block, like(block, 32)), half),
+        e.zero(element=I32),
+        e.zero(element=I32),
+    ]
     with e.loop(ROUNDS, carry=[*c, key0, key1], at_least_once=True, name="round") as loop:
         c0, c1, c2, c3, k0, k1 = loop.values
         (high0, low0), (high1, low1) = _product(e, c0, MULTIPLIERS[0]), _product(e, c2, MULTIPLIERS[1])
@@ -91,8 +96,8 @@ def philox(e: Emitter, first: Index, key0: Value, key1: Value) -> list[Value]:
 
 
 def _product(e: Emitter, x: Value, factor: int) -> tuple[Value, Value]:
-    """High and low words of the 64-bit products: of the even lanes and of the odd ones apart, which is what the hardware multiplies
-    (targets are little-endian)."""
+    """High and low words of the 64-bit products: of the even lanes and of the odd ones apart, which is what the
+    hardware multiplies (targets are little-endian)."""
     pairs = ir.VectorType(I64, x.type.count // 2)
     both = e.b.bitcast(x, pairs)
     by, low = like(both, factor), like(both, 0xFFFFFFFF)

@@ -1,9 +1,10 @@
 """Fused reductions: sum, max, … of an Expression over some axes of a shape.
 
-Two forms, by what happens to the innermost axis: it is reduced (`Rows`: vectors run along it and are combined in the end) or kept
-(`Columns`: each lane is a result of its own, as in the sum of NHWC over N, H and W). Both accumulate in two levels, so that a
-long float32 sum errs like a short one. Where there are few results, the outermost reduced axis is cut into parts, whose number
-depends on the shape alone; a second step combines them. The order of additions never depends on the threads.
+Two forms, by what happens to the innermost axis: it is reduced (`Rows`: vectors run along it and are combined in the
+end) or kept (`Columns`: each lane is a result of its own, as in the sum of NHWC over N, H and W). Both accumulate in
+two levels, so that a long float32 sum errs like a short one. Where there are few results, the outermost reduced axis is
+cut into parts, whose number depends on the shape alone; a second step combines them. The order of additions never
+depends on the threads.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ FUNCTIONS = ("sum", "max", "min", "prod", "any", "all")
 Span = tuple[Index, Index]
 """First and last (exclusive) index."""
 Body = Callable[[Sequence[Value], list[Value]], list[Value]]
-"""Given the inputs' pointers and the accumulators so far, emits a piece of the reduction and gives the accumulators after it."""
+"""Given the inputs' pointers and the accumulators so far, emits a piece of the reduction and gives the accumulators
+after it."""
 BLOCK = 64
 """Additions in the first level of a sum."""
 
@@ -76,7 +78,10 @@ class Combine:
         lanes = v.type.count
         while lanes > 1:
             half = lanes // 2
-            parts = [e.b.shuffle_vector(v, v, ir.Constant(ir.VectorType(I32, half), list(range(first, first + half)))) for first in (0, half)]
+            parts = [
+                e.b.shuffle_vector(v, v, ir.Constant(ir.VectorType(I32, half), list(range(first, first + half))))
+                for first in (0, half)
+            ]
             v, lanes = self(e, *parts), half
         return e.b.extract_element(v, I32(0))
 
@@ -85,10 +90,10 @@ class Combine:
 class _Reduction(Kernel):
     """What both forms share.
 
-    Run-time arguments: `n`, the innermost extent; `k0 …`, outer kept extents; `r0 …`, outer reduced extents; `parts`, and `per`, the
-    indices of the cut axis in each part; for each input its address and strides; `dst`, its strides along the kept axes, and
-    `dst_part` from part to part. All strides in elements. An expression of several outputs (of one dtype) has them all reduced at
-    once, to `dst`, `dst1`, …, which have the same strides.
+    Run-time arguments: `n`, the innermost extent; `k0 …`, outer kept extents; `r0 …`, outer reduced extents; `parts`,
+    and `per`, the indices of the cut axis in each part; for each input its address and strides; `dst`, its strides
+    along the kept axes, and `dst_part` from part to part. All strides in elements. An expression of several outputs (of
+    one dtype) has them all reduced at once, to `dst`, `dst1`, …, which have the same strides.
     """
 
     function: str
@@ -136,7 +141,9 @@ class _Inputs:
         self.reduced = [[e.index(f"i{i}_r{a}") for a in range(kernel.reduced)] for i in numbered]
         self.steps = [e.index(f"i{i}_step") if how == STRIDED else None for i, how in enumerate(kernel.inputs)]
 
-    def moved(self, pointers: Sequence[Value], strides: Sequence[Sequence[Index]], indices: Sequence[Index]) -> list[Value]:
+    def moved(
+        self, pointers: Sequence[Value], strides: Sequence[Sequence[Index]], indices: Sequence[Index]
+    ) -> list[Value]:
         """The pointers after going to `indices` along axes of these strides."""
         result = []
         for i, (pointer, along) in enumerate(zip(pointers, strides)):
@@ -160,7 +167,9 @@ class _Inputs:
                 values.append(e.b.icmp_unsigned("!=", x, ir.Constant(x.type, None)) if dtype == "bool" else x)
         return [self.kernel.combine.value(e, v) for v in elementwise.emit_expression(e, self.kernel.expression, values)]
 
-    def nest(self, rows: Sequence[Value], accumulators: list[Value], spans: Sequence[Span], body: Body, axis: int = 0) -> list[Value]:
+    def nest(
+        self, rows: Sequence[Value], accumulators: list[Value], spans: Sequence[Span], body: Body, axis: int = 0
+    ) -> list[Value]:
         """The accumulators after loops over `spans` of the reduced axes from `axis` on, around `body`."""
         if not spans:
             return body(rows, accumulators)
@@ -215,7 +224,9 @@ class Rows(_Reduction):
             with e.loop(stop, start, BLOCK * step, carry=accumulators, name="block") as block:
                 end = (block.index + BLOCK * step).minimum(stop)
                 with e.loop(end - (step - 1), block.index, step, carry=[zero] * (unroll * count), name="inner") as loop:
-                    found = [v for u in range(unroll) for v in inputs.evaluate(pointers, loop.index + u * e.lanes, None)]
+                    found = [
+                        v for u in range(unroll) for v in inputs.evaluate(pointers, loop.index + u * e.lanes, None)
+                    ]
                     loop.carry([combine(e, a, v) for a, v in zip(loop.values, found)])
                 done = block.index + (end - block.index) // step * step
                 with e.loop(end, done, e.lanes, carry=loop.results[:count], name="tail") as tail:
@@ -273,7 +284,9 @@ class Columns(_Reduction):
                     else:
                         scatter(e, value, dst, lane_offsets(e, offset + a * dst_step, dst_step), combine.element, mask)
 
-    def _rows(self, e: Emitter, inputs: _Inputs, span: Span, at: Sequence[Index], masks: Sequence[Value | None]) -> Body:
+    def _rows(
+        self, e: Emitter, inputs: _Inputs, span: Span, at: Sequence[Index], masks: Sequence[Value | None]
+    ) -> Body:
         """A run along the last reduced axis, block by block."""
         combine, unroll, count = self.combine, self.unroll, self.vectors * self.count
         strides = [[s[-1]] for s in inputs.reduced]

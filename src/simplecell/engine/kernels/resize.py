@@ -17,10 +17,11 @@ from simplecell.engine.kernels.window import over_channels
 
 @dataclass(frozen=True)
 class Resize(Kernel):
-    """`rows` × `columns` taps are unrolled; (0, 0) means that their numbers come at run time, as those of the depth always do.
+    """`rows` × `columns` taps are unrolled; (0, 0) means that their numbers come at run time, as those of the depth
+    always do.
 
-    Tables: `start_d`, `start_h`, `start_w` (int64, one per output), `weights_d`, `weights_h`, `weights_w` (float32, outputs × taps).
-    With `copy` there is one tap of weight 1 and nothing is multiplied.
+    Tables: `start_d`, `start_h`, `start_w` (int64, one per output), `weights_d`, `weights_h`, `weights_w` (float32,
+    outputs × taps). With `copy` there is one tap of weight 1 and nothing is multiplied.
     """
 
     rows: int

@@ -1,7 +1,7 @@
 """Kernels that walk along one axis in order: positions of extremes, running sums and products, softmax.
 
-Arrays are seen as (outer, n, inner), the axis in the middle. With inner = 1 the axis itself lies along the vectors, otherwise
-each lane walks a column of its own.
+Arrays are seen as (outer, n, inner), the axis in the middle. With inner = 1 the axis itself lies along the vectors,
+otherwise each lane walks a column of its own.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ class Cumulative(AlongAxis):
 
     @property
     def name(self) -> str:
-        return f"cumulative_{self.function}{'_reverse' if self.reverse else ''}_{self.dtype}_{'row' if self.single else 'columns'}"
+        way, along = "_reverse" if self.reverse else "", "row" if self.single else "columns"
+        return f"cumulative_{self.function}{way}_{self.dtype}_{along}"
 
     def emit(self, e: Emitter) -> None:
         src, dst = e.pointer("src"), e.pointer("dst")
@@ -141,7 +142,8 @@ class Cumulative(AlongAxis):
 
 @dataclass(frozen=True)
 class Softmax(AlongAxis):
-    """exp(x - max) / sum, or its logarithm; float32. Three passes: the largest, the sum of the exponentials, the quotient."""
+    """exp(x - max) / sum, or its logarithm; float32. Three passes: the largest, the sum of the exponentials, the
+    quotient."""
 
     logarithm: bool
     single: bool

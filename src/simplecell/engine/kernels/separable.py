@@ -1,12 +1,13 @@
 """Pointwise, depthwise, pointwise convolution in one step, in which what lies between them never leaves the caches.
 
-A depthwise convolution is bound by memory, and in networks of separable convolutions it stands between two pointwise ones with many
-channels in between (an inverted residual: narrow → wide → depthwise → narrow). Here a group of rows of dst is made as follows. For one
-block of channels after the other, the first pointwise convolution writes a row into a ring in scratch, as high as the window; then the
-depthwise convolution makes of the ring one row of the group, in scratch too. When all blocks are done, the last pointwise convolution
-turns the group into rows of dst. A ring of one block stays in the first-level cache, a group in the second. What lies outside the input are
-zeros in the ring, so that no border needs code of its own. Without a first pointwise convolution there is no ring: a copy costs more
-than it saves.
+A depthwise convolution is bound by memory, and in networks of separable convolutions it stands between two pointwise
+ones with many channels in between (an inverted residual: narrow → wide → depthwise → narrow). Here a group of rows of
+dst is made as follows. For one block of channels after the other, the first pointwise convolution writes a row into a
+ring in scratch, as high as the window; then the depthwise convolution makes of the ring one row of the group, in
+scratch too. When all blocks are done, the last pointwise convolution turns the group into rows of dst. A ring of one
+block stays in the first-level cache, a group in the second. What lies outside the input are zeros in the ring, so that
+no border needs code of its own. Without a first pointwise convolution there is no ring: a copy costs more than it
+saves.
 """
 
 from __future__ import annotations
@@ -51,14 +52,17 @@ class Ring:
 
 @dataclass(frozen=True)
 class Separable(Kernel):
-    """`expand` and `project` are the tiles of the pointwise convolutions; either may be missing. Where there is an `expand`, `window` is a Ring,
-    else the Columns of the tiles that read from src. Weights of the pointwise ones are packed
-    (`PackConvolutionWeights`, or `PackPairs` where `pairs`), those of the depthwise one are (kh, kw, 1, channels).
+    """`expand` and `project` are the tiles of the pointwise convolutions; either may be missing. Where there is an
+    `expand`, `window` is a Ring, else the Columns of the tiles that read from src. Weights of the pointwise ones are
+    packed (`PackConvolutionWeights`, or `PackPairs` where `pairs`), those of the depthwise one are (kh, kw, 1,
+    channels).
 
-    Every thread takes neighbouring groups of rows and computes for itself the rows of the ring that its first row needs. The operands of the
-    epilogues are the arguments `expand0, …`, `depthwise0, …`, `project0, …`; what is not stored to dst takes no `full` ones.
+    Every thread takes neighbouring groups of rows and computes for itself the rows of the ring that its first row
+    needs. The operands of the epilogues are the arguments `expand0, …`, `depthwise0, …`, `project0, …`; what is not
+    stored to dst takes no `full` ones.
 
-    scratch: with `expand` for each block a ring of kh · pitch pixels of the block's channels, then with `project` rows · ow · channels values.
+    scratch: with `expand` for each block a ring of kh · pitch pixels of the block's channels, then with `project` rows
+        · ow · channels values.
     """
 
     expand: Tile | None
@@ -73,7 +77,9 @@ class Separable(Kernel):
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
         packed = [*(["expand"] if self.expand else []), *(["project"] if self.project else [])]
-        operands = [f"{stage}{i}" for stage, epilogue in zip(STAGES, self.epilogues) for i in range(len(epilogue.kinds))]
+        operands = [
+            f"{stage}{i}" for stage, epilogue in zip(STAGES, self.epilogues) for i in range(len(epilogue.kinds))
+        ]
         return (*_ARGUMENTS, *packed, *operands)
 
     @property
@@ -93,7 +99,9 @@ class _Separable:
         for name in _EXTENTS:
             setattr(self, name, e.index(name))
         scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
-        names = [[f"{stage}{i}" for i in range(len(epilogue.kinds))] for stage, epilogue in zip(STAGES, kernel.epilogues)]
+        names = [
+            [f"{stage}{i}" for i in range(len(epilogue.kinds))] for stage, epilogue in zip(STAGES, kernel.epilogues)
+        ]
         self.operands = [_operands(e, epilogue, n) for epilogue, n in zip(kernel.epilogues, names)]
         if isinstance(kernel.window, Ring):
             self.rings, self.width = scratch, kernel.window.vectors * e.lanes
@@ -145,7 +153,9 @@ class _Separable:
         with e.loop((self.oc + width - 1) // width, name="block") as block:
             c = block.index * width
             packed = e.at(weights, c * self.channels)
-            pointwise(e, tile, self.lines, self.channels, pixels, packed, operands, self.dst, pixel, self.oc, c, self.oc)
+            pointwise(
+                e, tile, self.lines, self.channels, pixels, packed, operands, self.dst, pixel, self.oc, c, self.oc
+            )
 
     # --- with an expansion -------------------------------------------------------------------------------------------
 
@@ -157,8 +167,11 @@ class _Separable:
             zero_run(e, at, self.left * self.width)
             zero_run(e, e.at(at, end * self.width), (self.pitch - end) * self.width)
 
-    def _from_ring(self, window: Ring, ring: Value, c: Index, image: Index, y0: Index, y1: Index, afresh: Value) -> None:
-        """Rows y0 … y1 − 1 of the channels from c on. Row r of the input lies in slot (r + padding) mod kh of the ring."""
+    def _from_ring(
+        self, window: Ring, ring: Value, c: Index, image: Index, y0: Index, y1: Index, afresh: Value
+    ) -> None:
+        """Rows y0 … y1 − 1 of the channels from c on. Row r of the input lies in slot (r + padding) mod kh of the
+        ring."""
         e, kh = self.e, window.taps[0]
         known = (kh - self.sh).maximum(0)
         with e.loop(y1, y0, name="row") as y:
@@ -178,10 +191,24 @@ class _Separable:
         e, tile = self.e, self.k.expand
         assert tile is not None
         packed, pitch = e.at(e.pointer("expand"), c * self.ic), e.const(self.width)
-        pointwise(e, tile, src, self.ic, self.iw, packed, self.operands[0], e.at(place, 0 - c), e.const(0), pitch, c, self.channels)
+        pointwise(
+            e,
+            tile,
+            src,
+            self.ic,
+            self.iw,
+            packed,
+            self.operands[0],
+            e.at(place, 0 - c),
+            e.const(0),
+            pitch,
+            c,
+            self.channels,
+        )
 
     def _slide(self, window: Ring, ring: Value, slot: Index, c0: Index, offset: Index) -> None:
-        """One row of the depthwise convolution, whose window begins at a slot of the ring, to `offset` in what `finish` stores to."""
+        """One row of the depthwise convolution, whose window begins at a slot of the ring, to `offset` in what `finish`
+        stores to."""
         e, (kh, kw), count, width = self.e, window.taps, window.pixels, self.width
         slots = [e.select(slot + i < kh, slot + i, slot + i - kh) for i in range(kh)]
         rows = [e.at(ring, s * self.ring_row + (self.left - self.pw) * width) for s in slots]
@@ -193,7 +220,9 @@ class _Separable:
 
             kept = [weights(i) for i in range(kh)] if stay else []
             with e.loop(self.ow, step=count, name="pixels") as loop:
-                x = loop.index.minimum(self.ow - count)  # a ragged last tile computes some pixels again, to the same bits
+                x = loop.index.minimum(
+                    self.ow - count
+                )  # a ragged last tile computes some pixels again, to the same bits
                 acc = [e.zero(lanes)] * count
                 for i, row in enumerate(rows):
                     ws = kept[i] if stay else weights(i)
@@ -259,8 +288,8 @@ def pointwise(
     c: Index,
     oc: Index,
 ) -> None:
-    """`pixels` neighbouring pixels from `src` on (ic values each) → pixels from number `place` of `dst` on, `pitch` values apart: of the `oc` output
-    channels those from c on that the tile holds.
+    """`pixels` neighbouring pixels from `src` on (ic values each) → pixels from number `place` of `dst` on, `pitch`
+    values apart: of the `oc` output channels those from c on that the tile holds.
 
     A ragged last tile is moved left over the one before: it computes some pixels again, to the same bits.
     """

@@ -1,4 +1,5 @@
-"""The outputs of a signal's convolution that are too quiet for a transform, or not finite (outliers.py), summed directly."""
+"""The outputs of a signal's convolution that are too quiet for a transform, or not finite (outliers.py), summed
+directly."""
 
 from __future__ import annotations
 

@@ -2,16 +2,17 @@
 
     acc[p, v] += sum over d of  src[p, d] · weights[d, v]        p < pixels,  v < vectors of output channels
 
-Each step of d loads `vectors` vectors of weights, broadcasts one value per pixel, and multiplies and adds pixels × vectors
-times. The accumulators never leave the registers: they are carried through the caller's loops as SSA values.
+Each step of d loads `vectors` vectors of weights, broadcasts one value per pixel, and multiplies and adds pixels ×
+vectors times. The accumulators never leave the registers: they are carried through the caller's loops as SSA values.
 
     tile = best_tile(e.target, channel_vectors=oc // 16, pixels=56)
     with e.loop(taps, carry=zeros(e, tile)) as tap:
         tap.carry(accumulate(e, tile, tap.values, address_of_first_pixel, pixel_stride, weights, depth))
     acc = tap.results
 
-Measured on one core with a peak of 192 GFLOP/s (AVX-512) and 122 (AVX2), weights streaming from L2: 14×2 180, 12×2 183, 9×3 186, 8×3 183,
-7×3 184, 6×4 188; AVX2 6×2 122, 4×3 109; SSE (multiply, then add) 4×3 37. Pixel strides known at compile time are no faster.
+Measured on one core with a peak of 192 GFLOP/s (AVX-512) and 122 (AVX2), weights streaming from L2: 14×2 180, 12×2 183,
+9×3 186, 8×3 183, 7×3 184, 6×4 188; AVX2 6×2 122, 4×3 109; SSE (multiply, then add) 4×3 37. Pixel strides known at
+compile time are no faster.
 """
 
 from __future__ import annotations
@@ -51,14 +52,19 @@ LINE = 16
 """float32 values in a cache line"""
 
 _SHARES = {
-    32: {(14, 2): 0.95, (12, 2): 0.95, (10, 2): 0.94, (9, 3): 0.97, (8, 3): 0.96, (7, 3): 0.96, (6, 4): 0.96, (11, 2): 0.93, (4, 5): 0.91, (5, 4): 0.9,
-         (5, 3): 0.89, (8, 2): 0.88, (7, 2): 0.87, (4, 4): 0.86, (4, 6): 0.84, (6, 2): 0.84, (4, 3): 0.82, (28, 1): 0.8, (4, 2): 0.79, (3, 6): 0.79,
-         (3, 4): 0.77, (8, 1): 0.77, (14, 1): 0.76, (3, 2): 0.6, (2, 8): 0.66, (2, 4): 0.6, (1, 8): 0.4, (2, 1): 0.2, (1, 4): 0.3, (1, 1): 0.1},
-    16: {(6, 2): 0.98, (4, 3): 0.9, (5, 2): 0.91, (3, 3): 0.87, (4, 2): 0.84, (2, 4): 0.81, (12, 1): 0.8, (7, 1): 0.7, (1, 8): 0.56, (3, 2): 0.6,
+    32: {(14, 2): 0.95, (12, 2): 0.95, (10, 2): 0.94, (9, 3): 0.97, (8, 3): 0.96, (7, 3): 0.96, (6, 4): 0.96, (11,
+    2): 0.93, (4, 5): 0.91, (5, 4): 0.9,
+         (5, 3): 0.89, (8, 2): 0.88, (7, 2): 0.87, (4, 4): 0.86, (4, 6): 0.84, (6, 2): 0.84, (4, 3): 0.82, (28,
+         1): 0.8, (4, 2): 0.79, (3, 6): 0.79,
+         (3, 4): 0.77, (8, 1): 0.77, (14, 1): 0.76, (3, 2): 0.6, (2, 8): 0.66, (2, 4): 0.6, (1, 8): 0.4, (2, 1): 0.2,
+         (1, 4): 0.3, (1, 1): 0.1},
+    16: {(6, 2): 0.98, (4, 3): 0.9, (5, 2): 0.91, (3, 3): 0.87, (4, 2): 0.84, (2, 4): 0.81, (12, 1): 0.8, (7, 1): 0.7,
+    (1, 8): 0.56, (3, 2): 0.6,
          (2, 2): 0.4, (4, 1): 0.5, (2, 1): 0.25, (1, 4): 0.4, (1, 1): 0.13},
 }  # fmt: skip
-"""By vector registers: (pixels, vectors) → share of the multipliers' peak that the inner loop alone keeps, measured as above. What bounds
-the narrow ones are loads (one vector), latency (fewer than eight accumulators) and loop overhead. More accumulators spill."""
+"""By vector registers: (pixels, vectors) → share of the multipliers' peak that the inner loop alone keeps, measured as
+above. What bounds the narrow ones are loads (one vector), latency (fewer than eight accumulators) and loop overhead.
+More accumulators spill."""
 
 
 @cache
@@ -67,9 +73,11 @@ def tiles(target: Target) -> Mapping[Tile, float]:
     return {Tile(*shape): share for shape, share in _SHARES[32 if target.registers >= 32 else 16].items()}
 
 
-def best_tile(target: Target, channel_vectors: int, pixels: int, corrections: Mapping[Tile, float] | None = None) -> Tile:
-    """The tile that wastes least on `pixels` (a row, or all of a map where rows join) by `channel_vectors`; the earlier in
-    `tiles` wins a near draw, so that the layers of a network share kernels. Never more pixels than there are.
+def best_tile(
+    target: Target, channel_vectors: int, pixels: int, corrections: Mapping[Tile, float] | None = None
+) -> Tile:
+    """The tile that wastes least on `pixels` (a row, or all of a map where rows join) by `channel_vectors`; the earlier
+    in `tiles` wins a near draw, so that the layers of a network share kernels. Never more pixels than there are.
 
     corrections: what the shares of some tiles are to be multiplied with.
     """
@@ -102,9 +110,10 @@ def accumulate(
 ) -> list[Value]:
     """The accumulators after `depth` more steps (with `ahead`, the address where it goes on follows them).
 
-    source: the address of the first pixel; stride: float32 values from one pixel to the next, or where they lie; weights: packed
-    `[depth][vectors · lanes]`. Each accumulator adds its products in the order of depth, one rounding each where the target has
-    fused multiplication. steps: of depth in one turn of the loop, of which `depth` must be a multiple; `ahead` fetches once in a turn.
+    source: the address of the first pixel; stride: float32 values from one pixel to the next, or where they lie;
+    weights: packed `[depth][vectors · lanes]`. Each accumulator adds its products in the order of depth, one rounding
+    each where the target has fused multiplication. steps: of depth in one turn of the loop, of which `depth` must be a
+    multiple; `ahead` fetches once in a turn.
     near: fetch the weights of so many steps later from L2 into L1.
     """
     width = tile.vectors * e.lanes
@@ -147,8 +156,9 @@ class Offsets:
 
 
 class Strided:
-    """Addresses that lie `stride` values apart. Number k = odd · 2^j is at base + (odd · stride) · 2^j, which x86 addresses without further
-    instructions for j up to 3. Left to itself the compiler adds the stride again and again, on the ports that the multiplications need."""
+    """Addresses that lie `stride` values apart. Number k = odd · 2^j is at base + (odd · stride) · 2^j, which x86
+    addresses without further instructions for j up to 3. Left to itself the compiler adds the stride again and again,
+    on the ports that the multiplications need."""
 
     def __init__(self, e: Emitter, stride: Index, count: int) -> None:
         self.e = e
@@ -159,13 +169,16 @@ class Strided:
     def at(self, base: Value, k: int) -> Value:
         """base + k strides"""
         power = self._powers[k]
-        return self.e.b.gep(base, [self._multiples[k >> power]], source_etype=ir.ArrayType(I8, 1 << power)) if k else base
+        return (
+            self.e.b.gep(base, [self._multiples[k >> power]], source_etype=ir.ArrayType(I8, 1 << power)) if k else base
+        )
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """Fetching from memory what will be needed later: in each step the `lines` cache lines from `at` on, which then moves by `step` values.
-    A small even step keeps the few buffers for lines under way from filling up, which would stall the loads of the present."""
+    """Fetching from memory what will be needed later: in each step the `lines` cache lines from `at` on, which then
+    moves by `step` values. A small even step keeps the few buffers for lines under way from filling up, which would
+    stall the loads of the present."""
 
     lines: int
     at: Value
@@ -179,13 +192,14 @@ class Ahead:
 
 
 def next_weights(e: Emitter, own: Value) -> Value:
-    """Where the weights of the program's next step lie, which the last block of this one fetches; `own` where none are known. Fetching
-    from where nothing is would do no harm but look for the page each time."""
+    """Where the weights of the program's next step lie, which the last block of this one fetches; `own` where none are
+    known. Fetching from where nothing is would do no harm but look for the page each time."""
     return e.b.select(e.index("next_weights").equals(0), own, e.pointer("next_weights"))
 
 
 def fetch(e: Emitter, address: Value, level: int = 2, write: bool = False) -> None:
-    """Ask for the line at an address, to be read (or written) soon, in L2 or L1. Any address is allowed, but one that is not mapped is slow."""
+    """Ask for the line at an address, to be read (or written) soon, in L2 or L1. Any address is allowed, but one that
+    is not mapped is slow."""
     fn = e.intrinsic("llvm.prefetch.p0", VOID, [PTR, I32, I32, I32])
     e.b.call(fn, [address, *(ir.Constant(I32, flag) for flag in (int(write), 4 - level, 1))])  # the 1 means data
 

@@ -13,13 +13,15 @@ from simplecell.engine.expression import Epilogue
 from simplecell.engine.kernels.tile import LINE, Tile, fetch
 
 INLINE = 8
-"""Epilogues of up to so many instructions are written out for every accumulator while it is in its register; longer ones
-(a gelu is some 30) would make 28 copies of themselves, so their accumulators go through memory to one copy in a loop."""
+"""Epilogues of up to so many instructions are written out for every accumulator while it is in its register; longer
+ones (a gelu is some 30) would make 28 copies of themselves, so their accumulators go through memory to one copy in a
+loop."""
 
 
 @dataclass(frozen=True)
 class Operands:
-    """An epilogue's operands, as a kernel's arguments `e0, e1, …` name them: addresses, or values splat over the lanes (scalars)."""
+    """An epilogue's operands, as a kernel's arguments `e0, e1, …` name them: addresses, or values splat over the lanes
+    (scalars)."""
 
     epilogue: Epilogue
     values: tuple[Value, ...]
@@ -39,10 +41,15 @@ class Operands:
         return Operands(replace(self.epilogue, kinds=kinds), values)
 
     def apply(self, e: Emitter, accumulator: Value, pixel: Index, channel: Index, mask: Value | None = None) -> Value:
-        """The epilogue of one vector; `pixel` is the offset of its pixel in the dense output, `channel` its first channel."""
+        """The epilogue of one vector; `pixel` is the offset of its pixel in the dense output, `channel` its first
+        channel."""
         if not self.epilogue.expression.instructions:
             return accumulator
-        read = {"scalar": lambda v: v, "channel": lambda v: e.load(v, channel, mask=mask), "full": lambda v: e.load(v, pixel + channel, mask=mask)}
+        read = {
+            "scalar": lambda v: v,
+            "channel": lambda v: e.load(v, channel, mask=mask),
+            "full": lambda v: e.load(v, pixel + channel, mask=mask),
+        }
         values = [read[kind](v) for kind, v in zip(self.epilogue.kinds, self.values)]
         return emit_expression(e, self.epilogue.expression, [accumulator, *values])[0]
 
@@ -70,7 +77,8 @@ def store_tile(
 ) -> None:
     """Store a tile's accumulators through the epilogue.
 
-    pixel: number of the tile's first pixel in dst (pixels are `dst_stride` values apart; `full` operands have the same layout);
+    pixel: number of the tile's first pixel in dst (pixels are `dst_stride` values apart; `full` operands have the same
+        layout);
     channel: the tile's first output channel; channels: how many of the tile's are left in dst (may exceed the tile's);
     offset: of pixel 0 in dst.
     """

@@ -1,4 +1,5 @@
-"""Transposes by square tiles: whole vectors are read along one axis, turned in registers, and written whole along the other.
+"""Transposes by square tiles: whole vectors are read along one axis, turned in registers, and written whole along the
+other.
 
 A loop that goes along the one axis touches a cache line per element of the other.
 """
@@ -23,8 +24,8 @@ STRIP = 16
 class Transpose(Kernel):
     """dst[…, a, b] = src[…, b, a] with src contiguous along a and dst along b, and `rank` outer axes.
 
-    Run-time arguments: extents `rows` (of b) and `columns` (of a), the strides `src_row` and `dst_row`, outer extents `d0 …` and their
-    strides, all in elements.
+    Run-time arguments: extents `rows` (of b) and `columns` (of a), the strides `src_row` and `dst_row`, outer extents
+    `d0 …` and their strides, all in elements.
     """
 
     dtype: str
@@ -78,7 +79,8 @@ class Transpose(Kernel):
 
 
 def turned(e: Emitter, rows: list[Value]) -> list[Value]:
-    """The columns of a square of as many vectors as they have lanes: at each step blocks twice as large change places."""
+    """The columns of a square of as many vectors as they have lanes: at each step blocks twice as large change
+    places."""
     n = len(rows)
     block = 1
     while block < n:

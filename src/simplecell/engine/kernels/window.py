@@ -1,9 +1,10 @@
-"""What depthwise convolution and pooling share: rows of outputs, tap ranges, and tiles of pixels whose borders are known.
+"""What depthwise convolution and pooling share: rows of outputs, tap ranges, and tiles of pixels whose borders are
+known.
 
-Both slide a window and work channel by channel, so a vector holds neighbouring channels of one pixel, and a tile is a few
-neighbouring pixels of one row. Rows and planes of the window that fall outside the input are left out by the bounds of a
-loop. Columns are unrolled, so those that fall outside are left out when the kernel is emitted: the first and the last tile
-of a row are pieces of code of their own. No halo is ever copied, and no padding is ever read.
+Both slide a window and work channel by channel, so a vector holds neighbouring channels of one pixel, and a tile is a
+few neighbouring pixels of one row. Rows and planes of the window that fall outside the input are left out by the bounds
+of a loop. Columns are unrolled, so those that fall outside are left out when the kernel is emitted: the first and the
+last tile of a row are pieces of code of their own. No halo is ever copied, and no padding is ever read.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from simplecell.engine.emit import Emitter, Index, Value
 from simplecell.engine.expression import Epilogue
 
 EXTENTS = ("n", "od", "oh", "ow", "id", "ih", "channels", "block", "strip")
-"""Outputs, inputs (rows and planes; columns are in `Columns`), output channels; the channels that one unit of work takes, and of
-these the strip that goes along a row before the next one does."""
+"""Outputs, inputs (rows and planes; columns are in `Columns`), output channels; the channels that one unit of work
+takes, and of these the strip that goes along a row before the next one does."""
 WINDOW = ("kd", "kh", "sd", "sh", "dd", "dh", "pd", "ph", "pw")
 """Taps, strides, dilation of planes and rows; padding before the first plane, row, column (negative: skipped input)."""
 STRIDES = ("src_image", "src_plane", "src_row", "src_pixel", "dst_image", "dst_plane", "dst_row", "dst_pixel")
@@ -45,14 +46,22 @@ class Columns:
 
     def __str__(self) -> str:
         dilation = f"d{self.dilation}" if self.dilation > 1 else ""
-        tiles = f"{self.last}" if self.single else f"{self.pixels}n" if self.last == self.pixels else f"{self.pixels}n{self.last}"
+        tiles = (
+            f"{self.last}"
+            if self.single
+            else f"{self.pixels}n"
+            if self.last == self.pixels
+            else f"{self.pixels}n{self.last}"
+        )
         return f"w{self.taps}s{self.stride}{dilation}p{self.low}_{self.high}_{tiles}"
 
 
 def plan_columns(taps: int, stride: int, dilation: int, pad: int, size: int, outputs: int, most: int) -> Columns | str:
-    """Tiles for a row of `outputs` from `size` inputs with `pad` columns before the first, or the reason why it will not do.
+    """Tiles for a row of `outputs` from `size` inputs with `pad` columns before the first, or the reason why it will
+    not do.
 
-    `most` bounds the outputs of a tile (registers). A tile that divides the row needs less code; 7 divides the rows of most networks.
+    `most` bounds the outputs of a tile (registers). A tile that divides the row needs less code; 7 divides the rows of
+    most networks.
     """
     low = max(0, pad)
     high = max(0, (outputs - 1) * stride - pad + (taps - 1) * dilation - (size - 1))
@@ -70,7 +79,8 @@ def plan_columns(taps: int, stride: int, dilation: int, pad: int, size: int, out
 
 @dataclass(frozen=True)
 class Tile:
-    """Neighbouring outputs of one row, from output `x` on; `columns` lists the input columns that exist, each with its uses (pixel, tap)."""
+    """Neighbouring outputs of one row, from output `x` on; `columns` lists the input columns that exist, each with its
+    uses (pixel, tap)."""
 
     x: Index
     pixels: int
@@ -139,11 +149,11 @@ class Slide:
 
     @contextmanager
     def over_rows(self, together: int = 1) -> Iterator[Row]:
-        """Units of work: rows fastest, then planes, blocks of channels, images; so neighbouring units share rows of the window.
-        A unit comes in strips of channels, so that neighbouring tiles of a row share columns in the cache.
+        """Units of work: rows fastest, then planes, blocks of channels, images; so neighbouring units share rows of the
+        window. A unit comes in strips of channels, so that neighbouring tiles of a row share columns in the cache.
 
-        together: rows in a unit, which divide the rows of outputs; then Row is the first of them, but for `rows`: the taps of all of
-        them as one window of kh + (together − 1) · sh taps (not dilated)."""
+        together: rows in a unit, which divide the rows of outputs; then Row is the first of them, but for `rows`: the
+        taps of all of them as one window of kh + (together − 1) · sh taps (not dilated)."""
         blocks = (self.channels + self.block - 1) // self.block
         first, last = self.e.my_share(self.n * blocks * self.od * (self.oh // together))
         with self.rows_of(first, last, together=together) as row:
@@ -152,7 +162,9 @@ class Slide:
                 yield replace(row, channels=(strip.index, (strip.index + self.strip).minimum(end)))
 
     @contextmanager
-    def rows_of(self, first: Index, last: Index, channels: tuple[Index, Index] | None = None, together: int = 1) -> Iterator[Row]:
+    def rows_of(
+        self, first: Index, last: Index, channels: tuple[Index, Index] | None = None, together: int = 1
+    ) -> Iterator[Row]:
         """The units first … last − 1; with `channels` given, blocks are no part of them."""
         e, of_plane = self.e, self.oh // together
         with e.loop(last, first, name="unit") as unit:
@@ -182,7 +194,8 @@ class Slide:
 
     @contextmanager
     def over_taps(self, row: Row, carry: list[Value]) -> Iterator[tuple[Any, Index, Index]]:
-        """Loops over the window's planes and rows that lie inside: (loop, plane tap, row tap); set loop.carry; after it, `carry` holds the results."""
+        """Loops over the window's planes and rows that lie inside: (loop, plane tap, row tap); set loop.carry; after
+        it, `carry` holds the results."""
         e = self.e
         if self.planes:
             with e.loop(row.planes[1], row.planes[0], carry=carry, name="kd") as outer:
@@ -207,11 +220,16 @@ class Finish:
     def __init__(self, e: Emitter, epilogue: Epilogue, dst: Value, arguments: Sequence[str] | None = None) -> None:
         self.e, self.epilogue, self.dst = e, epilogue, dst
         names = epilogue.arguments if arguments is None else arguments
-        self.operands = [e.load(e.pointer(a), lanes=1) if k == "scalar" else e.pointer(a) for a, k in zip(names, epilogue.kinds)]
+        self.operands = [
+            e.load(e.pointer(a), lanes=1) if k == "scalar" else e.pointer(a) for a, k in zip(names, epilogue.kinds)
+        ]
         self.long = sum(_LENGTHS.get(i.function, 1) for i in epilogue.expression.instructions) > INLINE
 
-    def __call__(self, values: Sequence[Value], offsets: Sequence[Index], c: Index, lanes: int, mask: Value | None) -> None:
-        """Store `values` (neighbouring pixels) at `offsets` (of channel 0, in elements of dst) for the vector of channels at `c`."""
+    def __call__(
+        self, values: Sequence[Value], offsets: Sequence[Index], c: Index, lanes: int, mask: Value | None
+    ) -> None:
+        """Store `values` (neighbouring pixels) at `offsets` (of channel 0, in elements of dst) for the vector of
+        channels at `c`."""
         e = self.e
         if self.long and len(values) > 1:
             with e.b.goto_entry_block():
@@ -222,7 +240,12 @@ class Finish:
             pixel = offsets[1] - offsets[0]
             with e.loop(len(values), name="finish", at_least_once=True) as p:
                 offset = offsets[0] + p.index * pixel
-                e.store(self._apply(e.load(buffer, p.index * lanes, lanes), offset + c, c, lanes, mask), self.dst, offset + c, mask)
+                e.store(
+                    self._apply(e.load(buffer, p.index * lanes, lanes), offset + c, c, lanes, mask),
+                    self.dst,
+                    offset + c,
+                    mask,
+                )
             return
         finished = [self._apply(v, offset + c, c, lanes, mask) for v, offset in zip(values, offsets)]
         for v, offset in zip(finished, offsets):
@@ -235,15 +258,38 @@ class Finish:
 
         e, inputs = self.e, [value]
         for operand, kind in zip(self.operands, self.epilogue.kinds):
-            inputs.append(e.splat(operand, lanes) if kind == "scalar" else e.load(operand, c if kind == "channel" else at, lanes, mask=mask))
+            inputs.append(
+                e.splat(operand, lanes)
+                if kind == "scalar"
+                else e.load(operand, c if kind == "channel" else at, lanes, mask=mask)
+            )
         return emit_expression(e, self.epilogue.expression, inputs)[0]
 
 
 INLINE = 8
-"""Epilogues of up to so many operations are written out for every pixel of a tile while it is in its register; longer ones go
-through memory to one copy in a loop, or the code (and the time to compile it) would grow with the pixels."""
+"""Epilogues of up to so many operations are written out for every pixel of a tile while it is in its register; longer
+ones go through memory to one copy in a loop, or the code (and the time to compile it) would grow with the pixels."""
 _LENGTHS = dict.fromkeys(
-    ("exp", "exp2", "expm1", "sigmoid", "tanh", "sinh", "cosh", "log", "log1p", "log2", "log10", "softplus", "erf", "erfc", "power", "sin", "cos"), 20
+    (
+        "exp",
+        "exp2",
+        "expm1",
+        "sigmoid",
+        "tanh",
+        "sinh",
+        "cosh",
+        "log",
+        "log1p",
+        "log2",
+        "log10",
+        "softplus",
+        "erf",
+        "erfc",
+        "power",
+        "sin",
+        "cos",
+    ),
+    20,
 )
 
 
@@ -254,8 +300,11 @@ def inside_taps(start: Index, dilation: Index, taps: Index, size: Index) -> tupl
     return first, end.minimum(taps)
 
 
-def over_channels(e: Emitter, first: Index, last: Index, ragged: bool, body: Callable[[Index, int, Value | None], None]) -> None:
-    """body(channel, lanes, mask) for each vector of channels; the rest (if `ragged`) by a mask, or one by one where masks are slow."""
+def over_channels(
+    e: Emitter, first: Index, last: Index, ragged: bool, body: Callable[[Index, int, Value | None], None]
+) -> None:
+    """body(channel, lanes, mask) for each vector of channels; the rest (if `ragged`) by a mask, or one by one where
+    masks are slow."""
     whole = first + (last - first) // e.lanes * e.lanes if ragged else last
     with e.loop(whole, first, e.lanes, name="c") as loop:
         body(loop.index, e.lanes, None)
@@ -270,5 +319,10 @@ def over_channels(e: Emitter, first: Index, last: Index, ragged: bool, body: Cal
 
 
 def kernel_name(family: str, what: str, planes: bool, parts: Sequence[str], ragged: bool, epilogue: Epilogue) -> str:
-    words = [f"{family}{3 if planes else 2}d_{what}_f32", *parts, *(["ragged"] if ragged else []), *([epilogue.name] if epilogue.name else [])]
+    words = [
+        f"{family}{3 if planes else 2}d_{what}_f32",
+        *parts,
+        *(["ragged"] if ragged else []),
+        *([epilogue.name] if epilogue.name else []),
+    ]
     return "_".join(words)

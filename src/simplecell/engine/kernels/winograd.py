@@ -1,4 +1,5 @@
-"""Convolution with few multiplications: Winograd's F(m, r) along rows, columns or both, stride 1; the kernel's other taps summed directly."""
+"""Convolution with few multiplications: Winograd's F(m, r) along rows, columns or both, stride 1; the kernel's other
+taps summed directly."""
 
 from __future__ import annotations
 
@@ -21,18 +22,22 @@ from simplecell.engine.kernels.winograd_transforms import Transform
 
 @dataclass(frozen=True)
 class WinogradForward(Kernel):
-    """A block of `block` tiles (of all images, so that small maps fill it) at a time, all in the thread's scratch, which stays in L2:
+    """A block of `block` tiles (of all images, so that small maps fill it) at a time, all in the thread's scratch,
+    which stays in L2:
 
-    1. V[point][tile][slices · ic]: the tiles' inputs transformed, vectorised over channels, in each of the places (`slices`, `shift_*` apart) that
-       the kernel's other taps look at: the planes of a volume, the rows above and below. To the products, these are more channels.
-       A tile that reaches over the edge is first copied with zeros.
-    2. for each chunk of output channels, for each point: M[point][tile][oc] = V[point] · U[point], one small matrix product on the register tile;
-    3. outputs = transform of M, epilogue, windows pooled if there is a `pool`, store; what lies outside the picture is not stored.
+    1. V[point][tile][slices · ic]: the tiles' inputs transformed, vectorised over channels, in each of the places
+       (`slices`, `shift_*` apart) that the kernel's other taps look at: the planes of a volume, the rows above and
+       below. To the products, these are more channels. A tile that reaches over the edge is first copied with zeros.
+    2. for each chunk of output channels, for each point: M[point][tile][oc] = V[point] · U[point], one small matrix
+       product on the register tile;
+    3. outputs = transform of M, epilogue, windows pooled if there is a `pool`, store; what lies outside the picture is
+       not stored.
 
     The work is divided over blocks of tiles and `parts` of the chunks; a part transforms the block's inputs for itself.
     In `apart` it marks (a byte for each tile) those that hold an outlier (see outliers.py): `WinogradDirect` sums them
     again.
-    There are at least as many input and output channels as a vector has lanes: the last vector of channels is moved left over the one before.
+    There are at least as many input and output channels as a vector has lanes: the last vector of channels is moved
+    left over the one before.
     """
 
     transform: Transform
@@ -72,11 +77,13 @@ class WinogradForward(Kernel):
 
 
 NEAR = 4
-"""Steps of depth ahead of which weights are fetched into L1 (166 → 177 GFLOP/s in the products, together with the order of their loops)."""
+"""Steps of depth ahead of which weights are fetched into L1 (166 → 177 GFLOP/s in the products, together with the order
+of their loops)."""
 
 _ARGUMENTS = (
     "dst src weights next_weights apart scratch scratch_stride "
-    "n id ih iw ic od oh ow oc dst_pixel slices shift_d shift_h shift_w pad_d pad_h pad_w tiles_h tiles_w block parts chunks chunk_blocks "
+    "n id ih iw ic od oh ow oc dst_pixel slices shift_d shift_h shift_w pad_d pad_h pad_w tiles_h tiles_w block parts "
+    "chunks chunk_blocks "
     "v_pixel v_point m_pixel m_point "  # strides in V and M, in values
     "ahead "  # values of weights to fetch in each turn of the loop over depth; see `lines`
     "m_begin patch"  # where M and the copy of an edge tile begin, in values from V's begin
@@ -87,9 +94,15 @@ class _Winograd:
     def __init__(self, e: Emitter, kernel: WinogradForward) -> None:
         self.e, self.k, self.t = e, kernel, kernel.transform
         self.dst, self.src, self.weights = e.pointer("dst"), e.pointer("src"), e.pointer("weights")
-        self.ih, self.iw, self.ic, self.oh, self.ow, self.oc = (e.index(a) for a in ("ih", "iw", "ic", "oh", "ow", "oc"))
-        self.dst_pixel = e.index("dst_pixel")  # values from one pixel of dst to the next: oc, or more where dst is a part of a concatenation
-        self.pad_h, self.pad_w, self.tiles_h, self.tiles_w = (e.index(a) for a in ("pad_h", "pad_w", "tiles_h", "tiles_w"))
+        self.ih, self.iw, self.ic, self.oh, self.ow, self.oc = (
+            e.index(a) for a in ("ih", "iw", "ic", "oh", "ow", "oc")
+        )
+        self.dst_pixel = e.index(
+            "dst_pixel"
+        )  # values from one pixel of dst to the next: oc, or more where dst is a part of a concatenation
+        self.pad_h, self.pad_w, self.tiles_h, self.tiles_w = (
+            e.index(a) for a in ("pad_h", "pad_w", "tiles_h", "tiles_w")
+        )
         self.v_pixel, self.v_point = e.index("v_pixel"), e.index("v_point")
         self.m_pixel, self.m_point = e.index("m_pixel"), e.index("m_point")
         self.v = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
@@ -186,7 +199,9 @@ class _Winograd:
             with e.loop(self.ic, step=e.lanes, name="channel", at_least_once=True) as c:
                 at = c.index.minimum(self.ic - e.lanes)
                 lines = [e.at(base, row * r + at) for r in range(self.rows)]
-                values = self._both([[e.load(pixel.at(line, s)) for s in range(self.columns)] for line in lines], self.t.src)
+                values = self._both(
+                    [[e.load(pixel.at(line, s)) for s in range(self.columns)] for line in lines], self.t.src
+                )
                 to = e.at(out, at)
                 for i, group in enumerate(values):
                     to = opaque_address(e, e.at(to, self.v_point * self.columns)) if i else to
@@ -199,8 +214,8 @@ class _Winograd:
         return d.results
 
     def _energies_of_ends(self, energies: list[Value], out: Value) -> list[Value]:
-        """With those of a slice's V at the points 0 and infinity, which see the even and the odd inputs: each input is in one of
-        these values. (In a loop of its own, lest the transform lose registers.)"""
+        """With those of a slice's V at the points 0 and infinity, which see the even and the odd inputs: each input is
+        in one of these values. (In a loop of its own, lest the transform lose registers.)"""
         e = self.e
         ends = sorted({r * self.columns + s for r in {0, self.rows - 1} for s in {0, self.columns - 1}})
         with e.loop(self.ic, step=e.lanes, carry=energies, name="end", at_least_once=True) as c:
@@ -227,7 +242,9 @@ class _Winograd:
                 sums = c.results[2 * column : 2 * column + 2]
                 e.store(sum_of(e, [e.load(self.blocks, to), *sums]), self.blocks, to)
 
-    def _both(self, d: list[list[Value]], transform: Callable[[Emitter, Sequence[Value]], list[Value]]) -> list[list[Value]]:
+    def _both(
+        self, d: list[list[Value]], transform: Callable[[Emitter, Sequence[Value]], list[Value]]
+    ) -> list[list[Value]]:
         """A one-dimensional transform of the columns, then of the rows, as far as the kernel extends along them."""
         if "h" in self.k.axes:
             d = [list(row) for row in zip(*(transform(self.e, column) for column in zip(*d)))]
@@ -236,20 +253,28 @@ class _Winograd:
     def _products(self, weights: Value, count: Index, following: Value) -> None:
         """M of a chunk. following: the next chunk's weights.
 
-        The register tile's inputs stay in L1 while all blocks of weights of a point pass by, which come from L2, where those of the next point
-        are fetched to meanwhile.
+        The register tile's inputs stay in L1 while all blocks of weights of a point pass by, which come from L2, where
+        those of the next point are fetched to meanwhile.
         """
         e, tile = self.e, self.k.tile
         point_weights = self.chunk_blocks * self.depth * self.width
         with e.loop(self.points, name="point") as p:
-            v, m, u = e.at(self.v, p.index * self.v_point), e.at(self.m, p.index * self.m_point), e.at(weights, p.index * point_weights)
+            v, m, u = (
+                e.at(self.v, p.index * self.v_point),
+                e.at(self.m, p.index * self.m_point),
+                e.at(weights, p.index * point_weights),
+            )
             ahead_from = e.b.select((p.index + 1).equals(self.points), following, e.at(u, point_weights))
             with e.loop(count, step=tile.pixels, carry=[ahead_from], name="tiles") as x:
                 here, out_tile = e.at(v, x.index * self.v_pixel), e.at(m, x.index * self.m_pixel)
-                with e.loop(self.chunk_blocks, carry=[*x.values, u, out_tile], name="block", at_least_once=True) as block:
+                with e.loop(
+                    self.chunk_blocks, carry=[*x.values, u, out_tile], name="block", at_least_once=True
+                ) as block:
                     far, w, out = block.values
                     ahead = Ahead(self.k.lines, far, self.ahead)
-                    acc = accumulate(e, tile, zeros(e, tile), here, self.v_pixel, w, self.depth, ahead, NEAR, self.k.steps)
+                    acc = accumulate(
+                        e, tile, zeros(e, tile), here, self.v_pixel, w, self.depth, ahead, NEAR, self.k.steps
+                    )
                     block.carry([*acc[tile.accumulators :], e.at(w, self.depth * self.width), e.at(out, self.width)])
                     for q in range(tile.pixels):
                         for k in range(tile.vectors):

@@ -1,10 +1,12 @@
-"""Gradient of a convolution for its weights by Winograd's F(m, r), stride 1: the exact adjoint of the forward transform.
+"""Gradient of a convolution for its weights by Winograd's F(m, r), stride 1: the exact adjoint of the forward
+transform.
 
 Forward, a tile is Aᵀ[(Bᵀ d B) ⊙ (G w Gᵀ)]A. So with V = Bᵀ d B and M = A · diff_dst · Aᵀ of every tile,
 
     dw = Gᵀ [ Σ over tiles of Vᵀ[point] · M[point] ] G
 
-which sums at the points what direct summing does at every tap and pixel: F(4,3) multiplies 36 times where that does 144 times.
+which sums at the points what direct summing does at every tap and pixel: F(4,3) multiplies 36 times where that does 144
+times.
 """
 
 from __future__ import annotations
@@ -27,15 +29,17 @@ from simplecell.engine.kernels.winograd_transforms import Transform
 class WinogradGradientWeights(Kernel):
     """dst: `parts` × (taps [, taps], ic, oc), each the sum over its share of the tiles.
 
-    A unit is (part, block of `ic_block` input channels, block of `oc_block` output channels). It takes `tiles` tiles at a time:
+    A unit is (part, block of `ic_block` input channels, block of `oc_block` output channels). It takes `tiles` tiles at
+    a time:
 
     1. V[point][tile][ic_block] and M[point][tile][oc_block], transformed channels, a vector of them at a time;
     2. for each point U += Vᵀ · M on the register tile (rows: input channels);
 
-    and transforms U back at the end. Tiles that hold an outlier (outliers.py; here, one that has `LOUD` times the energy
-    of a typical tile of its block, or is not finite) count as zeros in that, and are summed directly. All of it lies in the thread's scratch, which stays in L2. Tiles that reach over an edge are first
-    copied with zeros. Blocks are at least as wide as a vector, and the last of them is moved left over the one before, whose channels it does not store. `ic_pitch` and
-    `oc_pitch` are blocks rounded up to register tiles; what lies between is never used.
+    and transforms U back at the end. Tiles that hold an outlier (outliers.py; here, one that has `LOUD` times the
+    energy of a typical tile of its block, or is not finite) count as zeros in that, and are summed directly. All of it
+    lies in the thread's scratch, which stays in L2. Tiles that reach over an edge are first copied with zeros. Blocks
+    are at least as wide as a vector, and the last of them is moved left over the one before, whose channels it does not
+    store. `ic_pitch` and `oc_pitch` are blocks rounded up to register tiles; what lies between is never used.
     """
 
     transform: Transform
@@ -51,7 +55,9 @@ class WinogradGradientWeights(Kernel):
 
     @property
     def name(self) -> str:
-        return f"winograd_gradient_weights_f32_{self.dimensions}d_{self.transform}_{self.tile}" + ("_local" if self.local else "")
+        return f"winograd_gradient_weights_f32_{self.dimensions}d_{self.transform}_{self.tile}" + (
+            "_local" if self.local else ""
+        )
 
     def emit(self, e: Emitter) -> None:
         _Emission(e, self).emit()
@@ -60,16 +66,23 @@ class WinogradGradientWeights(Kernel):
 LOUD = 256.0
 """times the energy of a block's typical tile. (The inputs' energies are those of some transformed values,
 in which an input counts between 0.6 and 50 times, and a typical tile 300 times its energy per input. With 64 and
-less, gradients that pooling and the samples' losses make uneven were set apart: mnist_convnet's took a fifth more time.)"""
+less, gradients that pooling and the samples' losses make uneven were set apart: mnist_convnet's took a fifth more
+time.)"""
 
 
 class _Emission:
     def __init__(self, e: Emitter, kernel: WinogradGradientWeights) -> None:
         self.e, self.k, self.t = e, kernel, kernel.transform
         self.dst, self.src, self.diff_dst = e.pointer("dst"), e.pointer("src"), e.pointer("diff_dst")
-        self.ih, self.iw, self.ic, self.oh, self.ow, self.oc = (e.index(a) for a in ("ih", "iw", "ic", "oh", "ow", "oc"))
-        self.pad_h, self.pad_w, self.tiles_h, self.tiles_w = (e.index(a) for a in ("pad_h", "pad_w", "tiles_h", "tiles_w"))
-        self.ic_block, self.oc_block, self.ic_pitch, self.oc_pitch = (e.index(a) for a in ("ic_block", "oc_block", "ic_pitch", "oc_pitch"))
+        self.ih, self.iw, self.ic, self.oh, self.ow, self.oc = (
+            e.index(a) for a in ("ih", "iw", "ic", "oh", "ow", "oc")
+        )
+        self.pad_h, self.pad_w, self.tiles_h, self.tiles_w = (
+            e.index(a) for a in ("pad_h", "pad_w", "tiles_h", "tiles_w")
+        )
+        self.ic_block, self.oc_block, self.ic_pitch, self.oc_pitch = (
+            e.index(a) for a in ("ic_block", "oc_block", "ic_pitch", "oc_pitch")
+        )
         self.tiles = e.index("tiles")
         self.v = e.at(e.pointer("scratch"), e.thread * (e.index("scratch_stride") // 4))
         self.m, self.u, self.patch, self.energies, self.marks = (
@@ -86,7 +99,10 @@ class _Emission:
         e = self.e
         parts = e.index("parts")
         all_tiles = e.index("n") * self.tiles_h * self.tiles_w
-        ic_blocks, oc_blocks = (self.ic + self.ic_block - 1) // self.ic_block, (self.oc + self.oc_block - 1) // self.oc_block
+        ic_blocks, oc_blocks = (
+            (self.ic + self.ic_block - 1) // self.ic_block,
+            (self.oc + self.oc_block - 1) // self.oc_block,
+        )
         first, last = e.my_share(parts * ic_blocks * oc_blocks)
         with e.loop(last, start=first, name="unit") as unit:
             part, rest = unit.index % parts, unit.index // parts
@@ -120,7 +136,9 @@ class _Emission:
             with e.loop(self.ic_block, step=e.lanes, name="channel") as c:
                 at = c.index.minimum(self.ic_block - e.lanes)
                 d = [[e.load(window, row * r + pixel * s + at) for s in range(t.points)] for r in range(self.rows)]
-                self._store_points(_both(d, lambda values: t.src(e, values), self.rows > 1), out, self.tiles * self.ic_pitch, at)
+                self._store_points(
+                    _both(d, lambda values: t.src(e, values), self.rows > 1), out, self.tiles * self.ic_pitch, at
+                )
             # The points 0 and infinity see the even and the odd inputs: each input is in one of these values.
             ends = sorted({r * t.points + s for r in {0, self.rows - 1} for s in (0, t.points - 1)})
             energy = self._energy(out, self.ic_block, self.tiles * self.ic_pitch, ends)
@@ -137,7 +155,9 @@ class _Emission:
             with e.loop(self.oc_block, step=e.lanes, name="channel") as c:
                 at = c.index.minimum(self.oc_block - e.lanes)
                 d = [[e.load(window, row * r + pixel * s + at) for s in range(t.outputs)] for r in range(self.out_rows)]
-                self._store_points(_both(d, lambda values: evaluated(e, t, values), self.rows > 1), out, self.tiles * self.oc_pitch, at)
+                self._store_points(
+                    _both(d, lambda values: evaluated(e, t, values), self.rows > 1), out, self.tiles * self.oc_pitch, at
+                )
             seen = self.points - 2 - (t.points if self.rows > 1 else 0)  # at -p, all are seen
             energy = self._energy(out, self.oc_block, self.tiles * self.oc_pitch, [seen])
             e.store(energy, self.energies, self.tiles + tile.index)
@@ -177,9 +197,11 @@ class _Emission:
             for j, value in enumerate(line):
                 self.e.store(value, out, point * (i * self.t.points + j) + at)
 
-    def _window(self, p: _Picture, image: Index, y: Index, x: Index, rows: int, columns: int) -> tuple[Value, Index, Index]:
-        """The address of a window of a picture, and the elements from row to row and pixel to pixel: in place, or a copy with zeros
-        where it reaches over an edge."""
+    def _window(
+        self, p: _Picture, image: Index, y: Index, x: Index, rows: int, columns: int
+    ) -> tuple[Value, Index, Index]:
+        """The address of a window of a picture, and the elements from row to row and pixel to pixel: in place, or a
+        copy with zeros where it reaches over an edge."""
         e, b = self.e, self.e.b
         inside = b.and_(b.and_(y >= 0, y + rows <= p.height), b.and_(x >= 0, x + columns <= p.width))
         base = e.at(p.at, ((image * p.height + y) * p.width + x) * p.channels + p.channel)
@@ -200,17 +222,25 @@ class _Emission:
         e, tile = self.e, self.k.tile
         width = tile.vectors * e.lanes
         with e.loop(self.points, name="point") as p:
-            v, m = e.at(self.v, p.index * self.tiles * self.ic_pitch), e.at(self.m, p.index * self.tiles * self.oc_pitch)
+            v, m = (
+                e.at(self.v, p.index * self.tiles * self.ic_pitch),
+                e.at(self.m, p.index * self.tiles * self.oc_pitch),
+            )
             u = e.at(self.u, p.index * self.ic_pitch * self.oc_pitch)
-            with e.loop(self.oc_pitch, step=width, name="panel") as o, e.loop(self.ic_pitch, step=tile.pixels, name="rows") as i:
+            with (
+                e.loop(self.oc_pitch, step=width, name="panel") as o,
+                e.loop(self.ic_pitch, step=tile.pixels, name="rows") as i,
+            ):
                 at = e.at(u, i.index * self.oc_pitch + o.index)
                 acc = resume(e, tile, begin, at, self.oc_pitch)
-                acc = products(e, tile, acc, [e.at(v, i.index)], e.const(1), self.ic_pitch, e.at(m, o.index), self.oc_pitch, count)
+                acc = products(
+                    e, tile, acc, [e.at(v, i.index)], e.const(1), self.ic_pitch, e.at(m, o.index), self.oc_pitch, count
+                )
                 store_rows(e, tile, acc, at, self.oc_pitch)
 
     def _loudest(self, count: Index, energies: Value) -> Value:
-        """What a tile's energy may be. The typical one is the fourth power of the mean fourth root, which a few outliers
-        do not move much; tiles of zeros do not count."""
+        """What a tile's energy may be. The typical one is the fourth power of the mean fourth root, which a few
+        outliers do not move much; tiles of zeros do not count."""
         e, b = self.e, self.e.b
         with e.loop(count, carry=[F32(0.0), F32(0.0)], name="energy") as i:
             energy = e.load(energies, i.index, lanes=1)
@@ -224,8 +254,8 @@ class _Emission:
         return e.fmul(e.fmul(square, square), F32(LOUD))
 
     def _finish(self, dst: Value, share: _Share) -> None:
-        """dst = Gᵀ U G, in float64: the few operations cost nothing, and the sums keep their accuracy. And what the tiles
-        that were set apart give."""
+        """dst = Gᵀ U G, in float64: the few operations cost nothing, and the sums keep their accuracy. And what the
+        tiles that were set apart give."""
         e, t = self.e, self.t
         g = t.weights_matrix().T
         point = self.ic_pitch * self.oc_pitch
@@ -284,8 +314,8 @@ class _Emission:
 
 @dataclass(frozen=True)
 class _Share:
-    """Of the work: tiles from `begin` to `end`, channels from `ic` and `oc` on, of which the first ones are stored by the
-    blocks before (a tile may be set apart here and not there); `some`: were tiles set apart?"""
+    """Of the work: tiles from `begin` to `end`, channels from `ic` and `oc` on, of which the first ones are stored by
+    the blocks before (a tile may be set apart here and not there); `some`: were tiles set apart?"""
 
     begin: Index
     end: Index
@@ -308,7 +338,9 @@ class _Picture:
     count: Index
 
 
-def _both(d: list[list[Value]], transform: Callable[[Sequence[Value]], list[Value]], columns_too: bool) -> list[list[Value]]:
+def _both(
+    d: list[list[Value]], transform: Callable[[Sequence[Value]], list[Value]], columns_too: bool
+) -> list[list[Value]]:
     """The one-dimensional transform of all columns, then of all rows."""
     if columns_too:
         columns = [transform([line[s] for line in d]) for s in range(len(d[0]))]
@@ -317,7 +349,8 @@ def _both(d: list[list[Value]], transform: Callable[[Sequence[Value]], list[Valu
 
 
 def evaluated(e: Emitter, t: Transform, y: Sequence[Value]) -> list[Value]:
-    """A·y, the adjoint of `Transform.dst`: the polynomial with coefficients y at the points; at a pair, its even part ± its odd part."""
+    """A·y, the adjoint of `Transform.dst`: the polynomial with coefficients y at the points; at a pair, its even part ±
+    its odd part."""
     out = [y[0]]
     for p in t.pairs:
         even, odd = (_horner(e, float(p * p), y[k::2]) for k in (0, 1))

@@ -1,14 +1,17 @@
-"""The linear transforms of Winograd's (Toom and Cook's) convolution, in one dimension, as arithmetic on values in registers.
+"""The linear transforms of Winograd's (Toom and Cook's) convolution, in one dimension, as arithmetic on values in
+registers.
 
-F(m, r) computes m outputs of a filter with r taps by n = m + r - 1 multiplications: filter and input, as polynomials, are evaluated at n points,
-multiplied there, and the result is interpolated. In two dimensions the transforms apply to columns, then to rows.
-(Winograd, *Arithmetic complexity of computations*, 1980; Lavin and Gray, *Fast algorithms for convolutional neural networks*, 2016.)
+F(m, r) computes m outputs of a filter with r taps by n = m + r - 1 multiplications: filter and input, as polynomials,
+are evaluated at n points, multiplied there, and the result is interpolated. In two dimensions the transforms apply to
+columns, then to rows. (Winograd, *Arithmetic complexity of computations*, 1980; Lavin and Gray, *Fast algorithms for
+convolutional neural networks*, 2016.)
 
-The points are 0, infinity and pairs ±p. A pair shares its work: with E the even and O the odd part, the values at ±p are E ± p·O.
+The points are 0, infinity and pairs ±p. A pair shares its work: with E the even and O the odd part, the values at ±p
+are E ± p·O.
 
-The usual points 0, ±1, ±2 make F(4,3) inexact to 5.6e-6 of the largest output (64 channels, positive inputs); with 0, ±5/8, ±3/2 it
-is 1.2e-6, as little as summing directly, found by trying all pairs of eighths. Their powers are exact in float32. For F(6,3) the best triple
-found, 5/8, 1, 7/4, gives 7.2e-6 where 1/2, 1, 2 gives 1.1e-5.
+The usual points 0, ±1, ±2 make F(4,3) inexact to 5.6e-6 of the largest output (64 channels, positive inputs); with 0,
+±5/8, ±3/2 it is 1.2e-6, as little as summing directly, found by trying all pairs of eighths. Their powers are exact in
+float32. For F(6,3) the best triple found, 5/8, 1, 7/4, gives 7.2e-6 where 1/2, 1, 2 gives 1.1e-5.
 """
 
 from __future__ import annotations
@@ -27,14 +30,17 @@ PAIRS = {4: ("1",), 6: ("5/8", "3/2"), 8: ("5/8", "1", "7/4")}
 
 @dataclass(frozen=True)
 class Transform:
-    """F(outputs, taps). Example: `Transform(4, 3).points` is 6: six multiplications for four outputs, where direct sums take twelve."""
+    """F(outputs, taps). Example: `Transform(4, 3).points` is 6: six multiplications for four outputs, where direct sums
+    take twelve."""
 
     outputs: int
     taps: int = 3
 
     def __post_init__(self) -> None:
         if self.points not in PAIRS:
-            raise ValueError(f"Transform: outputs + taps - 1 must be among {sorted(PAIRS)}, got {self.outputs} + {self.taps} - 1.")
+            raise ValueError(
+                f"Transform: outputs + taps - 1 must be among {sorted(PAIRS)}, got {self.outputs} + {self.taps} - 1."
+            )
 
     @property
     def points(self) -> int:

@@ -17,12 +17,12 @@ _SIZES = ("ic", "oc", "chunks", "chunk_blocks", "width")
 class WinogradWeights(Kernel):
     """src `(…, ic, oc)` → dst `[chunk][point][block][slices · ic][width]`, zeros where there is no channel.
 
-    Of the kernel's taps (numbered as they lie in src), slice s transforms those from s · slice_taps on that are `row_taps` (in two dimensions) and
-    `column_taps` apart.
+    Of the kernel's taps (numbered as they lie in src), slice s transforms those from s · slice_taps on that are
+    `row_taps` (in two dimensions) and `column_taps` apart.
 
-    A chunk is `chunk_blocks` blocks of `width` output channels, a multiple of the vector. Computed in float64 and rounded once: the
-    weights then add no more to the error than weights in float32 do anyway. Scaled: each weight times its output channel's `scale`
-    first (a normalization folded in).
+    A chunk is `chunk_blocks` blocks of `width` output channels, a multiple of the vector. Computed in float64 and
+    rounded once: the weights then add no more to the error than weights in float32 do anyway. Scaled: each weight times
+    its output channel's `scale` first (a normalization folded in).
     """
 
     transform: Transform
@@ -31,7 +31,16 @@ class WinogradWeights(Kernel):
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("dst", "src", *(("scale",) if self.scaled else ()), "slices", "slice_taps", "row_taps", "column_taps", *_SIZES)
+        return (
+            "dst",
+            "src",
+            *(("scale",) if self.scaled else ()),
+            "slices",
+            "slice_taps",
+            "row_taps",
+            "column_taps",
+            *_SIZES,
+        )
 
     @property
     def name(self) -> str:
@@ -40,7 +49,9 @@ class WinogradWeights(Kernel):
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")
         scale = e.pointer("scale") if self.scaled else None
-        slices, slice_taps, row_taps, column_taps = (e.index(a) for a in ("slices", "slice_taps", "row_taps", "column_taps"))
+        slices, slice_taps, row_taps, column_taps = (
+            e.index(a) for a in ("slices", "slice_taps", "row_taps", "column_taps")
+        )
         ic, oc, chunks, chunk_blocks, width = (e.index(a) for a in _SIZES)
         taps, points, g = self.transform.taps, self.transform.points, self.transform.weights_matrix()
         first, last = e.my_share(chunks * chunk_blocks)

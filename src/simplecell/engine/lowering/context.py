@@ -5,7 +5,8 @@ Lowerings register themselves by op class:
     @lowers(Convolution)
     def convolution(ctx: Lowering, group: Group) -> bool | str: ...
 
-A lowering returns None when it has appended its steps, or the reason (a string) why it cannot; then the op runs as its reference.
+A lowering returns None when it has appended its steps, or the reason (a string) why it cannot; then the op runs as its
+reference.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ class Lowering:
     # --- for lowerings -----------------------------------------------------------------------------------------------
 
     def address(self, tensor: Tensor) -> Address:
-        """Where the tensor lies: in C order, dense but for what `strides` says. The first call for a group's output makes its buffer."""
+        """Where the tensor lies: in C order, dense but for what `strides` says. The first call for a group's output
+        makes its buffer."""
         found = self._addresses.get(tensor)
         if found is None:
             op = tensor.node.op
@@ -105,7 +107,8 @@ class Lowering:
         self._places.update(places)
 
     def pixel_stride(self, tensor: Tensor) -> int:
-        """Elements from one pixel (the last axis but one) to the next: the channels, of the concatenation that the tensor is a part of if it is one."""
+        """Elements from one pixel (the last axis but one) to the next: the channels, of the concatenation that the
+        tensor is a part of if it is one."""
         return self.root(tensor).shape[-1]
 
     def placed(self, tensor: Tensor) -> bool:
@@ -113,7 +116,8 @@ class Lowering:
         return tensor in self._places
 
     def placed_already(self, tensor: Tensor) -> bool:
-        """Does it have an address already: is it given, or has a step written it? (What was fused into another's expression never does.)"""
+        """Does it have an address already: is it given, or has a step written it? (What was fused into another's
+        expression never does.)"""
         return tensor in self._addresses
 
     def root(self, tensor: Tensor) -> Tensor:
@@ -124,14 +128,17 @@ class Lowering:
     def given(self, tensor: Tensor) -> bool:
         """Does it depend on parameters and constants alone?"""
         if not self._changing:
-            self._changing = {t for t in self.graph.inputs if isinstance(t.node.op, Placeholder) and t.node.op.role != "parameter"}
+            self._changing = {
+                t for t in self.graph.inputs if isinstance(t.node.op, Placeholder) and t.node.op.role != "parameter"
+            }
             for node in self.graph.nodes:
                 if not self._changing.isdisjoint(node.inputs):
                     self._changing.update(node.outputs)
         return self.whole(tensor) not in self._changing
 
     def whole(self, tensor: Tensor) -> Tensor:
-        """The tensor for the whole batch, where `tensor` is that for some of its images: what decides about bits must not depend on their number."""
+        """The tensor for the whole batch, where `tensor` is that for some of its images: what decides about bits must
+        not depend on their number."""
         return self._whole.get(tensor, tensor)
 
     def view(self, tensor: Tensor, of: Address) -> None:
@@ -144,12 +151,14 @@ class Lowering:
         return self._buffer(Buffer("constant", value.nbytes, value=value))
 
     def temporary(self, nbytes: int) -> Address:
-        """Memory that only the steps that mention it use. If all its writers depend on parameters alone (packed weights), it is
-        computed once and kept; otherwise it lives in the arena between its first and its last mention."""
+        """Memory that only the steps that mention it use. If all its writers depend on parameters alone (packed
+        weights), it is computed once and kept; otherwise it lives in the arena between its first and its last
+        mention."""
         return self._buffer(Buffer("arena", nbytes))
 
     def once(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        """`make()` the first time that `key` is met: e.g. packed weights that several steps share. Name tensors in the key."""
+        """`make()` the first time that `key` is met: e.g. packed weights that several steps share. Name tensors in the
+        key."""
         if key not in self._once:
             self._once[key] = make()
         kept: Kept = self._once[key]
@@ -163,7 +172,8 @@ class Lowering:
         return found
 
     def scratch(self, nbytes: int) -> dict[str, Address | int]:
-        """`nbytes` of scratch per thread: pass `**ctx.scratch(n)` for the kernel's arguments `scratch` and `scratch_stride`."""
+        """`nbytes` of scratch per thread: pass `**ctx.scratch(n)` for the kernel's arguments `scratch` and
+        `scratch_stride`."""
         current = self._buffers[self._scratch]
         need = memory.rounded(nbytes) + 2 * memory.ALIGNMENT  # neighbours do not share a line
         if need > current.nbytes:
@@ -189,7 +199,8 @@ class Lowering:
         label: str | None = None,
         **arguments: Any,
     ) -> None:
-        """Append a step. Addresses in `kernel.outputs` are written, all others read; give every other argument as int or float.
+        """Append a step. Addresses in `kernel.outputs` are written, all others read; give every other argument as int
+        or float.
         parallel: do all threads share it? None: if there is enough to do."""
         if set(arguments) != set(kernel.arguments):
             raise AssertionError(f"{kernel.name} takes {kernel.arguments}, got {tuple(arguments)}")
@@ -212,9 +223,11 @@ class Lowering:
         )
 
     def predict(self, nanoseconds: float) -> None:
-        """What the last step appended (but for one that is hardly ever run) will take on one thread, by its own family's
-        reckoning."""
-        last = next(i for i, s in reversed(list(enumerate(self._steps))) if s.kernel is None or s.kernel.if_marked is None)
+        """What the last step appended (but for one that is hardly ever run) will take on one thread, by its own
+        family's reckoning."""
+        last = next(
+            i for i, s in reversed(list(enumerate(self._steps))) if s.kernel is None or s.kernel.if_marked is None
+        )
         self._steps[last] = replace(self._steps[last], predicted=nanoseconds)
 
     def call_out(self, node: Node, reason: str) -> None:
@@ -283,13 +296,16 @@ class Lowering:
             threads: that will run the steps.
 
         Returns:
-            The steps; the stand-ins in them for `roots`; and their other buffers with their sizes. Raises Refused if a group has no machine code.
+            The steps; the stand-ins in them for `roots`; and their other buffers with their sizes. Raises Refused if a
+            group has no machine code.
         """
         like = dict(like)
         for t in tuple(like):
             root = self.root(t)
             if root is not t:
-                small = like.setdefault(root, Tensor(Spec((like[t].shape[0], *root.shape[1:]), root.spec.dtype), root.node, root.index))
+                small = like.setdefault(
+                    root, Tensor(Spec((like[t].shape[0], *root.shape[1:]), root.spec.dtype), root.node, root.index)
+                )
                 self._places[like[t]] = Place(small, self._places[t].channel)
         self._whole.update((small, t) for t, small in like.items())
         stand_ins = {t: self._buffer(Buffer("stand-in", 0)) for t in roots}
@@ -302,7 +318,9 @@ class Lowering:
             steps = self._steps
         finally:
             self._steps, self.threads = before, all_threads
-        if any(s.kernel is None for s in steps) or any(self._addresses[like[t]] != address for t, address in stand_ins.items()):
+        if any(s.kernel is None for s in steps) or any(
+            self._addresses[like[t]] != address for t, address in stand_ins.items()
+        ):
             raise Refused(groups[0], "some images of it have no machine code")
         changing = _depending(steps, {a.buffer for a in stand_ins.values()})
         inside = {i: self._buffers[i].nbytes for i in changing if i >= first}
@@ -355,8 +373,9 @@ class Lowering:
         return size
 
     def _keep(self, run: tuple[Step, ...]) -> int:
-        """Constants and prepared buffers lie one after the other as `run` reads them, in one block (large pages, streaming); its size. Constants, which are
-        written before anything is prepared, come first: each between weights would have a large page to itself for as long."""
+        """Constants and prepared buffers lie one after the other as `run` reads them, in one block (large pages,
+        streaming); its size. Constants, which are written before anything is prepared, come first: each between weights
+        would have a large page to itself for as long."""
         order = dict.fromkeys([i for s in run for i in s.reads] + list(range(len(self._buffers))))
         top = 0
         for kind in ("constant", "prepared"):
@@ -366,8 +385,8 @@ class Lowering:
         return top
 
     def _bind_outputs(self) -> None:
-        """An output's buffer becomes the caller's array; one that lies elsewhere already (an input handed through, a constant, a part
-        of another buffer, the same tensor twice) is copied there."""
+        """An output's buffer becomes the caller's array; one that lies elsewhere already (an input handed through, a
+        constant, a part of another buffer, the same tensor twice) is copied there."""
         self._label = ""
         taken: set[int] = set()
         written = {b for s in self._steps for b in s.writes}
@@ -389,8 +408,9 @@ class Lowering:
 
 
 def _looking_ahead(run: list[Step]) -> tuple[Step, ...]:
-    """The steps; those that fetch weights ahead know where the next step's lie, which come from memory otherwise when that begins (ResNet-50: 2% of the time).
-    Weights that are still to be computed in the same run are fetched in vain, and without harm."""
+    """The steps; those that fetch weights ahead know where the next step's lie, which come from memory otherwise when
+    that begins (ResNet-50: 2% of the time). Weights that are still to be computed in the same run are fetched in vain,
+    and without harm."""
     steps: list[Step] = []
     following: Address | int | float = 0
     for step in reversed(run):
@@ -399,14 +419,17 @@ def _looking_ahead(run: list[Step]) -> tuple[Step, ...]:
             continue
         arguments = dict(step.arguments)
         if following and "next_weights" in arguments:
-            step = replace(step, arguments=tuple((a, following if a == "next_weights" else v) for a, v in step.arguments))
+            step = replace(
+                step, arguments=tuple((a, following if a == "next_weights" else v) for a, v in step.arguments)
+            )
         following = arguments.get("weights", following)
         steps.append(step)
     return tuple(reversed(steps))
 
 
 def _wanted(prepare: list[Step], run: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The steps that something reads what they write of: a product that went into the packing (see `convolution`) is of no more use."""
+    """The steps that something reads what they write of: a product that went into the packing (see `convolution`) is of
+    no more use."""
     read = {b for s in run for b in s.reads}
     kept = []
     for step in reversed(prepare):
@@ -417,13 +440,18 @@ def _wanted(prepare: list[Step], run: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 def _last_first(prepare: tuple[Step, ...], run: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The same steps; what `run` reads last is prepared first, as far as they do not wait for each other. A program that is frozen lets go of parameters one by
-    one while the packed ones grow, page by page; at the end, it has the last one twice. The last layers of a network have the largest."""
+    """The same steps; what `run` reads last is prepared first, as far as they do not wait for each other. A program
+    that is frozen lets go of parameters one by one while the packed ones grow, page by page; at the end, it has the
+    last one twice. The last layers of a network have the largest."""
     waiting_for: list[set[int]] = []
     writer: dict[int, int] = {}
     readers: dict[int, set[int]] = {}
     for i, step in enumerate(prepare):
-        waiting_for.append({writer[b] for b in (*step.reads, *step.writes) if b in writer}.union(*(readers.get(b, ()) for b in step.writes)))
+        waiting_for.append(
+            {writer[b] for b in (*step.reads, *step.writes) if b in writer}.union(
+                *(readers.get(b, ()) for b in step.writes)
+            )
+        )
         for b in step.reads:
             readers.setdefault(b, set()).add(i)
         for b in step.writes:

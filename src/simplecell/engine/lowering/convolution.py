@@ -38,8 +38,8 @@ from simplecell.ops.convolution import Convolution
 from simplecell.ops.elementwise import Binary
 
 NEAR = 0.92
-"""A later entry must be predicted to take less than this share of an earlier one's time: predictions are not better than that, and the table
-prefers what is more accurate."""
+"""A later entry must be predicted to take less than this share of an earlier one's time: predictions are not better
+than that, and the table prefers what is more accurate."""
 
 
 TIMED = 3.0
@@ -49,15 +49,18 @@ TIMED = 3.0
 @dataclass(frozen=True)
 class Algorithm:
     """`refuses` returns why it cannot (None: it can); `cost` predicts nanoseconds on one thread
-    (never on more: the choice would change the bits); `lower` appends the steps; `prepare` predicts what weights that change from run to run
-    cost besides; `pools` returns why it cannot store what it computes pooled (None: it can, and does where the problem has a pool)."""
+    (never on more: the choice would change the bits); `lower` appends the steps; `prepare` predicts what weights that
+    change from run to run cost besides; `pools` returns why it cannot store what it computes pooled (None: it can, and
+    does where the problem has a pool)."""
 
     name: str
     refuses: Callable[[ConvolutionProblem, Lowering], str | None]
     cost: Callable[[ConvolutionProblem, Lowering], float]
     lower: Callable[[ConvolutionProblem, Lowering, Group, str], None]
     prepare: Callable[[ConvolutionProblem, Lowering], float] = lambda problem, ctx: 0.0
-    pools: Callable[[ConvolutionProblem, Lowering, Group], str | None] = lambda problem, ctx, group: "it stores every pixel"
+    pools: Callable[[ConvolutionProblem, Lowering, Group], str | None] = lambda problem, ctx, group: (
+        "it stores every pixel"
+    )
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ def choose(ctx: Lowering, problem: ConvolutionProblem, group: Group) -> Choice:
 
 
 def choice_for(ctx: Lowering, group: Group) -> Choice:
-    """The choice for a convolution that has machine code: made once, for the whole batch, whatever part of it the group stands for."""
+    """The choice for a convolution that has machine code: made once, for the whole batch, whatever part of it the group
+    stands for."""
     op, src, weights = group.anchor.op, ctx.whole(group.anchor.inputs[0]), group.anchor.inputs[1]
     assert isinstance(op, Convolution)
     problem = ConvolutionProblem.of(op, src.shape, weights.shape)
@@ -131,7 +135,9 @@ def _alone(problem: ConvolutionProblem, ctx: Lowering, group: Group, algorithm: 
     """The convolution alone, without its epilogue, by one algorithm: a function that runs it."""
     from simplecell.engine.runtime import Bound
 
-    src, weights = (placeholder(ctx.whole(t).spec, role=role) for t, role in zip(group.anchor.inputs, ("input", "parameter")))
+    src, weights = (
+        placeholder(ctx.whole(t).spec, role=role) for t, role in zip(group.anchor.inputs, ("input", "parameter"))
+    )
     node = Node.make(group.anchor.op, (src, weights))
     single = Lowering(Graph.of([src, weights], node.outputs), ctx.target, ctx.threads, ctx.precision)
     algorithm.lower(problem, single, Group((node,), node, node.inputs, node.outputs, shape=node.outputs[0].shape), "")
@@ -147,12 +153,17 @@ def _append(
     ctx: Lowering, group: Group, problem: ConvolutionProblem, reason: str, name: str,
     plan: ConvolutionPlan[Any], **more: Any,
 ) -> None:  # fmt: skip
-    """The step that packs the weights (once for all that pack them alike) and the one that convolves; `more` arguments override the plan's."""
+    """The step that packs the weights (once for all that pack them alike) and the one that convolves; `more` arguments
+    override the plan's."""
     src, weights = group.anchor.inputs
 
     def pack() -> Address:
         packed = ctx.temporary(plan.packed_bytes)
-        what = "pack weights" if isinstance(plan.packer, (PackConvolutionWeights, PackPlanarWeights, MatrixWeights)) else "transform weights"
+        what = (
+            "pack weights"
+            if isinstance(plan.packer, (PackConvolutionWeights, PackPlanarWeights, MatrixWeights))
+            else "transform weights"
+        )
         kernel = plan.packer
         sources: dict[str, Any] = {"src": ctx.address(weights)}
         product = _channels_scaled(ctx, weights)
@@ -214,7 +225,8 @@ def _append_apart(ctx: Lowering, group: Group, again: Apart, packed: Address, **
 
 
 def _channels_scaled(ctx: Lowering, weights: Tensor) -> tuple[Tensor, Tensor] | None:
-    """(w, s), if the weights are w times one s for each output channel: the packing multiplies, and the product need not be in memory."""
+    """(w, s), if the weights are w times one s for each output channel: the packing multiplies, and the product need
+    not be in memory."""
     op = weights.node.op
     if not isinstance(op, Binary) or op.function != "multiply":
         return None
@@ -238,8 +250,12 @@ def _winograd(outputs: int, taps: int) -> Algorithm:
 
     def lower(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
         local = ctx.precision == "tight"
-        plan = plan_winograd(problem, transform, ctx.target, ctx.epilogue(group)[0], ctx.threads, ctx.weights_from_memory, local)
-        _append(ctx, group, problem, reason, f"{name} {plan.kernel.tile}", plan, dst_pixel=ctx.pixel_stride(group.output))
+        plan = plan_winograd(
+            problem, transform, ctx.target, ctx.epilogue(group)[0], ctx.threads, ctx.weights_from_memory, local
+        )
+        _append(
+            ctx, group, problem, reason, f"{name} {plan.kernel.tile}", plan, dst_pixel=ctx.pixel_stride(group.output)
+        )
 
     return Algorithm(
         name,
@@ -254,7 +270,16 @@ def lower_matrix(problem: ConvolutionProblem, ctx: Lowering, group: Group, reaso
     """The anchor's convolution, or product of rows and parameters, on a matrix unit."""
     plan, offsets = plan_matrix(problem, ctx.target, ctx.epilogue(group)[0], ctx.precision, ctx.threads)
     table = ctx.once(("offsets", offsets.tobytes()), lambda: ctx.constant(offsets))
-    _append(ctx, group, problem, reason, f"matrix bf16x{plan.kernel.parts}", plan, oc=ctx.pixel_stride(group.output), offsets=table)
+    _append(
+        ctx,
+        group,
+        problem,
+        reason,
+        f"matrix bf16x{plan.kernel.parts}",
+        plan,
+        oc=ctx.pixel_stride(group.output),
+        offsets=table,
+    )
 
 
 def _lower_planar(problem: ConvolutionProblem, ctx: Lowering, group: Group, reason: str) -> None:
@@ -303,10 +328,15 @@ ALGORITHMS: tuple[Algorithm, ...] = (
         lambda problem, ctx: matrix_cost(problem, ctx.target, ctx.precision),
         lower_matrix,
         lambda problem, ctx: matrix_weights_cost(problem),
-        lambda problem, ctx, group: matrix_pool_refusal(problem, group.epilogue) or pooling_costs(problem, ctx.target, ctx.precision),
+        lambda problem, ctx, group: (
+            matrix_pool_refusal(problem, group.epilogue) or pooling_costs(problem, ctx.target, ctx.precision)
+        ),
     ),
     Algorithm(
-        "planar", lambda problem, ctx: planar_refusal(problem, ctx.target), lambda problem, ctx: planar_cost(problem, ctx.target), _lower_planar
+        "planar",
+        lambda problem, ctx: planar_refusal(problem, ctx.target),
+        lambda problem, ctx: planar_cost(problem, ctx.target),
+        _lower_planar,
     ),
     Algorithm(
         "fourier",

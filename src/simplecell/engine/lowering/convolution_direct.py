@@ -17,7 +17,8 @@ BYTES_PER_NS = 10.0
 
 
 def peak(target: Target) -> float:
-    """GFLOP/s of one core at 3 GHz with two multipliers; Zen 4's are half as wide as AVX-512. Against it stand bytes per nanosecond."""
+    """GFLOP/s of one core at 3 GHz with two multipliers; Zen 4's are half as wide as AVX-512. Against it stand bytes
+    per nanosecond."""
     wide = 0.5 if target.avx512 and target.cpu == "znver4" else 1.0
     return 3.0 * 2 * 2 * target.lanes * wide * (1.0 if target.fma else 0.5)
 
@@ -30,8 +31,11 @@ def merged_groups(problem: ConvolutionProblem, lanes: int) -> int:
     return max(m for m in range(1, lanes // oc + 1) if problem.groups % m == 0)
 
 
-def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1, spread: bool = False) -> ConvolutionPlan[ConvolutionDirect]:
-    """Kernel, arguments and sizes. `threads` only moves the borders between blocks, never a sum. The arguments of `spread` are the caller's."""
+def plan_direct(
+    problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1, spread: bool = False
+) -> ConvolutionPlan[ConvolutionDirect]:
+    """Kernel, arguments and sizes. `threads` only moves the borders between blocks, never a sum. The arguments of
+    `spread` are the caller's."""
     p, pool, lanes = problem.without_pool(), problem.pool, target.lanes
     (id_, ih, iw), (od, oh, ow), (kd, kh, kw) = p.src, p.dst, p.kernel
     (sd, sh, sw), (dd, dh, dw) = p.strides, p.dilation
@@ -49,12 +53,16 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
     copy = p.padded or conflict
     pitch = p.ic + (lanes if copy and conflict else 0)
     small = packed_bytes <= target.l2 // 2
-    rows, columns = _block(p, tile, pitch, 1 + epilogue.kinds.count("full") if small else 0, target.l2 // (4 if small else 2))
+    rows, columns = _block(
+        p, tile, pitch, 1 + epilogue.kinds.count("full") if small else 0, target.l2 // (4 if small else 2)
+    )
     joined = joining is not None and columns >= ow  # blocks of whole rows
     units = p.n * od * -(-oh // rows) * -(-ow // columns)
     if small and not even(units, threads):  # smaller blocks, of one size if possible
         if oh > 1:
-            rows = next((r for r in range(min(rows, -(-oh // threads)), 0, -1) if even(p.n * od * -(-oh // r), threads)), 1)
+            rows = next(
+                (r for r in range(min(rows, -(-oh // threads)), 0, -1) if even(p.n * od * -(-oh // r), threads)), 1
+            )
         else:
             columns = _rounded(-(-ow // (threads * max(1, -(-ow // columns // threads)))), tile.pixels)
     if pool is not None:
@@ -66,7 +74,8 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
     plane = ((rows - 1) * sh + (kh - 1) * dh + 1) * row if copy else dd * ih * row
     whole_rows = dw == 1 and groups == 1 and pixel == p.ic
     arguments = dict(
-        next_weights=0, n=p.n, od=od, oh=oh, ow=ow, oc=p.oc, ic=p.ic, id=id_, ih=ih, iw=iw, stride_d=sd, stride_h=sh, stride_w=sw,
+        next_weights=0, n=p.n, od=od, oh=oh, ow=ow, oc=p.oc, ic=p.ic, id=id_, ih=ih, iw=iw, stride_d=sd, stride_h=sh,
+        stride_w=sw,
         taps0=kd, tap0=plane, taps1=kh, tap1=dh * row, taps2=1 if whole_rows else kw, tap2=dw * pixel,
         run=kw * p.ic if whole_rows else group_ic, pixel=sw * pixel, rows=rows, columns=columns, parts=parts,
         group_ic=group_ic, group_oc=group_oc, group_blocks=group_blocks, blocks=blocks,
@@ -76,10 +85,19 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
             pad_d=p.low[0], pad_h=p.low[1], pad_w=p.low[2], kd=kd, kh=kh, kw=kw,
             dilation_d=dd, dilation_h=dh, dilation_w=dw, pitch=pitch, row_stride=row, plane_stride=plane,
         )  # fmt: skip
-    packing = dict(taps=p.taps, ic=p.ic // p.groups, oc=p.oc // p.groups, groups=p.groups, merged=merged, blocks=group_blocks, width=width)
+    packing = dict(
+        taps=p.taps,
+        ic=p.ic // p.groups,
+        oc=p.oc // p.groups,
+        groups=p.groups,
+        merged=merged,
+        blocks=group_blocks,
+        width=width,
+    )
     scratch = _input_bytes(p, rows, columns, pitch) if copy else 0
     tap_bytes = 4 * group_ic * width
-    # Weights of one tap that fit into L1, where those of a row of taps do not, are read from there by all tiles but the first: 3% less time.
+    # Weights of one tap that fit into L1, where those of a row of taps do not, are read from there by all tiles but the
+    # first: 3% less time.
     by_taps = copy and joined and kd == 1 and tap_bytes <= target.l1 * 3 // 4 < kw * tap_bytes
     if by_taps:
         arguments |= dict(taps0=kh, tap0=dh * row, taps1=kw, tap1=dw * pixel, taps2=1, run=group_ic)
@@ -87,10 +105,14 @@ def plan_direct(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
     if partial:
         arguments["sums"] = scratch // 4
         scratch += 4 * rows * columns * width
-    passes = -(-rows * ow // tile.pixels) if joined else rows * -(-columns // tile.pixels)  # over a block of weights; meanwhile the next one is fetched
+    passes = (
+        -(-rows * ow // tile.pixels) if joined else rows * -(-columns // tile.pixels)
+    )  # over a block of weights; meanwhile the next one is fetched
     steps = 1 if arguments["run"] % 2 else 2
     lines, arguments["ahead"] = fetch_ahead(tile, target, passes, steps)
-    kernel = ConvolutionDirect(tile, epilogue, copy, lines=lines, steps=steps, partial=partial, spread=spread, joined=joined, pool=pool)
+    kernel = ConvolutionDirect(
+        tile, epilogue, copy, lines=lines, steps=steps, partial=partial, spread=spread, joined=joined, pool=pool
+    )
     return ConvolutionPlan(kernel, arguments, PackConvolutionWeights(), packing, packed_bytes, scratch)
 
 
@@ -110,7 +132,8 @@ def direct_pool_refusal(problem: ConvolutionProblem, epilogue: Epilogue | None) 
 def direct_tile(p: ConvolutionProblem, target: Target) -> Tile:
     """The register tile, by `best_tile` with corrections for what its inner loop does not show.
 
-    Measured on whole layers, weights from memory as in a network, 32 registers of 16 lanes, two steps in a turn, GFLOP/s:
+    Measured on whole layers, weights from memory as in a network, 32 registers of 16 lanes, two steps in a turn,
+    GFLOP/s:
 
                                   14×2   9×3   7×3   6×4
         64→256, 3136 pixels        155   143   144   165
@@ -122,8 +145,10 @@ def direct_tile(p: ConvolutionProblem, target: Target) -> Tile:
         24→144, 3136 pixels        137   159   159     -
         2048→512, 49 pixels        141   134   142   128
 
-    6×4 has the fewest loads for each multiplication (0.42; 14×2: 0.57, which at a high clock is held back by its power), but reads
-    most weights: many passes must share a block of them, and the first block, which nobody fetched, must be one of many.
+    6×4 has the fewest loads for each multiplication (0.42; 14×2: 0.57, which at a high clock is held back by its
+    power), but reads
+    most weights: many passes must share a block of them, and the first block, which nobody fetched, must be one of
+        many.
     """
     merged = merged_groups(p, target.lanes)
     vectors, depth = -(-p.oc // p.groups * merged // target.lanes), p.taps * p.ic // p.groups * merged
@@ -131,7 +156,11 @@ def direct_tile(p: ConvolutionProblem, target: Target) -> Tile:
     if target.registers >= 32:
         block = 4 * depth * _MOST_WEIGHTS.vectors * target.lanes
         shared = p.pixels >= 400 or (p.pixels >= 150 and vectors >= 4 * _MOST_WEIGHTS.vectors)
-        corrections = {Tile(10, 2): 0.96, Tile(7, 3): 0.97, _MOST_WEIGHTS: 1.05 if shared and block <= target.l2 // 4 else 0.92}
+        corrections = {
+            Tile(10, 2): 0.96,
+            Tile(7, 3): 0.97,
+            _MOST_WEIGHTS: 1.05 if shared and block <= target.l2 // 4 else 0.92,
+        }
     for t in tiles(target):
         if not p.padded and _conflict(p, t, target):  # it would have to copy
             corrections[t] = 0.92 * corrections.get(t, 1.0)
@@ -139,10 +168,11 @@ def direct_tile(p: ConvolutionProblem, target: Target) -> Tile:
 
 
 def joined_tile(p: ConvolutionProblem, target: Target) -> Tile | None:
-    """The tile that goes on from row to row, where that saves more than 5% of the time: rows of 7 in tiles of 6 or 4 pixels waste much.
+    """The tile that goes on from row to row, where that saves more than 5% of the time: rows of 7 in tiles of 6 or 4
+    pixels waste much.
 
-    Measured with AVX2, 14×14 512→512 3×3 at stride 2 (49 pixels), ms: row by row in 4×3 2.45; joined 5×2 2.11, 6×2 2.28, 4×3 2.30. With 32 registers
-    7×3, 14×2 and 9×3 leave little to save.
+    Measured with AVX2, 14×14 512→512 3×3 at stride 2 (49 pixels), ms: row by row in 4×3 2.45; joined 5×2 2.11, 6×2
+    2.28, 4×3 2.30. With 32 registers 7×3, 14×2 and 9×3 leave little to save.
     """
     (_, height, width), vectors = p.dst, -(-p.oc // p.groups * merged_groups(p, target.lanes) // target.lanes)
     if target.registers >= 32 or height == 1:
@@ -164,19 +194,24 @@ _MOST_WEIGHTS = Tile(6, 4)
 
 
 def _conflict(p: ConvolutionProblem, tile: Tile, target: Target) -> bool:
-    """Pixels a multiple of 4096 bytes apart fall into one set of L1, which has a line (a way) for so many, besides what streams through."""
+    """Pixels a multiple of 4096 bytes apart fall into one set of L1, which has a line (a way) for so many, besides what
+    streams through."""
     return tile.pixels * gcd(4 * p.strides[2] * p.ic, 4096) > 4096 * (target.l1 // 4096 - 2)
 
 
 def _input_bytes(p: ConvolutionProblem, rows: int, columns: int, pitch: int) -> int:
     """of the inputs that a block of output rows and columns reads, pixels `pitch` values apart."""
-    height, width = ((n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip((rows, columns), p.strides[1:], p.kernel[1:], p.dilation[1:]))
+    height, width = (
+        (n - 1) * s + (k - 1) * d + 1
+        for n, s, k, d in zip((rows, columns), p.strides[1:], p.kernel[1:], p.dilation[1:])
+    )
     return 4 * p.kernel[0] * height * width * pitch
 
 
 def _block(p: ConvolutionProblem, tile: Tile, pitch: int, outputs: int, budget: int) -> tuple[int, int]:
-    """Rows and columns (whole tiles) of a block whose inputs and `outputs` arrays like dst take at most `budget` bytes: a block of output
-    channels after the other reads the inputs, and fills in its part of each pixel's line of outputs."""
+    """Rows and columns (whole tiles) of a block whose inputs and `outputs` arrays like dst take at most `budget` bytes:
+    a block of output channels after the other reads the inputs, and fills in its part of each pixel's line of
+    outputs."""
 
     def fits(rows: int, columns: int) -> bool:
         return _input_bytes(p, rows, columns, pitch) + 4 * rows * columns * p.oc * outputs <= budget
@@ -191,8 +226,9 @@ def _block(p: ConvolutionProblem, tile: Tile, pitch: int, outputs: int, budget: 
 
 
 def fetch_ahead(tile: Tile, target: Target, passes: int, steps: int = 1) -> tuple[int, int]:
-    """Cache lines, and values to move on, in each turn of `steps` steps, so that `passes` over one block of weights fetch the next block. In
-    a network all weights come from memory; where they are in L2 already, one such instruction in a step costs up to 2% of the time."""
+    """Cache lines, and values to move on, in each turn of `steps` steps, so that `passes` over one block of weights
+    fetch the next block. In a network all weights come from memory; where they are in L2 already, one such instruction
+    in a step costs up to 2% of the time."""
     step = -(-steps * tile.vectors * target.lanes // passes)
     return -(-step // LINE), step
 
@@ -203,7 +239,8 @@ def even(units: int, threads: int) -> bool:
 
 
 def direct_cost(problem: ConvolutionProblem, target: Target) -> float:
-    """Predicted nanoseconds on one thread: the multiplications that the tiles do, waste included, or the bytes that must move."""
+    """Predicted nanoseconds on one thread: the multiplications that the tiles do, waste included, or the bytes that
+    must move."""
     oc = problem.oc // problem.groups * merged_groups(problem, target.lanes)
     groups = problem.groups // merged_groups(problem, target.lanes)
     joined = joined_tile(problem.without_pool(), target) if problem.pool is None else None

@@ -21,14 +21,16 @@ MOST_CHANNELS = 8
 LEAST_TAPS = 5
 """along the columns: with fewer it never pays"""
 RADICES = ((4, 8), (8, 8), (4, 4, 8), (4, 8, 8), (8, 8, 8), (4, 4, 8, 8), (4, 8, 8, 8))
-"""Butterflies of eight fill 32 registers with their factors. The last pass, with the sums along the row, wants to be one of eight: its rows of inputs and
-outputs fit L1."""
+"""Butterflies of eight fill 32 registers with their factors. The last pass, with the sums along the row, wants to be
+one of eight: its rows of inputs and outputs fit L1."""
 LEAST_VECTORS, MOST_VECTORS = 8, 24
-"""of columns in a block of a picture: narrower ones read and write rows in pieces of a few lines, wider ones do not fit L2"""
+"""of columns in a block of a picture: narrower ones read and write rows in pieces of a few lines, wider ones do not fit
+L2"""
 
 PASS_NS, COPY_NS, ROW_NS, TILE_NS, TAP_NS, FAR_NS, FARTHER_NS = 2.8, 5.0, 1.7, 2.5, 0.15, 1.1, 4.1
-"""Per row of the transform: for each vector, a pass, the copy between picture and scratch, and what a column that leaves L1, or a block that leaves L2, adds;
-for each row of a channel; for each tile of sums, and each tap of it. Fitted to 650 timings of blocks of all kinds, half of them within 10%."""
+"""Per row of the transform: for each vector, a pass, the copy between picture and scratch, and what a column that
+leaves L1, or a block that leaves L2, adds; for each row of a channel; for each tile of sums, and each tap of it. Fitted
+to 650 timings of blocks of all kinds, half of them within 10%."""
 WEIGHTS_NS = 3.0
 """of the weights' transform, for each frequency, tap and vector of values in float64"""
 SHARE, GROUPS_SHARE = 0.75, 0.85
@@ -140,7 +142,8 @@ def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
 def plan_fourier(
     problem: ConvolutionProblem, target: Target, epilogue: Epilogue, local: bool = False
 ) -> ConvolutionPlan[ConvolutionFourier]:
-    """Kernel, arguments and sizes for a problem that `refusal` does not refuse. local: see kernels/fourier_levels.py."""
+    """Kernel, arguments and sizes for a problem that `refusal` does not refuse. local: see
+    kernels/fourier_levels.py."""
     p, lanes = problem, target.lanes
     cut = blocking(p, target)
     rows, kh, line = _rows_and_taps(p, target, cut.vectors)
@@ -159,7 +162,8 @@ def plan_fourier(
     levels = sums_out + cut.together * run * row
     arguments = dict(
         n=p.n, ih=p.src[1], iw=p.src[2], ic=p.ic, oh=p.dst[1], ow=p.dst[2], pad_h=p.low[1], pad_w=p.low[2], rows=rows,
-        step=kernel.size - (kh - 1) * p.dilation[1], columns=columns, down=down, across=across, kw=kw, dilation_w=p.dilation[2],
+        step=kernel.size - (kh - 1) * p.dilation[1], columns=columns, down=down, across=across, kw=kw,
+        dilation_w=p.dilation[2],
         reach=reach, pitch=pitch, sums_in=sums_in, sums_out=sums_out, cells=cells,
     )  # fmt: skip
     scratch = levels
@@ -172,7 +176,9 @@ def plan_fourier(
     values = p.kernel[1] * p.kernel[2] * p.ic * p.oc
     weights_run = kw * p.ic * p.oc
     packing = dict(values=values, line=line * p.ic * p.oc, run=weights_run, dilation=p.dilation[1], size=kernel.size)
-    return ConvolutionPlan(kernel, arguments, FourierWeights(), packing, 8 * kernel.size * weights_run, 4 * scratch, apart)
+    return ConvolutionPlan(
+        kernel, arguments, FourierWeights(), packing, 8 * kernel.size * weights_run, 4 * scratch, apart
+    )
 
 
 def odd_lines(values: int) -> int:

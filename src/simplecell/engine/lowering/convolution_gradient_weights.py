@@ -11,7 +11,8 @@ from simplecell.engine.lowering.convolution_problem import ConvolutionProblem
 from simplecell.engine.target import Target
 
 UNITS = 8
-"""Pieces of work to aim at, so that a few threads get equal shares; it must not depend on how many threads there are."""
+"""Pieces of work to aim at, so that a few threads get equal shares; it must not depend on how many threads there
+are."""
 MOST_PARTS = 8
 """Partial sums where the weights are too few to divide: their sum costs less than a thousandth."""
 
@@ -22,8 +23,8 @@ CYCLES_PER_NS = 2.6
 
 @dataclass(frozen=True)
 class Rows:
-    """How the taps and input channels become rows of register tiles: `channels` rows in a run, `segments` runs in a tile, and the
-    taps that are left to the kernel's loops."""
+    """How the taps and input channels become rows of register tiles: `channels` rows in a run, `segments` runs in a
+    tile, and the taps that are left to the kernel's loops."""
 
     channels: int
     segments: int
@@ -52,8 +53,8 @@ def row_choices(p: ConvolutionProblem, halo: bool) -> list[Rows]:
 
 
 def tile_cycles(rows: int, vectors: int) -> float:
-    """Cycles of one step of a tile: two multiplications and two loads a cycle, four cycles from one multiplication to the next on the
-    same accumulator, and the loop itself."""
+    """Cycles of one step of a tile: two multiplications and two loads a cycle, four cycles from one multiplication to
+    the next on the same accumulator, and the loop itself."""
     loads = rows + vectors
     return max(rows * vectors / 2, loads / 2, 4.0) + 0.5 + 0.25 * (rows / 16 + 1)
 
@@ -89,7 +90,9 @@ def weights_cost(p: ConvolutionProblem, target: Target) -> float:
     return cycles / CYCLES_PER_NS * (1.0 if target.fma else 2.0)
 
 
-def plan_weights(problem: ConvolutionProblem, images: int, target: Target, threads: int, halo: bool | None = None) -> WeightsPlan:
+def plan_weights(
+    problem: ConvolutionProblem, images: int, target: Target, threads: int, halo: bool | None = None
+) -> WeightsPlan:
     """`images`: of the original problem, where `problem` has joined them to one row."""
     p = problem
     (od, oh, ow), (id_, ih, iw) = p.dst, p.src
@@ -110,7 +113,8 @@ def plan_weights(problem: ConvolutionProblem, images: int, target: Target, threa
     pixel_bytes = 4 * p.ic * p.strides[1] * p.strides[2]
     band_n, band_y, band_x = bands(n, (od, oh, ow), width, 4 * taps * rows.channels * width, pixel_bytes, target)
     parts = min(n, MOST_PARTS) if p.groups * panels * jobs < UNITS else 1
-    # As many panels as keep their weights in L2 pass over a band of src while it is there; then the threads must get equal shares.
+    # As many panels as keep their weights in L2 pass over a band of src while it is there; then the threads must get
+    # equal shares.
     block = max(1, min(panels, target.l2 // 2 // (4 * taps * rows.channels * width)))
     if parts * p.groups * -(-panels // block) < threads:
         block = max(1, panels * parts * p.groups // threads)
@@ -119,7 +123,14 @@ def plan_weights(problem: ConvolutionProblem, images: int, target: Target, threa
     kernel = GradientWeights(tile, rows.segments, rows.channels % height, oc_group % width != 0, packed, halo, sampled)
     image, plane, row = id_ * ih * iw * p.ic, ih * iw * p.ic, iw * p.ic
     arguments: dict[str, Any] = {
-        **{"n": n, "channels": rows.channels, "ic": p.ic // p.groups, "oc": p.oc, "oc_group": oc_group, "conv_groups": p.groups},
+        **{
+            "n": n,
+            "channels": rows.channels,
+            "ic": p.ic // p.groups,
+            "oc": p.oc,
+            "oc_group": oc_group,
+            "conv_groups": p.groups,
+        },
         **{"src_image": image, "segment_dst": rows.channels * p.oc},
         **{"band_n": band_n, "band_y": band_y, "band_x": band_x, "block": block},
         **{"parts": parts, "part_size": p.taps * p.ic // p.groups * p.oc, "splits": splits},
@@ -130,7 +141,10 @@ def plan_weights(problem: ConvolutionProblem, images: int, target: Target, threa
     pixels = min(band_n, n) * od * min(band_y, oh) * min(band_x, ow)
     scratch = GradientWeights.scratch_bytes(tile, target.lanes, pixels) if packed else 0
     if halo:
-        (_, reach_y, reach_x), joined = ((k - 1) * d for k, d in zip(p.kernel, p.dilation)), rows.channels > p.ic // p.groups
+        (_, reach_y, reach_x), joined = (
+            ((k - 1) * d for k, d in zip(p.kernel, p.dilation)),
+            rows.channels > p.ic // p.groups,
+        )
         pitch = p.ic if joined or not crowded(p) else p.ic + target.lanes
         arguments |= {"reach_y": reach_y, "reach_x": reach_x, "pitch": pitch, "halo_begin": scratch // 4}
         high, wide = min(band_y, oh), min(band_x, ow)
@@ -147,24 +161,28 @@ def plan_weights(problem: ConvolutionProblem, images: int, target: Target, threa
 
 
 def crowded(p: ConvolutionProblem) -> bool:
-    """Whether neighbouring pixels of src fall into so few sets of L1 that they drive each other out (where several taps read them they
-    come from L2 anyhow)."""
+    """Whether neighbouring pixels of src fall into so few sets of L1 that they drive each other out (where several taps
+    read them they come from L2 anyhow)."""
     return p.taps == 1 and p.strides[2] * p.ic * 4 % 2048 == 0
 
 
 def needs_halo(p: ConvolutionProblem) -> bool:
-    """Whether to copy the band of src: where pixels crowd in L1 (14×14, 1024→256, 1×1: 0.95 → 1.03 of PyTorch), or where padding keeps
-    taps with few channels apart that would otherwise fill a tile together (32×32, 3→32: 93 → 121 GFLOP/s). Elsewhere it costs a few percent."""
+    """Whether to copy the band of src: where pixels crowd in L1 (14×14, 1024→256, 1×1: 0.95 → 1.03 of PyTorch), or
+    where padding keeps taps with few channels apart that would otherwise fill a tile together (32×32, 3→32: 93 → 121
+    GFLOP/s). Elsewhere it costs a few percent."""
     one_plane = p.kernel[0] == p.src[0] == p.dst[0] == 1
     return one_plane and (crowded(p) or (p.padded and p.ic < FEW_CHANNELS))
 
 
-def bands(n: int, dst: tuple[int, int, int], width: int, weights_bytes: int, pixel_bytes: int, target: Target) -> tuple[int, int, int]:
+def bands(
+    n: int, dst: tuple[int, int, int], width: int, weights_bytes: int, pixel_bytes: int, target: Target
+) -> tuple[int, int, int]:
     """Images, rows and pixels of a row in a band.
 
-    A band's panel of diff_dst takes a third of L1, beside the pixels of src that stream through it. Where the panel of weights does
-    not stay in L2 beside src, a band is longer, so that the weights' coming and going is paid for; but its src, `pixel_bytes` for each
-    pixel of diff_dst, has to stay, in a quarter of L2 (28×28×256, stride 2: 0.92 of PyTorch with a half, 1.01 with a quarter).
+    A band's panel of diff_dst takes a third of L1, beside the pixels of src that stream through it. Where the panel of
+    weights does not stay in L2 beside src, a band is longer, so that the weights' coming and going is paid for; but its
+    src, `pixel_bytes` for each pixel of diff_dst, has to stay, in a quarter of L2 (28×28×256, stride 2: 0.92 of PyTorch
+    with a half, 1.01 with a quarter).
     """
     od, oh, ow = dst
     pixels = max(target.l1 // 3 // (4 * width), 16)

@@ -35,8 +35,8 @@ from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, Conv
 
 @dataclass(frozen=True)
 class WeightsAlgorithm:
-    """`refuses` returns why it cannot (None: it can); `cost` predicts nanoseconds; `plan` gives the kernel of all its work but the sum of
-    the parts."""
+    """`refuses` returns why it cannot (None: it can); `cost` predicts nanoseconds; `plan` gives the kernel of all its
+    work but the sum of the parts."""
 
     name: str
     refuses: Callable[[ConvolutionProblem, Lowering], str | None]
@@ -49,7 +49,9 @@ def _winograd(transform: Transform) -> WeightsAlgorithm:
         f"winograd F({transform.outputs},{transform.taps})",
         lambda problem, ctx: refusal(problem, transform, ctx.target, ctx.precision),
         lambda problem, ctx: winograd_weights_cost(problem, transform, ctx.target),
-        lambda problem, ctx, images: plan_winograd_weights(problem, transform, ctx.target, ctx.threads, ctx.precision == "tight"),
+        lambda problem, ctx, images: plan_winograd_weights(
+            problem, transform, ctx.target, ctx.threads, ctx.precision == "tight"
+        ),
     )
 
 
@@ -68,7 +70,8 @@ WEIGHTS: tuple[WeightsAlgorithm, ...] = (
 
 @lowers(ConvolutionGradientWeights)
 def gradient_weights(ctx: Lowering, group: Group) -> str | None:
-    """Append the steps of a gradient for the weights: the sums over pixels, and the sum of the parts if there are several."""
+    """Append the steps of a gradient for the weights: the sums over pixels, and the sum of the parts if there are
+    several."""
     op, (src, diff_dst) = group.anchor.op, group.anchor.inputs
     assert isinstance(op, ConvolutionGradientWeights)
     dst = group.output
@@ -108,7 +111,14 @@ def gradient_weights(ctx: Lowering, group: Group) -> str | None:
     )
     if plan.parts > 1:
         sizes: dict[str, Any] = {"parts": plan.parts, "size": dst.spec.size}
-        ctx.step(SumParts(), algorithm="sum of parts", nbytes=(plan.parts + 1) * dst.spec.nbytes, src=into, dst=result, **sizes)
+        ctx.step(
+            SumParts(),
+            algorithm="sum of parts",
+            nbytes=(plan.parts + 1) * dst.spec.nbytes,
+            src=into,
+            dst=result,
+            **sizes,
+        )
     return None
 
 
@@ -116,8 +126,8 @@ def gradient_weights(ctx: Lowering, group: Group) -> str | None:
 def gradient_src(ctx: Lowering, group: Group) -> str | None:
     """Append the steps of a gradient for the input (or of a transposed convolution).
 
-    Without strides that is a convolution of diff_dst with the weights turned round, padded with what the kernel reaches over: its
-    lowering takes over, with all of its algorithms. With strides, see `_by_phases`.
+    Without strides that is a convolution of diff_dst with the weights turned round, padded with what the kernel reaches
+    over: its lowering takes over, with all of its algorithms. With strides, see `_by_phases`.
     """
     op, (diff_dst, weights) = group.anchor.op, group.anchor.inputs
     assert isinstance(op, ConvolutionGradientSrc)
@@ -133,7 +143,9 @@ def gradient_src(ctx: Lowering, group: Group) -> str | None:
     if max(op.strides) > 1 or min(map(min, padding)) < 0:
         _by_phases(ctx, group, op)
         return None
-    turned = placeholder(Spec((*weights.shape[:-2], weights.shape[-1] // op.groups, weights.shape[-2] * op.groups)), "turned weights")
+    turned = placeholder(
+        Spec((*weights.shape[:-2], weights.shape[-1] // op.groups, weights.shape[-2] * op.groups)), "turned weights"
+    )
     every = [Taps(k, k - 1, 1) for k in weights.shape[:-2]]
     ctx.view(turned, ctx.once((weights, "turned"), lambda: _turned(ctx, weights, op.groups, every)))
     forward = Node(Convolution((1,) * rank, padding, op.dilation, op.groups), (diff_dst, turned), group.anchor.scope)
@@ -156,7 +168,15 @@ def _turned(ctx: Lowering, weights: Tensor, groups: int, taps: list[Taps]) -> Ad
     ic, oc = weights.shape[-2], weights.shape[-1] // groups
     nbytes = 4 * prod(t.count for t in taps) * ic * weights.shape[-1]
     address = ctx.temporary(nbytes)
-    given: dict[str, Any] = {"dst": address, "src": ctx.address(weights), "ic": ic, "oc": oc, "groups": groups, "kh": kernel[1], "kw": kernel[2]}
+    given: dict[str, Any] = {
+        "dst": address,
+        "src": ctx.address(weights),
+        "ic": ic,
+        "oc": oc,
+        "groups": groups,
+        "kh": kernel[1],
+        "kw": kernel[2],
+    }
     for a, t in zip("zyx", [Taps(1, 0, 1)] * missing + taps):
         given |= {f"taps_{a}": t.count, f"last_{a}": t.last, f"step_{a}": t.step}
     ctx.step(TurnWeights(), algorithm="turn weights", nbytes=2 * nbytes, **given)
@@ -164,17 +184,23 @@ def _turned(ctx: Lowering, weights: Tensor, groups: int, taps: list[Taps]) -> Ad
 
 
 def _by_phases(ctx: Lowering, group: Group, op: ConvolutionGradientSrc) -> None:
-    """With strides, an output meets only the taps that lead back to it from a whole position: the same ones for every stride-th
-    output. So the gradient falls into phases, one step each: convolutions without strides by some of the taps, whose outputs lie
-    `stride` pixels apart. Nothing is multiplied by zero."""
+    """With strides, an output meets only the taps that lead back to it from a whole position: the same ones for every
+    stride-th output. So the gradient falls into phases, one step each: convolutions without strides by some of the
+    taps, whose outputs lie `stride` pixels apart. Nothing is multiplied by zero."""
     diff_dst, weights = group.anchor.inputs
     rank, ic, oc = len(op.src_spatial), group.output.shape[-1], diff_dst.shape[-1]
     axes = [Axis()] * (3 - rank) + [
         Axis(i, o, k, s, d, p[0])
-        for i, o, k, s, d, p in zip(op.src_spatial, diff_dst.shape[1:-1], weights.shape[:-2], op.strides, op.dilation, op.padding, strict=True)
+        for i, o, k, s, d, p in zip(
+            op.src_spatial, diff_dst.shape[1:-1], weights.shape[:-2], op.strides, op.dilation, op.padding, strict=True
+        )
     ]
     n, (_, height, width) = diff_dst.shape[0], axes
-    pixel = (height.size * width.size * ic, width.size * ic, ic)  # values from one plane, row, pixel of the gradient to the next
+    pixel = (
+        height.size * width.size * ic,
+        width.size * ic,
+        ic,
+    )  # values from one plane, row, pixel of the gradient to the next
     epilogue, operands = ctx.epilogue(group)
     for phase in product(*(phases(a) for a in axes)):
         offset = 4 * sum(first * p for (first, *_), p in zip(phase, pixel))
@@ -201,7 +227,14 @@ def _by_phases(ctx: Lowering, group: Group, op: ConvolutionGradientSrc) -> None:
         plan = plan_direct(problem, ctx.target, epilogue, ctx.threads, spread=True)
         turned = _turned(ctx, weights, op.groups, taps[3 - rank :])
         packed = ctx.temporary(plan.packed_bytes)
-        ctx.step(PackConvolutionWeights(), algorithm="pack weights", nbytes=2 * plan.packed_bytes, dst=packed, src=turned, **plan.packing)
+        ctx.step(
+            PackConvolutionWeights(),
+            algorithm="pack weights",
+            nbytes=2 * plan.packed_bytes,
+            dst=packed,
+            src=turned,
+            **plan.packing,
+        )
         if plan.kernel.copy:
             given |= ctx.scratch(plan.scratch_bytes)
         given |= plan.arguments
@@ -227,6 +260,7 @@ def _phase_problem(n: int, ic: int, oc: int, groups: int, windows: list[Axis]) -
 
     high = three(max(0, w.outputs + (w.taps - 1) * w.dilation - w.pad - w.size) for w in windows)
     return ConvolutionProblem(
-        n, ic, oc, groups, three(w.size for w in windows), three(w.outputs for w in windows), three(w.taps for w in windows),
+        n, ic, oc, groups, three(w.size for w in windows), three(w.outputs for w in windows),
+        three(w.taps for w in windows),
         (1, 1, 1), three(w.dilation for w in windows), three(w.pad for w in windows), high,
     )  # fmt: skip

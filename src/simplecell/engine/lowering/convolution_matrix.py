@@ -24,11 +24,13 @@ PARTS = {"fast": 2, "tight": 3}
 
 # Nanoseconds on one core at 2.9 GHz, measured.
 MULTIPLY = {16: 6.8, 15: 6.5, 14: 6.2, 13: 5.9, 12: 5.6, 11: 5.3, 10: 5.0, 9: 4.75, 8: 4.45, 7: 4.15}
-"""One instruction, by rows, as power allows on random numbers. (On zeros it is 5.45 of 16 rows: the clock falls with the bits that change.)"""
+"""One instruction, by rows, as power allows on random numbers. (On zeros it is 5.45 of 16 rows: the clock falls with
+the bits that change.)"""
 CHUNK_NS = 80.0
 """to begin a chunk, and to wait for its last sums"""
 STORE_NS, STORE_FAR_NS, STORE_HIDDEN = 3.0, 6.0, 0.5
-"""a vector of sums through the epilogue to dst, which is near or far; as much as that share of the multiplications' time is not seen"""
+"""a vector of sums through the epilogue to dst, which is near or far; as much as that share of the multiplications'
+time is not seen"""
 SPLIT_NS, SPLIT_FAR_NS = 6.0, 9.0
 """32 values, into two parts, where these stay in L1, and where not"""
 FEWEST = 7
@@ -36,7 +38,8 @@ FEWEST = 7
 MOST_POOLED = 4
 """columns of a window that is pooled: the kernel has a copy of the epilogue for each"""
 POOLED_LEAST = 14
-"""rows below which a tile takes no less time: its weights come from L2 as fast as they can (18×18 64→64: 12 chunks of 15 rows 47 µs, 18 of 10 rows 65)"""
+"""rows below which a tile takes no less time: its weights come from L2 as fast as they can (18×18 64→64: 12 chunks of
+15 rows 47 µs, 18 of 10 rows 65)"""
 POOL_NS = 0.02
 """a byte of a map that is read and pooled by a step of its own"""
 UNIT_NS = 150.0
@@ -84,7 +87,8 @@ def matrix_weights_cost(problem: ConvolutionProblem) -> float:
 def plan_matrix(
     problem: ConvolutionProblem, target: Target, epilogue: Epilogue, precision: str, threads: int = 1
 ) -> tuple[ConvolutionPlan[ConvolutionMatrix], np.ndarray]:
-    """Kernel, arguments and sizes; and the table of offsets, whose address is the caller's to add. `threads` only moves the borders between blocks."""
+    """Kernel, arguments and sizes; and the table of offsets, whose address is the caller's to add. `threads` only moves
+    the borders between blocks."""
     parts, merged, pool = PARTS[precision], _merges(problem), problem.pool
     problem = problem.without_pool()
     p = _merged(problem)
@@ -94,7 +98,9 @@ def plan_matrix(
     sh, sw = p.strides[1:]
     offsets = np.array(
         [
-            view.plane * z + view.phase * (y % sh * view.phases[1] + x % sw) + view.pitch * (y // sh * view.across + x // sw)
+            view.plane * z
+            + view.phase * (y % sh * view.phases[1] + x % sw)
+            + view.pitch * (y // sh * view.across + x // sw)
             for z in range(p.kernel[0])
             for y in range(0, p.kernel[1] * p.dilation[1], p.dilation[1])
             for x in range(0, p.kernel[2] * p.dilation[2], p.dilation[2])
@@ -108,17 +114,28 @@ def plan_matrix(
     units = p.n * od * -(-oh // b.rows) * -(-ow // b.columns)
     near = _near(p, target, parts) and units > 4  # only the first block finds its weights far away
     if near:
-        ahead = -(-problem.strides[1] * problem.strides[2] * b.rows * b.columns * problem.ic // (b.chunks * p.taps * deep * -(-p.oc // BLOCK)))
+        ahead = -(
+            -problem.strides[1]
+            * problem.strides[2]
+            * b.rows
+            * b.columns
+            * problem.ic
+            // (b.chunks * p.taps * deep * -(-p.oc // BLOCK))
+        )
     else:
         ahead = -(-2 * parts * TILE // 4 // b.chunks)
     lines = 1 << (-(-ahead // LINE) - 1).bit_length()
-    sums = _rounded(parts * view.part + view.pitch * (view.across + CHUNK), 64)  # the last tiles read on behind the last pixel
+    sums = _rounded(
+        parts * view.part + view.pitch * (view.across + CHUNK), 64
+    )  # the last tiles read on behind the last pixel
     sums_chunk = 4 * BLOCK * CHUNK if slabs < deep else 0
     places = sums + 4 * BLOCK * CHUNK + sums_chunk * (b.chunks - 1)
     arguments = dict(
         next_weights=0, n=p.n, od=od, oh=oh, ow=ow, oc=p.oc, channels=p.oc, id=id_, ih=ih, iw=iw, ic=problem.ic,
-        stride_d=p.strides[0], stride_h=p.strides[1], stride_w=problem.strides[2], pad_d=p.low[0], pad_h=p.low[1], pad_w=problem.low[2],
-        dilation_d=p.dilation[0], kd=p.kernel[0], reach_h=_reach(p, 1), reach_w=_reach(p, 2), phases_h=view.phases[0], phases_w=view.phases[1],
+        stride_d=p.strides[0], stride_h=p.strides[1], stride_w=problem.strides[2], pad_d=p.low[0], pad_h=p.low[1],
+        pad_w=problem.low[2],
+        dilation_d=p.dilation[0], kd=p.kernel[0], reach_h=_reach(p, 1), reach_w=_reach(p, 2), phases_h=view.phases[0],
+        phases_w=view.phases[1],
         taps=p.taps, rows=b.rows, columns=b.columns, shares=b.shares, tile_rows=b.tile_rows, per_row=b.per_row,
         across=view.across, pitch=view.pitch, phase=view.phase, plane=view.plane, part=view.part,
         slabs=slabs, sums=sums, sums_chunk=sums_chunk, places=places, ahead=ahead,
@@ -128,7 +145,9 @@ def plan_matrix(
         arguments["run"] = p.ic
     packing = dict(taps=p.taps, ic=p.ic, oc=p.oc)
     kernel = ConvolutionMatrix(parts, epilogue, merged, lines, near, pool)
-    return ConvolutionPlan(kernel, arguments, MatrixWeights(parts), packing, packed, places + 8 * (PLACES * b.chunks + 3)), offsets
+    return ConvolutionPlan(
+        kernel, arguments, MatrixWeights(parts), packing, packed, places + 8 * (PLACES * b.chunks + 3)
+    ), offsets
 
 
 def pool_refusal(problem: ConvolutionProblem, epilogue: Epilogue | None) -> str | None:
@@ -166,7 +185,8 @@ def _merged(p: ConvolutionProblem) -> ConvolutionProblem:
 
 @dataclass(frozen=True)
 class _View:
-    """The parts of a block's inputs in scratch: pixels in a row; bytes from one pixel, phase, plane, part to the next."""
+    """The parts of a block's inputs in scratch: pixels in a row; bytes from one pixel, phase, plane, part to the
+    next."""
 
     phases: tuple[int, int]
     across: int
@@ -180,7 +200,9 @@ class _View:
         phases = tuple(min(p.strides[a], _reach(p, a) + 1) for a in (1, 2))
         across = columns + _reach(p, 2) // p.strides[2]
         pitch = 2 * DEPTH * -(-p.ic // DEPTH)
-        if pitch % 128 == 0:  # an odd number of lines, lest the pixels of a tile fall into few sets of L1 (up to 15% of the time)
+        if (
+            pitch % 128 == 0
+        ):  # an odd number of lines, lest the pixels of a tile fall into few sets of L1 (up to 15% of the time)
             pitch += 64
         phase = pitch * across * (rows + _reach(p, 1) // p.strides[1])
         plane = phase * phases[0] * phases[1]
@@ -198,7 +220,8 @@ def _reach(p: ConvolutionProblem, axis: int) -> int:
 
 
 def _tiles(view: _View, rows: int, columns: int, pool: Pool | None) -> tuple[tuple[int, int, int], float]:
-    """(chunks, pixels in a tile, tiles in a row), and nanoseconds of a multiplication: tiles across the ends of rows, or rows of equal tiles."""
+    """(chunks, pixels in a tile, tiles in a row), and nanoseconds of a multiplication: tiles across the ends of rows,
+    or rows of equal tiles."""
     flat = (rows - 1) * view.across + columns
     chunks = -(-flat // CHUNK)
     tile_rows = max(FEWEST, -(-flat // (2 * chunks)))
@@ -207,8 +230,13 @@ def _tiles(view: _View, rows: int, columns: int, pool: Pool | None) -> tuple[tup
     if pool is not None:
         per_row = -(-columns // (ROWS // pool.size[2] * pool.size[2]))
         by_row = max(_rounded(FEWEST, pool.size[2]), _rounded(-(-columns // per_row), pool.size[2]))
-        return (rows // 2 * per_row if pool.size[1] == 2 else -(-rows * per_row // 2), by_row, per_row), MULTIPLY[max(by_row, POOLED_LEAST)]
-    found = [((chunks, tile_rows, ACROSS_ROWS), MULTIPLY[tile_rows]), ((-(-rows * per_row // 2), by_row, per_row), MULTIPLY[by_row])]
+        return (rows // 2 * per_row if pool.size[1] == 2 else -(-rows * per_row // 2), by_row, per_row), MULTIPLY[
+            max(by_row, POOLED_LEAST)
+        ]
+    found = [
+        ((chunks, tile_rows, ACROSS_ROWS), MULTIPLY[tile_rows]),
+        ((-(-rows * per_row // 2), by_row, per_row), MULTIPLY[by_row]),
+    ]
     return min(found, key=lambda f: f[0][0] * f[1])
 
 
@@ -221,16 +249,29 @@ def _blocks(p: ConvolutionProblem, target: Target, parts: int, threads: int, poo
     """The cheapest cut whose picture in scratch leaves half of L2 to weights and outputs."""
     _, height, width = p.dst
     shapes = [(-(-height // n), width) for n in _PIECES if n <= height]
-    shapes += [(1, -(-width // n)) for n in _PIECES if n * CHUNK <= width] + [(1, min(n * CHUNK, width)) for n in (2, 1)]
+    shapes += [(1, -(-width // n)) for n in _PIECES if n * CHUNK <= width] + [
+        (1, min(n * CHUNK, width)) for n in (2, 1)
+    ]
     room = target.l2 // (4 if _near(p, target, parts) else 2)
     if pool is not None:
         shapes = [(_rounded(rows, pool.size[1]), _rounded(columns, pool.size[2])) for rows, columns in shapes]
     fitting = [s for s in shapes if parts * _View.of(p, *s).part <= room] or shapes[-1:]
-    cuts = [_cut(p, target, parts, threads, *shape, shares, pool) for shape in fitting for shares in sorted({1, threads})]
+    cuts = [
+        _cut(p, target, parts, threads, *shape, shares, pool) for shape in fitting for shares in sorted({1, threads})
+    ]
     return min(cuts, key=lambda cut: cut.cost)
 
 
-def _cut(p: ConvolutionProblem, target: Target, parts: int, threads: int, rows: int, columns: int, shares: int, pool: Pool | None) -> Blocks:
+def _cut(
+    p: ConvolutionProblem,
+    target: Target,
+    parts: int,
+    threads: int,
+    rows: int,
+    columns: int,
+    shares: int,
+    pool: Pool | None,
+) -> Blocks:
     view = _View.of(p, rows, columns)
     deep, across = -(-p.ic // DEPTH), -(-p.oc // BLOCK)
     (chunks, tile_rows, per_row), multiply = _tiles(view, rows, columns, pool)
@@ -242,10 +283,14 @@ def _cut(p: ConvolutionProblem, target: Target, parts: int, threads: int, rows: 
         block = max(block, weights * WEIGHT_NS)
     elif across * weights > target.l2 // 4:
         block += weights * L2_NS
-    inputs = view.part // view.pitch * deep * (SPLIT_NS if parts * view.part < target.l1 else SPLIT_FAR_NS) * (parts - 1)
+    inputs = (
+        view.part // view.pitch * deep * (SPLIT_NS if parts * view.part < target.l1 else SPLIT_FAR_NS) * (parts - 1)
+    )
     units = p.n * p.dst[0] * -(-p.dst[1] // rows) * -(-p.dst[2] // columns)
     own = -(-units * shares // threads)
-    return Blocks(rows, columns, shares, tile_rows, per_row, chunks, own * (UNIT_NS + inputs + -(-across // shares) * block))
+    return Blocks(
+        rows, columns, shares, tile_rows, per_row, chunks, own * (UNIT_NS + inputs + -(-across // shares) * block)
+    )
 
 
 def _rounded(value: int, to: int) -> int:

@@ -32,7 +32,8 @@ def refusal(problem: ConvolutionProblem, target: Target) -> str | None:
 
 
 def tile(problem: ConvolutionProblem, target: Target) -> tuple[int, int]:
-    """(vectors, rows): rows share inputs, which pays if the zeros between their weights are few; vectors fill the registers."""
+    """(vectors, rows): rows share inputs, which pays if the zeros between their weights are few; vectors fill the
+    registers."""
     p = problem
     budget = 24 if target.registers >= 32 else 9
     kh = p.kernel[1]
@@ -53,12 +54,20 @@ def plan_planar(problem: ConvolutionProblem, target: Target, epilogue: Epilogue)
     segment = -(-(vectors * target.lanes + (kw - 1) * dw) // target.lanes) * target.lanes
     read = kh + rows - 1
     arguments = dict(
-        n=p.n, id=p.src[0], ih=p.src[1], iw=p.src[2], ic=p.ic, od=p.dst[0], oh=p.dst[1], ow=p.dst[2], kd=kd, kh=kh, kw=kw,
+        n=p.n, id=p.src[0], ih=p.src[1], iw=p.src[2], ic=p.ic, od=p.dst[0], oh=p.dst[1], ow=p.dst[2], kd=kd, kh=kh,
+        kw=kw,
         dilation_d=dd, dilation_h=dh, dilation_w=dw, pad_d=p.low[0], pad_h=p.low[1], pad_w=p.low[2], segment=segment,
     )  # fmt: skip
     packing: dict[str, Any] = dict(kd=kd, kh=kh, kw=kw, ic=p.ic, oc=p.oc, rows=rows)
     kernel = ConvolutionPlanar(vectors, rows, p.oc, p.ic == 1, epilogue)
-    return ConvolutionPlan(kernel, arguments, PackPlanarWeights(), packing, 4 * kd * read * p.ic * kw * rows * p.oc, 4 * kd * read * p.ic * segment)
+    return ConvolutionPlan(
+        kernel,
+        arguments,
+        PackPlanarWeights(),
+        packing,
+        4 * kd * read * p.ic * kw * rows * p.oc,
+        4 * kd * read * p.ic * segment,
+    )
 
 
 def plan_marked(problem: ConvolutionProblem, target: Target, epilogue: Epilogue, cells: int, rows: int) -> Apart:
@@ -67,8 +76,10 @@ def plan_marked(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
     (kd, kh, kw), (dd, dh, dw) = p.kernel, p.dilation
     segment = -(-(target.lanes + (kw - 1) * dw) // target.lanes) * target.lanes
     arguments = dict(
-        n=p.n, id=p.src[0], ih=p.src[1], iw=p.src[2], ic=p.ic, od=p.dst[0], oh=p.dst[1], ow=p.dst[2], kd=kd, kh=kh, kw=kw,
-        dilation_d=dd, dilation_h=dh, dilation_w=dw, pad_d=p.low[0], pad_h=p.low[1], pad_w=p.low[2], segment=segment, cells=cells,
+        n=p.n, id=p.src[0], ih=p.src[1], iw=p.src[2], ic=p.ic, od=p.dst[0], oh=p.dst[1], ow=p.dst[2], kd=kd, kh=kh,
+        kw=kw,
+        dilation_d=dd, dilation_h=dh, dilation_w=dw, pad_d=p.low[0], pad_h=p.low[1], pad_w=p.low[2], segment=segment,
+        cells=cells,
     )  # fmt: skip
     return Apart(
         ConvolutionPlanar(1, 1, p.oc, p.ic == 1, epilogue, marked=True),
@@ -87,5 +98,9 @@ def planar_cost(problem: ConvolutionProblem, target: Target) -> float:
     vectors, rows = tile(p, target)
     width = vectors * target.lanes
     waste = -(-p.dst[2] // width) * width / p.dst[2] * (p.kernel[1] + rows - 1) / p.kernel[1]
-    copied = 0 if p.ic == 1 else 1.2 * p.n * p.dst[0] * p.dst[1] * p.dst[2] * p.ic * p.kernel[0] * (p.kernel[1] + rows - 1) / rows / 3.0
+    copied = (
+        0
+        if p.ic == 1
+        else 1.2 * p.n * p.dst[0] * p.dst[1] * p.dst[2] * p.ic * p.kernel[0] * (p.kernel[1] + rows - 1) / rows / 3.0
+    )
     return max(p.flops * waste / (peak(target) * SHARE) + copied, p.nbytes / BYTES_PER_NS)

@@ -1,4 +1,5 @@
-"""What a convolution asks for, brought to one form: three spatial axes, of which the last is the longest run in memory."""
+"""What a convolution asks for, brought to one form: three spatial axes, of which the last is the longest run in
+memory."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ Three = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class ConvolutionProblem:
-    """Extents as (depth, height, width); in one or two dimensions the first ones are 1. `ic` and `oc` count all groups."""
+    """Extents as (depth, height, width); in one or two dimensions the first ones are 1. `ic` and `oc` count all
+    groups."""
 
     n: int
     ic: int
@@ -33,17 +35,26 @@ class ConvolutionProblem:
     """what follows the epilogue; dst is what is pooled, `stored` what is written"""
 
     @staticmethod
-    def of(op: Convolution, src: tuple[int, ...], weights: tuple[int, ...], pool: MaxPool | AveragePool | None = None) -> ConvolutionProblem | None:
+    def of(
+        op: Convolution, src: tuple[int, ...], weights: tuple[int, ...], pool: MaxPool | AveragePool | None = None
+    ) -> ConvolutionProblem | None:
         """The problem of `op` on arrays of these shapes; None for more than three spatial axes that matter.
 
-        Axes of extent 1 are dropped (a picture of width 1 is a signal). A 1×1 kernel that visits every pixel does not see
+        Axes of extent 1 are dropped (a picture of width 1 is a signal). A 1×1 kernel that visits every pixel does not
+        see
         where a row or an image ends: it gets one long row. A pool that follows does see it.
         """
         dst = op.output_spec(*_specs(src, weights)).shape
         axes = [
             (i, o, k, s, d, p, w)
             for i, o, k, s, d, p, w in zip(
-                src[1:-1], dst[1:-1], weights[:-2], op.strides, op.dilation, op.padding, pool.size if pool is not None else [1] * len(op.strides)
+                src[1:-1],
+                dst[1:-1],
+                weights[:-2],
+                op.strides,
+                op.dilation,
+                op.padding,
+                pool.size if pool is not None else [1] * len(op.strides),
             )
             if not (i == k == 1 and p == (0, 0))
         ]
@@ -57,7 +68,9 @@ class ConvolutionProblem:
         i, o, k, s, d, p, w = zip(*axes)
         d = tuple(1 if kk == 1 else dd for kk, dd in zip(k, d))
         stage = Pool("max" if isinstance(pool, MaxPool) else "average", w) if pool is not None else None
-        return ConvolutionProblem(n, src[-1], weights[-1], op.groups, i, o, k, s, d, tuple(q[0] for q in p), tuple(q[1] for q in p), stage)
+        return ConvolutionProblem(
+            n, src[-1], weights[-1], op.groups, i, o, k, s, d, tuple(q[0] for q in p), tuple(q[1] for q in p), stage
+        )
 
     @property
     def taps(self) -> int:
@@ -94,7 +107,10 @@ class ConvolutionProblem:
     @property
     def nbytes(self) -> int:
         """What must be moved at least: every array once."""
-        return 4 * (self.n * (prod(self.src) * self.ic + prod(self.stored) * self.oc) + self.taps * self.ic // self.groups * self.oc)
+        return 4 * (
+            self.n * (prod(self.src) * self.ic + prod(self.stored) * self.oc)
+            + self.taps * self.ic // self.groups * self.oc
+        )
 
     def __str__(self) -> str:
         def extents(values: Three) -> str:

@@ -1,4 +1,5 @@
-"""Planning convolution of signals by Fourier transforms, vectors along the channels: sizes, blocks, and what it costs."""
+"""Planning convolution of signals by Fourier transforms, vectors along the channels: sizes, blocks, and what it
+costs."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ LEAST_TAPS = 5
 MOST_BYTES = 64 * 2**20
 """of transformed weights"""
 PASS_NS, COPY_NS, FAR_NS, FARTHER_NS, VALUE_NS = 2.4, 0.3, 4.2, 5.3, 0.9
-"""Per row of the transform: for each vector, a pass, the way in and out, and what a column that leaves L1, or a block that leaves L2, adds; for each
-value of a row of inputs and tile of products, besides the multiplications. Fitted to 590 timings of eleven layers cut at random, half within 10%."""
+"""Per row of the transform: for each vector, a pass, the way in and out, and what a column that leaves L1, or a block
+that leaves L2, adds; for each value of a row of inputs and tile of products, besides the multiplications. Fitted to 590
+timings of eleven layers cut at random, half within 10%."""
 STREAM = 46.0
 """bytes of weights per nanosecond, where they do not stay in L2"""
 
@@ -87,7 +89,10 @@ def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
                     continue
                 far = (FAR_NS if 8 * size * lanes > target.l1 else 0) + (FARTHER_NS if scratch > target.l2 else 0)
                 passes = size * blocks * (inputs + outputs) * (len(radices) * PASS_NS + COPY_NS + far)
-                products = 8.0 * lanes * blocks * size * run * outputs / peak(target) + VALUE_NS * size * run * outputs / vectors
+                products = (
+                    8.0 * lanes * blocks * size * run * outputs / peak(target)
+                    + VALUE_NS * size * run * outputs / vectors
+                )
                 stream = 0.0 if weights + scratch <= target.l2 else weights / STREAM
                 cost = p.n * -(-rows // (step * blocks)) * (passes + products + stream)
                 if best is None or cost < best.cost:
@@ -99,7 +104,8 @@ def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
 def plan_spectral(
     problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1, local: bool = False
 ) -> ConvolutionPlan[ConvolutionSpectral]:
-    """Kernel, arguments and sizes for a problem that `refusal` does not refuse. `threads` only moves the borders between parts.
+    """Kernel, arguments and sizes for a problem that `refusal` does not refuse. `threads` only moves the borders
+    between parts.
     local: see kernels/fourier_levels.py."""
     p, lanes = problem, target.lanes
     cut = blocking(p, target)
@@ -118,7 +124,8 @@ def plan_spectral(
     parts = 1 if units % threads == 0 or units > 8 * threads else min(threads, half // width)
     arguments = dict(
         n=p.n, length=p.src[2] * p.ic, pad=p.low[2] * p.ic, rows=p.dst[2], oc=p.oc, dst_pixel=p.oc, run=run, step=step,
-        parts=parts, half=half, pitch_in=pitch_in, pitch_out=pitch_out, sums_in=sums_in, outputs=outputs, sums_out=sums_out,
+        parts=parts, half=half, pitch_in=pitch_in, pitch_out=pitch_out, sums_in=sums_in, outputs=outputs,
+        sums_out=sums_out,
         group=group, groups=groups,
     )  # fmt: skip
     levels = sums_out + 2 * pitch_out * cut.radices[-1] * cut.blocks
@@ -141,7 +148,8 @@ def plan_spectral(
 
 
 def spectral_cost(problem: ConvolutionProblem, target: Target, from_memory: bool = False) -> float:
-    """Predicted nanoseconds on one thread. from_memory: the transformed weights, several times the bytes of the others, come from there in each run."""
+    """Predicted nanoseconds on one thread. from_memory: the transformed weights, several times the bytes of the others,
+    come from there in each run."""
     cut = blocking(problem, target)
     weights = _bytes(problem, prod(cut.radices), cut.vectors, target)
     return max(cut.cost + (weights / MEMORY_BYTES_PER_NS if from_memory else 0.0), problem.nbytes / BYTES_PER_NS)

@@ -19,24 +19,29 @@ from simplecell.engine.target import Target
 MEMORY_BYTES_PER_NS, SHARED_BYTES_PER_NS = 12.0, 26.0
 """of one core, for weights that do not fit L2: from memory, and from the shared cache"""
 PRODUCTS, WIDEST = 0.84, 0.9
-"""of what the register tile's loop alone gives (at most the second), in the products, where weights come from L2 and are fetched there meanwhile"""
+"""of what the register tile's loop alone gives (at most the second), in the products, where weights come from L2 and
+are fetched there meanwhile"""
 TILE_NS, AGAIN_BYTES_PER_NS = 12.0, 170.0
 """start and store of a register tile; and V, read again for each chunk of output channels after the first"""
 SRC_NS, DST_NS = {4: 2.4, 6: 2.4, 8: 2.6}, {4: 0.9, 6: 0.9, 8: 2.3}
-"""per vector of channels at a point of a tile: transforming inputs and outputs, by points in one dimension (the 64 values of an 8×8 tile do not fit
-the registers). These and the constants in `blocking` are fitted to 1,300 runs of 15 layers cut in 70 ways each, alone and one behind the other
-with other weights: half of them are predicted within 5%, and the cheapest cut is within 10% of the fastest for most layers."""
+"""per vector of channels at a point of a tile: transforming inputs and outputs, by points in one dimension (the 64
+values of an 8×8 tile do not fit the registers). These and the constants in `blocking` are fitted to 1,300 runs of 15
+layers cut in 70 ways each, alone and one behind the other
+with other weights: half of them are predicted within 5%, and the cheapest cut is within 10% of the fastest for most
+layers."""
 LEAST_BLOCK = 12
 """tiles in a block, if there are so many: fewer use up weights faster than L2 brings them"""
 TIGHT_POINTS = 6
-"""F(4,3) errs as little as summing directly (winograd_transforms.py). With F(6,3), training runs of a hundred steps left float64's losses by
-1e-4 two times in three, with all others as rarely as with direct sums: an error of 1e-5 turns a relu on or off here and there."""
+"""F(4,3) errs as little as summing directly (winograd_transforms.py). With F(6,3), training runs of a hundred steps
+left float64's losses by 1e-4 two times in three, with all others as rarely as with direct sums: an error of 1e-5 turns
+a relu on or off here and there."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a kernel's taps fall to the transform and to direct sums: the transform goes along `axes`, in each of `slices` runs (or squares) of taps, whose
-    inputs lie `shift` (depth, height, width) apart. In the weights, slices lie `taps` apart, what the transform takes `row` and `column`."""
+    """How a kernel's taps fall to the transform and to direct sums: the transform goes along `axes`, in each of
+    `slices` runs (or squares) of taps, whose inputs lie `shift` (depth, height, width) apart. In the weights, slices
+    lie `taps` apart, what the transform takes `row` and `column`."""
 
     axes: str
     slices: int
@@ -47,8 +52,9 @@ class Form:
 
 
 def form(p: ConvolutionProblem, t: Transform) -> Form | None:
-    """The form in which a transform computes a kernel, or None. (Squares along the rows only, each row of taps by itself, take more
-    multiplications and fewer weights than both ways; measured, they were never the fastest, not at 7×7 pixels of 512 channels either.)"""
+    """The form in which a transform computes a kernel, or None. (Squares along the rows only, each row of taps by
+    itself, take more multiplications and fewer weights than both ways; measured, they were never the fastest, not at
+    7×7 pixels of 512 channels either.)"""
     (depth, height, width), r = p.kernel, t.taps
     if (height, width) == (r, r):
         return Form("hw", depth, (1, 0, 0), r * r, r, 1)
@@ -67,7 +73,9 @@ def refusal(problem: ConvolutionProblem, transform: Transform, target: Target, p
     if precision == "tight" and transform.points > TIGHT_POINTS:
         return "precision is tight"
     if form(p, transform) is None:
-        return f"the kernel is not made of {transform.taps}×{transform.taps} planes or of {transform.taps} taps in a row"
+        return (
+            f"the kernel is not made of {transform.taps}×{transform.taps} planes or of {transform.taps} taps in a row"
+        )
     if p.strides != (1, 1, 1) or p.dilation != (1, 1, 1):
         return "it has strides or dilation"
     if p.groups > 1:
@@ -105,15 +113,18 @@ class Blocking:
 
 
 @lru_cache(maxsize=4096)
-def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, threads: int = 1, from_memory: bool = False) -> Blocking:
+def blocking(
+    problem: ConvolutionProblem, transform: Transform, target: Target, threads: int = 1, from_memory: bool = False
+) -> Blocking:
     """The cheapest way to cut the work, by trying the register tiles and multiples of them.
 
-    What it weighs: channels and tiles that fill up register tiles; weights that stream by once for each block, unless they fit L2 beside V and M;
-    transforms, which are the slower the more of L2 is taken; and an even division among the threads.
+    What it weighs: channels and tiles that fill up register tiles; weights that stream by once for each block, unless
+    they fit L2 beside V and M; transforms, which are the slower the more of L2 is taken; and an even division among the
+    threads.
 
     Args:
-        from_memory: the weights of the whole network do not fit the shared cache, so these come from memory: with 7×7 pixels of 512 channels,
-            F(2,3) takes 1.0 ms alone and 2.1 ms in ResNet-50, direct convolution 1.3 and 1.6.
+        from_memory: the weights of the whole network do not fit the shared cache, so these come from memory: with 7×7
+            pixels of 512 channels, F(2,3) takes 1.0 ms alone and 2.1 ms in ResNet-50, direct convolution 1.3 and 1.6.
     """
     shape = form(problem, transform)
     assert shape is not None
@@ -132,7 +143,9 @@ def blocking(problem: ConvolutionProblem, transform: Transform, target: Target, 
         down = -(-count // tile.pixels)  # register tiles; the last block may be shorter
         done = points * down * tile.pixels * blocks * width
         products = 2 * done * ic / (peak(target) * min(share, WIDEST) * PRODUCTS) + points * down * blocks * TILE_NS
-        most = max(1, int(1.5 * l2 / (4 * points * tile.pixels * (ic + width))))  # register tiles whose V and M do not leave L2 far behind
+        most = max(
+            1, int(1.5 * l2 / (4 * points * tile.pixels * (ic + width)))
+        )  # register tiles whose V and M do not leave L2 far behind
         least = min(-(-min(LEAST_BLOCK, count) // tile.pixels), most)
         for k in range(least, min(down, most) + 1):
             block = k * tile.pixels
@@ -206,8 +219,10 @@ def plan_winograd(
     patch = m_begin + points * m_point
     tiles_h, tiles_w = _tiles(covered, t, shape)
     arguments = dict(
-        next_weights=0, n=p.n, id=p.src[0], ih=p.src[1], iw=p.src[2], ic=p.ic, od=p.dst[0], oh=p.dst[1], ow=p.dst[2], oc=p.oc, dst_pixel=p.oc,
-        slices=shape.slices, shift_d=shape.shift[0], shift_h=shape.shift[1], shift_w=shape.shift[2], pad_d=p.low[0], pad_h=p.low[1], pad_w=p.low[2],
+        next_weights=0, n=p.n, id=p.src[0], ih=p.src[1], iw=p.src[2], ic=p.ic, od=p.dst[0], oh=p.dst[1], ow=p.dst[2],
+        oc=p.oc, dst_pixel=p.oc,
+        slices=shape.slices, shift_d=shape.shift[0], shift_h=shape.shift[1], shift_w=shape.shift[2], pad_d=p.low[0],
+        pad_h=p.low[1], pad_w=p.low[2],
         tiles_h=tiles_h, tiles_w=tiles_w,
         block=block, parts=cut.parts, chunks=chunks, chunk_blocks=chunk_blocks,
         v_pixel=v_pixel, v_point=v_point, m_pixel=chunk_blocks * width, m_point=m_point, patch=patch, m_begin=m_begin,
@@ -243,8 +258,11 @@ def plan_winograd(
     )
 
 
-def winograd_cost(problem: ConvolutionProblem, transform: Transform, target: Target, from_memory: bool = False) -> float:
-    """Predicted nanoseconds on one thread: products, transforms, and the weights, which are larger than direct convolution's."""
+def winograd_cost(
+    problem: ConvolutionProblem, transform: Transform, target: Target, from_memory: bool = False
+) -> float:
+    """Predicted nanoseconds on one thread: products, transforms, and the weights, which are larger than direct
+    convolution's."""
     return max(blocking(problem, transform, target, from_memory=from_memory).cost, problem.nbytes / BYTES_PER_NS)
 
 

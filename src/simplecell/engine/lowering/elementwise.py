@@ -30,7 +30,8 @@ SHORT = 8
 
 @dataclass(frozen=True)
 class Operand:
-    """An array as a loop sees it: address of its first element, a stride in elements for each axis of the loop (0: broadcast)."""
+    """An array as a loop sees it: address of its first element, a stride in elements for each axis of the loop (0:
+    broadcast)."""
 
     address: Address
     strides: tuple[int, ...]
@@ -53,9 +54,11 @@ def broadcast_strides(shape: Sequence[int], to: Sequence[int]) -> tuple[int, ...
     return tuple(0 if extent == 1 else stride for extent, stride in zip(padded, dense_strides(padded)))
 
 
-def simplified(shape: Sequence[int], strides: Sequence[Sequence[int]], leading: int = 0) -> tuple[list[int], list[list[int]]]:
-    """The same loop nest with as few axes as can be: those of extent 1 dropped, ordered for the operand number `leading` (its
-    smallest stride innermost), neighbours merged where every operand moves through both at one pace."""
+def simplified(
+    shape: Sequence[int], strides: Sequence[Sequence[int]], leading: int = 0
+) -> tuple[list[int], list[list[int]]]:
+    """The same loop nest with as few axes as can be: those of extent 1 dropped, ordered for the operand number
+    `leading` (its smallest stride innermost), neighbours merged where every operand moves through both at one pace."""
     axes = [d for d, extent in enumerate(shape) if extent != 1]
     axes.sort(key=lambda d: (-abs(strides[leading][d]) if strides[leading][d] else -(1 << 62), d))
     extents: list[int] = []
@@ -80,7 +83,8 @@ def emit_loop(
     label: str | None = None,
     algorithm: str = "",
 ) -> None:
-    """Append the step(s) that compute `outputs = expression(inputs)` over `shape`. Offsets are part of the operands' addresses."""
+    """Append the step(s) that compute `outputs = expression(inputs)` over `shape`. Offsets are part of the operands'
+    addresses."""
     if prod(shape) == 0:
         return
     operands = [*inputs, *outputs]
@@ -114,7 +118,11 @@ def _names(inputs: Sequence[Operand], outputs: Sequence[Operand]) -> list[tuple[
 
 
 def _loop(
-    extents: Sequence[int], moves: Sequence[Sequence[int]], expression: Expression, inputs: Sequence[Operand], outputs: Sequence[Operand]
+    extents: Sequence[int],
+    moves: Sequence[Sequence[int]],
+    expression: Expression,
+    inputs: Sequence[Operand],
+    outputs: Sequence[Operand],
 ) -> Made:
     *outer, n = extents
     *strides, inner = moves
@@ -171,7 +179,11 @@ def _touched(operand: Operand, shape: Sequence[int]) -> int:
 
 def tensor_strides(ctx: Lowering, tensor: Tensor) -> tuple[int, ...]:
     """Elements from one index to the next, for each axis: as the tensor lies in memory."""
-    return tuple(dense_strides((*tensor.shape[:-1], ctx.pixel_stride(tensor)))) if ctx.placed(tensor) else tuple(dense_strides(tensor.shape))
+    return (
+        tuple(dense_strides((*tensor.shape[:-1], ctx.pixel_stride(tensor))))
+        if ctx.placed(tensor)
+        else tuple(dense_strides(tensor.shape))
+    )
 
 
 def operand(ctx: Lowering, tensor: Tensor, shape: Sequence[int]) -> Operand:

@@ -24,12 +24,14 @@ from simplecell.ops.convolution import Convolution
 from simplecell.ops.linear import MatMul
 
 K_BLOCK = 256
-"""Steps of k in a packed panel: 256 × 32 columns are 32 KB and stay in L1 (128×1024 · 1024×1024: 114 GFLOP/s with all of k, 130 so)."""
+"""Steps of k in a packed panel: 256 × 32 columns are 32 KB and stay in L1 (128×1024 · 1024×1024: 114 GFLOP/s with all
+of k, 130 so)."""
 UNITS = 8
-"""Pieces of work to aim at, so that a few threads get equal shares; it must not depend on how many threads there are."""
+"""Pieces of work to aim at, so that a few threads get equal shares; it must not depend on how many threads there
+are."""
 IN_PLACE_BYTES = 256 * 1024
-"""Up to this size b is read where it lies. The panels of a larger one are copied: rows a power of two apart fall into few sets of the
-caches (1024×1024, 128 rows: 65 GFLOP/s in place, 129 copied)."""
+"""Up to this size b is read where it lies. The panels of a larger one are copied: rows a power of two apart fall into
+few sets of the caches (1024×1024, 128 rows: 65 GFLOP/s in place, 129 copied)."""
 
 LEAST_MATRIX = 16
 """Rows, columns and depth of a product that is given to a matrix unit: fewer leave most of its tiles empty."""
@@ -49,7 +51,8 @@ class Axis:
 
 @dataclass(frozen=True)
 class Product:
-    """op(a) · op(b), with the batch axes joined into two. `swapped`: a stands for the op's second operand and b for its first."""
+    """op(a) · op(b), with the batch axes joined into two. `swapped`: a stands for the op's second operand and b for its
+    first."""
 
     m: int
     n: int
@@ -88,7 +91,8 @@ class Product:
         return product._lying() if product.n == 1 and product.m > 1 else product
 
     def _lying(self) -> Product:
-        """A matrix times a column as the same row times the transposed matrix: vectors then run along the many results."""
+        """A matrix times a column as the same row times the transposed matrix: vectors then run along the many
+        results."""
         outer, inner = (Axis(x.extent, x.b, x.a) for x in (self.outer, self.inner))
         return Product(1, self.m, self.k, False, not self.transpose_a, outer, inner, swapped=True)
 
@@ -113,7 +117,8 @@ def joined_axes(lead_a: Sequence[int], lead_b: Sequence[int], size_a: int, size_
 
 
 def matmul_tile(target: Target, m: int, n: int) -> Tile:
-    """The tile that takes the least time for m × n; rows that it leaves over go through tiles of four rows and of one."""
+    """The tile that takes the least time for m × n; rows that it leaves over go through tiles of four rows and of
+    one."""
     shares = tiles(target)
     vectors = -(-n // target.lanes)
 
@@ -148,7 +153,13 @@ def plan_matmul(product: Product, target: Target, epilogue: Any, threads: int = 
     if p.m == 1 and p.n >= MATVEC_COLUMNS and not p.transpose_b and p.outer.extent * p.inner.extent == 1:
         # The longer a stream the better; the sums of a chunk stay in L1.
         chunk = min(_rounded(-(-p.n // threads), target.lanes), 4096)
-        return Plan("matvec", MatVec(epilogue), {"n": p.n, "k": p.k, "chunk": chunk}, 0, "one row: b is read once, at the bandwidth of memory")
+        return Plan(
+            "matvec",
+            MatVec(epilogue),
+            {"n": p.n, "k": p.k, "chunk": chunk},
+            0,
+            "one row: b is read once, at the bandwidth of memory",
+        )
     tile = matmul_tile(target, p.m, p.n)
     width = tile.vectors * target.lanes
     panels: Literal["direct", "copied", "transposed"]
@@ -157,12 +168,16 @@ def plan_matmul(product: Product, target: Target, epilogue: Any, threads: int = 
     elif 4 * p.k * p.n <= IN_PLACE_BYTES:
         panels, reason = "direct", f"b has at most {IN_PLACE_BYTES >> 10} KB: read in place"
     elif p.m <= 2 * tile.pixels:
-        panels, reason = "direct", f"{p.m} rows are too few to pay for packing b: read in place, at the bandwidth of memory"
+        panels, reason = (
+            "direct",
+            f"{p.m} rows are too few to pay for packing b: read in place, at the bandwidth of memory",
+        )
     else:
         panels, reason = "copied", f"b has more than {IN_PLACE_BYTES >> 10} KB: panels are copied into scratch"
     blocked = p.k > 2 * K_BLOCK and p.m > tile.pixels
     k_block = K_BLOCK if blocked else max(p.k, 1)
-    # A block of rows of a stays in L2 while all panels of b pass; where there are few panels the rows are divided among the threads.
+    # A block of rows of a stays in L2 while all panels of b pass; where there are few panels the rows are divided among
+    # the threads.
     m_block = max(target.l2 // 2 // (4 * max(p.k, 1)), 8 * tile.pixels)
     units = p.outer.extent * p.inner.extent * -(-p.n // width)
     if units < UNITS:
@@ -183,8 +198,9 @@ def _rounded(value: int, to: int) -> int:
 
 
 def _pointwise(ctx: Lowering, p: Product, b: Tensor) -> ConvolutionProblem | None:
-    """The product as a 1×1 convolution, whose weights are packed when they change, if that is best: with b a parameter, at least three rows, and a packed
-    panel that stays in L2 from one tile of rows to the next, or is needed for two tiles at most.
+    """The product as a 1×1 convolution, whose weights are packed when they change, if that is best: with b a parameter,
+    at least three rows, and a packed panel that stays in L2 from one tile of rows to the next, or is needed for two
+    tiles at most.
 
     Measured on one core, ms, b in place or copied at each run, and packed (the sums are the same):
 
@@ -215,7 +231,11 @@ def _on_matrix_unit(ctx: Lowering, op: MatMul, a: Tensor, b: Tensor) -> bool:
     """Is the product faster on a matrix unit? Decided for the whole batch, since the bits are others."""
     whole = Product.of(op, ctx.whole(a).spec, b.spec)
     rows = None if isinstance(whole, str) else _rows_by_parameters(ctx, whole, b)
-    if rows is None or min(rows.dst[2], rows.ic, rows.oc) < LEAST_MATRIX or matrix_refusal(rows, ctx.target, ctx.precision) is not None:
+    if (
+        rows is None
+        or min(rows.dst[2], rows.ic, rows.oc) < LEAST_MATRIX
+        or matrix_refusal(rows, ctx.target, ctx.precision) is not None
+    ):
         return False
     return matrix_cost(rows, ctx.target, ctx.precision) < NEAR * direct_cost(rows, ctx.target)
 

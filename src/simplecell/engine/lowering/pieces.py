@@ -1,8 +1,9 @@
-"""Lowering a run of groups for a few images at a time: once for each number of images, and its steps repeated at other addresses.
+"""Lowering a run of groups for a few images at a time: once for each number of images, and its steps repeated at other
+addresses.
 
-What lies between the groups exists for one piece only, in a *frame* that all pieces use one after the other (with several threads, each
-thread has its own frame and its own pieces, and meets the others only at the end). What comes from outside, or is wanted outside, lies where it
-would without pieces; there each piece begins some images further on.
+What lies between the groups exists for one piece only, in a *frame* that all pieces use one after the other (with
+several threads, each thread has its own frame and its own pieces, and meets the others only at the end). What comes
+from outside, or is wanted outside, lies where it would without pieces; there each piece begins some images further on.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Piece:
 
 
 def pieces(batch: int, most: int, threads: int) -> list[Piece]:
-    """The batch in rounds of one piece per thread, of equal size or nearly so and of at most `most` images; what does not divide by the threads is
-    one more piece for all of them."""
+    """The batch in rounds of one piece per thread, of equal size or nearly so and of at most `most` images; what does
+    not divide by the threads is one more piece for all of them."""
     each, found, first = batch // threads, [], 0
     rounds = -(-each // most)
     for r in range(rounds):
@@ -71,15 +72,18 @@ class _Template:
             else:
                 arguments[i] = (name, frame + (self.inside[value.buffer] + value.offset))
         reads, writes = (
-            tuple(self.outside[b][0].buffer if b in self.outside else frame.buffer if b in self.inside else b for b in used)
+            tuple(
+                self.outside[b][0].buffer if b in self.outside else frame.buffer if b in self.inside else b
+                for b in used
+            )
             for used in (movable.step.reads, movable.step.writes)
         )
         return replace(movable.step, arguments=tuple(arguments), reads=reads, writes=writes, part=part)
 
 
 def lower_in_pieces(ctx: Lowering, groups: Sequence[Group], most: int, images: Images, wanted: Set[Tensor]) -> None:
-    """Append the steps of independent `groups`, for at most `most` images at a time. `wanted` are the tensors that others read.
-    Raises Refused, with nothing appended, if they cannot be lowered so."""
+    """Append the steps of independent `groups`, for at most `most` images at a time. `wanted` are the tensors that
+    others read. Raises Refused, with nothing appended, if they cannot be lowered so."""
     with ctx.attempt():
         roots = _outside(ctx, groups, images, wanted)
         plan = pieces(images.batch, most, ctx.threads)
@@ -119,7 +123,14 @@ def _template(ctx: Lowering, groups: Sequence[Group], piece: Piece, images: Imag
     outside = {i: (ctx.address(t), t.spec.nbytes // images.batch) for i, t in stand_ins.items()}
     offsets, frame = memory.place(inside, [s.writes for s in steps], [s.reads for s in steps])
     movable = [
-        _Movable(s, tuple(i for i, (_, v) in enumerate(s.arguments) if isinstance(v, Address) and (v.buffer in outside or v.buffer in inside)))
+        _Movable(
+            s,
+            tuple(
+                i
+                for i, (_, v) in enumerate(s.arguments)
+                if isinstance(v, Address) and (v.buffer in outside or v.buffer in inside)
+            ),
+        )
         for s in steps
     ]
     return _Template(tuple(movable), outside, offsets, frame)

@@ -1,10 +1,12 @@
 """Pooling joined with the convolution before it: where windows do not overlap, only what is pooled need be stored.
 
-The pool reads the map again, four times what it writes for windows of 2×2, and nothing else does. Without that, 224×224 64→64 takes 0.77
-of the time that it takes with the pool as a step of its own, 3→64 takes 0.71; where the map stays in the cache, 0.9 to 1.
+The pool reads the map again, four times what it writes for windows of 2×2, and nothing else does. Without that, 224×224
+64→64 takes 0.77 of the time that it takes with the pool as a step of its own, 3→64 takes 0.71; where the map stays in
+the cache, 0.9 to 1.
 
-Whether it can be had with the convolution is the algorithm's to say (`Algorithm.pools`), and the algorithm is chosen without regard to the pool. So this
-is planned here, when the choice can be made, after fusion has given each convolution its epilogue.
+Whether it can be had with the convolution is the algorithm's to say (`Algorithm.pools`), and the algorithm is chosen
+without regard to the pool. So this is planned here, when the choice can be made, after fusion has given each
+convolution its epilogue.
 """
 
 from __future__ import annotations
@@ -44,7 +46,10 @@ def pooled(groups: Sequence[Group], ctx: Lowering) -> list[Group]:
         elif users[before.output] == 1 and halves is not None and _refusal(before, halves[0], ctx) is None:
             first = Node.make(halves[0], group.inputs, group.label)
             second = Node(halves[1], first.outputs, group.label, group.outputs)
-            replaced[group] = (_with_pool(before, first), Group((second,), second, second.inputs, second.outputs, shape=group.shape))
+            replaced[group] = (
+                _with_pool(before, first),
+                Group((second,), second, second.inputs, second.outputs, shape=group.shape),
+            )
         else:
             ctx.decide(("apart", group.output), partial(str, why))
             continue
@@ -58,12 +63,17 @@ def _with_pool(convolution: Group, pool: Node) -> Group:
 
 
 def _halves(pool: MaxPool | AveragePool) -> tuple[MaxPool, MaxPool] | None:
-    """A maximum over planes as one within planes and then one across, if it is both. (A mean would be rounded in another way.) Convolutions go plane by
+    """A maximum over planes as one within planes and then one across, if it is both. (A mean would be rounded in
+    another way.) Convolutions go plane by
     plane: of 32³ 32→32 with windows of 2×2×2, the first half saves 10% of the time."""
     if not isinstance(pool, MaxPool) or len(pool.size) != 3 or pool.size != pool.strides or any(map(any, pool.padding)):
         return None
     within, across = (1, *pool.size[1:]), (pool.size[0], 1, 1)
-    return (MaxPool(within, within, pool.padding), MaxPool(across, across, pool.padding)) if pool.size not in (within, across) else None
+    return (
+        (MaxPool(within, within, pool.padding), MaxPool(across, across, pool.padding))
+        if pool.size not in (within, across)
+        else None
+    )
 
 
 def why_apart(ctx: Lowering, group: Group) -> str:
@@ -79,4 +89,8 @@ def _refusal(group: Group, pool: MaxPool | AveragePool, ctx: Lowering) -> str | 
     if src.spec.dtype != "float32" or 0 in src.shape or 0 in weights.shape or op.groups > 1:
         return "no float32 convolution of all channels"
     problem = ConvolutionProblem.of(op, src.shape, weights.shape, pool)
-    return choice_for(ctx, group).algorithm.pools(problem, ctx, group) if problem is not None else "more than three spatial axes"
+    return (
+        choice_for(ctx, group).algorithm.pools(problem, ctx, group)
+        if problem is not None
+        else "more than three spatial axes"
+    )

@@ -43,7 +43,10 @@ def forward(ctx: Lowering, group: Group) -> str | None:
     columns = window.columns(min(8, most)) if most > 0 else f"{window.width.taps} columns are more than the registers"
     kernel: Kernel
     if isinstance(columns, Columns):
-        kernel, reason = PoolForward(function, columns, window.planes, ragged, epilogue), "columns unrolled, borders known"
+        kernel, reason = (
+            PoolForward(function, columns, window.planes, ragged, epilogue),
+            "columns unrolled, borders known",
+        )
     else:
         kernel, reason = PoolAny(function, window.planes, ragged, epilogue), f"unrolled: {columns}"
     apart = why_apart(ctx, group)

@@ -38,8 +38,9 @@ def emit_reduction(
     label: str | None = None,
     whole: Sequence[int] | None = None,
 ) -> None:
-    """Append the steps that compute `outputs = function over axes of expression(inputs)`. The outputs have equal dtypes and equal
-    strides, with one entry per axis of `shape`, those of reduced axes 0. `whole` is the shape for the whole batch, where `shape` is some of its
+    """Append the steps that compute `outputs = function over axes of expression(inputs)`. The outputs have equal dtypes
+    and equal strides, with one entry per axis of `shape`, those of reduced axes 0. `whole` is the shape for the whole
+    batch, where `shape` is some of its
     images: it decides how a sum is cut, and so its bits."""
     output = outputs[0]
     kept_shape = [1 if a in axes else n for a, n in enumerate(shape)]
@@ -83,16 +84,23 @@ def _kernel(nest: _Nest, function: str, expression: Expression, lanes: int, deci
         return Rows(function, expression, how, kept, reduced, 4 if nest.n > 2 * lanes else 1)
     vectors = _vectors(nest.n, lanes)
     ragged, scattered = nest.n % (vectors * lanes) != 0, nest.inner[-2] != 1
-    return Columns(function, expression, how, kept, reduced, 4 // _vectors(deciding.n, lanes), vectors, ragged, scattered)
+    return Columns(
+        function, expression, how, kept, reduced, 4 // _vectors(deciding.n, lanes), vectors, ragged, scattered
+    )
 
 
 def _parts(nest: _Nest, lanes: int) -> tuple[int, int]:
-    """Into how many parts the outermost reduced axis is cut, and its indices in each. By the shape alone, never by threads."""
+    """Into how many parts the outermost reduced axis is cut, and its indices in each. By the shape alone, never by
+    threads."""
     work = prod(extent for extent, _ in nest.kept)
     if not nest.inner_reduced:
         work *= -(-nest.n // (_vectors(nest.n, lanes) * lanes))
     along = nest.reduced[0][0] if nest.reduced else nest.n
-    parts = 1 if work >= MANY_RESULTS or nest.elements < WORTH_PARTS else max(1, min(MAX_PARTS, nest.elements // PART, along))
+    parts = (
+        1
+        if work >= MANY_RESULTS or nest.elements < WORTH_PARTS
+        else max(1, min(MAX_PARTS, nest.elements // PART, along))
+    )
     per = -(-along // parts)
     if not nest.reduced:
         per = -(-per // 64) * 64
@@ -130,7 +138,9 @@ def _step(
         algorithm=f"reduce {'rows' if nest.inner_reduced else 'columns'}" + (f" in {parts} parts" if parts > 1 else ""),
         shapes=f"{'×'.join(map(str, shape))} over {','.join(map(str, axes))}",
         flops=nest.elements * (cost(kernel.expression) + 1),
-        nbytes=sum(prod(e for e, s in zip(shape, o.strides) if s) * to_dtype(o.dtype).itemsize for o in (*inputs, *outputs)),
+        nbytes=sum(
+            prod(e for e, s in zip(shape, o.strides) if s) * to_dtype(o.dtype).itemsize for o in (*inputs, *outputs)
+        ),
         label=label,
         **arguments,
     )
@@ -152,8 +162,8 @@ class _Nest:
 
     @staticmethod
     def of(shape: Sequence[int], reduced: set[int], strides: Sequence[Sequence[int]], inputs: int) -> _Nest:
-        """Axes of extent 1 dropped, ordered by the strides of the input that moves most, neighbours of one kind merged where every
-        operand moves through both at one pace."""
+        """Axes of extent 1 dropped, ordered by the strides of the input that moves most, neighbours of one kind merged
+        where every operand moves through both at one pace."""
         touched = [sum(n * (s != 0) for n, s in zip(shape, of_input)) for of_input in strides[:inputs]]
         leading = strides[touched.index(max(touched))] if touched else strides[-1]
         axes = [d for d, extent in enumerate(shape) if extent != 1]
@@ -167,7 +177,9 @@ class _Nest:
         if not any(is_reduced for _, is_reduced, _ in merged):
             merged.insert(0, (1, True, [0] * len(strides)))
         *outer, (n, inner_reduced, inner) = merged
-        return _Nest(n, inner_reduced, inner, [(e, m) for e, r, m in outer if not r], [(e, m) for e, r, m in outer if r])
+        return _Nest(
+            n, inner_reduced, inner, [(e, m) for e, r, m in outer if not r], [(e, m) for e, r, m in outer if r]
+        )
 
     @property
     def elements(self) -> int:
@@ -217,7 +229,9 @@ def arg_reduce(ctx: Lowering, group: Group) -> str | None:
     assert isinstance(op, ArgReduce)
     if x.spec.dtype not in ALL:
         return f"{x.spec.dtype} has no machine code"
-    return _along_axis(ctx, group, scan.ArgReduce(op.function, x.spec.dtype, prod(x.shape[op.axis % len(x.shape) + 1 :]) == 1), op.axis)
+    return _along_axis(
+        ctx, group, scan.ArgReduce(op.function, x.spec.dtype, prod(x.shape[op.axis % len(x.shape) + 1 :]) == 1), op.axis
+    )
 
 
 @lowers(Cumulative)

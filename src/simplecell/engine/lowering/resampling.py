@@ -18,8 +18,8 @@ MOST_UNROLLED = 4
 
 
 def taps(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A matrix (outputs, inputs) whose rows are zero but for a few neighbours: where these start (int64), and their weights
-    (outputs, taps; float32)."""
+    """A matrix (outputs, inputs) whose rows are zero but for a few neighbours: where these start (int64), and their
+    weights (outputs, taps; float32)."""
     outputs, size = matrix.shape
     used = matrix != 0
     first = np.where(used.any(1), used.argmax(1), 0)
@@ -55,7 +55,9 @@ def resampling(ctx: Lowering, group: Group) -> str | None:
     ctx.step(
         kernel,
         algorithm=f"resize {op.method}" + " gradient" * isinstance(op, ResizeGradient),
-        reason="nearest: copied" if copy else f"{_product((kd, kh, kw))} taps" + ("" if unrolled else f", more than {MOST_UNROLLED}: in a loop"),
+        reason="nearest: copied"
+        if copy
+        else f"{_product((kd, kh, kw))} taps" + ("" if unrolled else f", more than {MOST_UNROLLED}: in a loop"),
         shapes=f"{src.spec} → {dst.spec}",
         flops=0 if copy else 2 * kd * kh * kw * dst.spec.size,
         nbytes=src.spec.nbytes + dst.spec.nbytes,

@@ -1,9 +1,10 @@
 """Separable convolutions: a depthwise convolution joined with the pointwise ones before and after it, where that pays.
 
-Where the tensors between them do not stay in the second-level cache (at batch 1 and 2 MiB of cache, MobileNetV2's blocks at 112×112 and
-56×56), the joined step takes 0.5 to 0.8 of the time of its three parts. Where they do, all three joined still take 0.95 of it at 28×28,
-since what lies between stays in the first level; at 14×14, where it gains little and pixels cannot be tiled across rows, 0.97 to 1.01, at
-7×7 1.02. So the joining is planned here, after fusion has given each convolution its epilogue.
+Where the tensors between them do not stay in the second-level cache (at batch 1 and 2 MiB of cache, MobileNetV2's
+blocks at 112×112 and 56×56), the joined step takes 0.5 to 0.8 of the time of its three parts. Where they do, all three
+joined still take 0.95 of it at 28×28, since what lies between stays in the first level; at 14×14, where it gains little
+and pixels cannot be tiled across rows, 0.97 to 1.01, at 7×7 1.02. So the joining is planned here, after fusion has
+given each convolution its epilogue.
 """
 
 from __future__ import annotations
@@ -90,7 +91,12 @@ def _is_depthwise(group: Group) -> bool:
     if not isinstance(op, Convolution) or group.anchor.outputs[0].spec.dtype != "float32":
         return False
     src, weights = group.anchor.inputs
-    if len(src.shape) != 4 or op.dilation != (1, 1) or 0 in group.output.shape or weights.shape[0] * weights.shape[1] > MOST_TAPS:
+    if (
+        len(src.shape) != 4
+        or op.dilation != (1, 1)
+        or 0 in group.output.shape
+        or weights.shape[0] * weights.shape[1] > MOST_TAPS
+    ):
         return False
     return op.groups == src.shape[-1] == weights.shape[-1] > 1
 
@@ -123,7 +129,13 @@ def _small_weights(group: Group, target: Target) -> bool:
 
 def _expands(before: Group, group: Group, target: Target) -> bool:
     ring = group.anchor.inputs[1].shape[0] * before.output.shape[2] * before.output.shape[3] * 4
-    return _is_pointwise(before) and _local(before) and _small_weights(before, target) and ring <= target.l2 // 4 and group.inputs[0] is before.output
+    return (
+        _is_pointwise(before)
+        and _local(before)
+        and _small_weights(before, target)
+        and ring <= target.l2 // 4
+        and group.inputs[0] is before.output
+    )
 
 
 def _projects(group: Group, after: Group, target: Target) -> bool:
@@ -140,7 +152,15 @@ def _window(group: Group) -> Sliding:
     op, (src, weights), dst = group.anchor.op, group.anchor.inputs, group.anchor.outputs[0]
     assert isinstance(op, Convolution)
     return sliding(
-        src.shape[0], src.shape[1:-1], dst.shape[1:-1], weights.shape[:-2], op.strides, op.dilation, op.padding, src.shape[-1], dst.shape[-1]
+        src.shape[0],
+        src.shape[1:-1],
+        dst.shape[1:-1],
+        weights.shape[:-2],
+        op.strides,
+        op.dilation,
+        op.padding,
+        src.shape[-1],
+        dst.shape[-1],
     )
 
 
@@ -163,7 +183,16 @@ def separable(ctx: Lowering, group: Group) -> str | None:
         "src": ctx.address(src),
         "dst": ctx.address(group.output),
         "depthwise": ctx.address(weights),
-        **{"n": window.n, "ih": h.size, "iw": w.size, "oh": h.outputs, "ow": w.outputs, "sh": h.stride, "ph": h.pad, "pw": w.pad},
+        **{
+            "n": window.n,
+            "ih": h.size,
+            "iw": w.size,
+            "oh": h.outputs,
+            "ow": w.outputs,
+            "sh": h.stride,
+            "ph": h.pad,
+            "pw": w.pad,
+        },
         **{"kh": h.taps, "rows": rows, "pitch": pitch},
         **{"ic": src.shape[-1], "channels": channels, "oc": oc},
     }
@@ -182,7 +211,8 @@ def separable(ctx: Lowering, group: Group) -> str | None:
     given |= ctx.scratch(4 * (rings + (rows * w.outputs * channels if op.project else 0)))
     ctx.step(
         kernel,
-        algorithm="separable " + " + ".join(s for s, g in zip(STAGES, (op.expand, op.depthwise, op.project)) if g is not None),
+        algorithm="separable "
+        + " + ".join(s for s, g in zip(STAGES, (op.expand, op.depthwise, op.project)) if g is not None),
         reason=f"joined: {rows} rows at a time, what lies between stays in the caches",
         shapes=f"{src.spec} * {h.taps}×{w.taps}, {channels} channels between → {group.output.spec}",
         flops=sum(_flops(g) for g in parts),
@@ -204,7 +234,8 @@ def _ring(window: Sliding, expand: Tile, target: Target) -> Ring:
 
 
 def _rows(ctx: Lowering, window: Sliding) -> int:
-    """Rows of a group: so many that what lies between fits a share of the second-level cache, and that threads have equally many."""
+    """Rows of a group: so many that what lies between fits a share of the second-level cache, and that threads have
+    equally many."""
     h, w = window.height, window.width
     fitting = max(1, ctx.target.l2 // 8 // (4 * w.outputs * window.oc))
     groups = -(-h.outputs // fitting)
@@ -229,7 +260,14 @@ def _packed(ctx: Lowering, weights: Tensor, tile: Tile) -> Address:
 def _pack(ctx: Lowering, weights: Tensor, packing: dict[str, Any]) -> Address:
     nbytes = 4 * packing["ic"] * packing["blocks"] * packing["width"]
     packed = ctx.temporary(nbytes)
-    ctx.step(PackConvolutionWeights(), algorithm="pack weights", nbytes=2 * nbytes, dst=packed, src=ctx.address(weights), **packing)
+    ctx.step(
+        PackConvolutionWeights(),
+        algorithm="pack weights",
+        nbytes=2 * nbytes,
+        dst=packed,
+        src=ctx.address(weights),
+        **packing,
+    )
     return packed
 
 
@@ -241,5 +279,13 @@ def _in_pairs(ctx: Lowering, weights: Tensor) -> Address:
 
 def _pack_pairs(ctx: Lowering, weights: Tensor, depth: int, oc: int) -> Address:
     packed = ctx.temporary(4 * depth * oc)
-    ctx.step(PackPairs(), algorithm="pack weights", nbytes=8 * depth * oc, dst=packed, src=ctx.address(weights), depth=depth, oc=oc)
+    ctx.step(
+        PackPairs(),
+        algorithm="pack weights",
+        nbytes=8 * depth * oc,
+        dst=packed,
+        src=ctx.address(weights),
+        depth=depth,
+        oc=oc,
+    )
     return packed

@@ -1,4 +1,5 @@
-"""Moving data: views where nothing moves, loops of the identity with other strides where something does, look-ups by index."""
+"""Moving data: views where nothing moves, loops of the identity with other strides where something does, look-ups by
+index."""
 
 from __future__ import annotations
 
@@ -13,11 +14,29 @@ from simplecell.engine.kernels import gather as kernels
 from simplecell.engine.kernels.transpose import SMALLEST
 from simplecell.engine.kernels.transpose import Transpose as Transposing
 from simplecell.engine.lowering.context import Lowering, lowers
-from simplecell.engine.lowering.elementwise import Operand, as_moved, dense_strides, emit_loop, simplified, tensor_strides
+from simplecell.engine.lowering.elementwise import (
+    Operand,
+    as_moved,
+    dense_strides,
+    emit_loop,
+    simplified,
+    tensor_strides,
+)
 from simplecell.engine.program import Address
 from simplecell.graph.tensor import Tensor
 from simplecell.ops.dtypes import to_dtype
-from simplecell.ops.shaping import Concatenate, Gather, OneHot, Pad, Reshape, Reverse, ScatterAdd, Slice, Transpose, UpdateSlice
+from simplecell.ops.shaping import (
+    Concatenate,
+    Gather,
+    OneHot,
+    Pad,
+    Reshape,
+    Reverse,
+    ScatterAdd,
+    Slice,
+    Transpose,
+    UpdateSlice,
+)
 
 MAX_LOOPS = 64
 """A padding that needs more pieces than this runs as its reference."""
@@ -96,7 +115,16 @@ def transpose(ctx: Lowering, group: Group) -> str | None:
     if dtype is None:
         return _refuse(x)
     strides = dense_strides(x.shape)
-    copy(ctx, y.shape, dtype, ctx.address(x), tuple(strides[a] for a in op.permutation), ctx.address(y), dense_strides(y.shape), "transpose")
+    copy(
+        ctx,
+        y.shape,
+        dtype,
+        ctx.address(x),
+        tuple(strides[a] for a in op.permutation),
+        ctx.address(y),
+        dense_strides(y.shape),
+        "transpose",
+    )
     return None
 
 
@@ -165,7 +193,8 @@ def update_slice(ctx: Lowering, group: Group) -> str | None:
 # --- padding ---------------------------------------------------------------------------------------------------------
 
 Piece = tuple[int, int, int, int]
-"""Along one axis: place in the result, length, place in the source, step in the source (0: one element again and again)."""
+"""Along one axis: place in the result, length, place in the source, step in the source (0: one element again and
+again)."""
 
 
 def pieces(n: int, low: int, high: int, mode: str) -> list[Piece]:
@@ -226,7 +255,9 @@ def _pad_with_constant(ctx: Lowering, x: Tensor, y: Tensor, op: Pad) -> str | No
     for axis, (n, (low, high)) in enumerate(zip(x.shape, op.widths)):
         for start, length in ((0, low), (low + n, high)):
             slab[axis] = length
-            emit_loop(ctx, slab, constant, [], [Operand(at + start * write[axis] * size, write, dtype)], algorithm="pad: fill")
+            emit_loop(
+                ctx, slab, constant, [], [Operand(at + start * write[axis] * size, write, dtype)], algorithm="pad: fill"
+            )
         slab[axis] = n  # what remains to be filled lies between the two slabs
         at = at + low * write[axis] * size
     return None

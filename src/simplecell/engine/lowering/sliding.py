@@ -1,4 +1,5 @@
-"""Sliding windows as the kernels of depthwise convolution and pooling take them: one axis at a time, three axes always."""
+"""Sliding windows as the kernels of depthwise convolution and pooling take them: one axis at a time, three axes
+always."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ MOST_COLUMNS = 7
 
 @dataclass(frozen=True)
 class Axis:
-    """A window along one axis. `pad` may be negative (inputs that are skipped), `taps` zero (the outputs are empty sums)."""
+    """A window along one axis. `pad` may be negative (inputs that are skipped), `taps` zero (the outputs are empty
+    sums)."""
 
     size: int = 1
     outputs: int = 1
@@ -30,7 +32,8 @@ class Axis:
 
 @dataclass(frozen=True)
 class Sliding:
-    """A window along depth, height and width of `n` images, dense on both sides; `ic` and `oc` are the values in a pixel."""
+    """A window along depth, height and width of `n` images, dense on both sides; `ic` and `oc` are the values in a
+    pixel."""
 
     n: int
     depth: Axis
@@ -68,9 +71,21 @@ class Sliding:
         """Run-time arguments of a kernel that slides; it picks those it takes."""
         d, h, w = self.axes
         found: dict[str, Any] = {}
-        for letter, attribute in (("k", "taps"), ("s", "stride"), ("d", "dilation"), ("p", "pad"), ("o", "outputs"), ("i", "size")):
+        for letter, attribute in (
+            ("k", "taps"),
+            ("s", "stride"),
+            ("d", "dilation"),
+            ("p", "pad"),
+            ("o", "outputs"),
+            ("i", "size"),
+        ):
             found |= {letter + axis: getattr(a, attribute) for axis, a in zip("dhw", self.axes)}
-        dst = self.dst_strides or (d.outputs * h.outputs * w.outputs * self.oc, h.outputs * w.outputs * self.oc, w.outputs * self.oc, self.oc)
+        dst = self.dst_strides or (
+            d.outputs * h.outputs * w.outputs * self.oc,
+            h.outputs * w.outputs * self.oc,
+            w.outputs * self.oc,
+            self.oc,
+        )
         src = (d.size * h.size * w.size * self.ic, h.size * w.size * self.ic, w.size * self.ic, self.ic)
         for side, strides in (("src", src), ("dst", dst)):
             found |= {f"{side}_{what}": s for what, s in zip(("image", "plane", "row", "pixel"), strides)}
@@ -83,11 +98,14 @@ class Sliding:
             return self.arguments(block)
         columns = (MOST_PIXELS - 1) * w.stride + max(w.taps - 1, 0) * w.dilation + 1
         wanted = ctx.target.l1 // 2 // (4 * rows * columns)
-        return self.arguments(block, min(max(wanted, 4 * ctx.target.lanes) // ctx.target.lanes * ctx.target.lanes, block))
+        return self.arguments(
+            block, min(max(wanted, 4 * ctx.target.lanes) // ctx.target.lanes * ctx.target.lanes, block)
+        )
 
     def block(self, ctx: Lowering) -> int:
-        """Channels that one unit of work (a row of outputs) takes: so many that the rows which neighbouring units share stay in the
-        first-level cache, unless the source comes from beyond the second level: whole rows are streamed best then."""
+        """Channels that one unit of work (a row of outputs) takes: so many that the rows which neighbouring units share
+        stay in the first-level cache, unless the source comes from beyond the second level: whole rows are streamed
+        best then."""
         d, h, w = self.axes
         lanes, channels = ctx.target.lanes, max(self.oc, 1)
         wanted = channels
@@ -112,6 +130,9 @@ def sliding(
     oc: int,
 ) -> Sliding:
     """A window over one, two or three axes; the missing ones are put before."""
-    axes = [Axis(i, o, k, s, d if k > 1 else 1, p[0]) for i, o, k, s, d, p in zip(size, outputs, taps, strides, dilation, padding, strict=True)]
+    axes = [
+        Axis(i, o, k, s, d if k > 1 else 1, p[0])
+        for i, o, k, s, d, p in zip(size, outputs, taps, strides, dilation, padding, strict=True)
+    ]
     depth, height, width = [Axis()] * (3 - len(axes)) + axes
     return Sliding(n, depth, height, width, ic, oc)

@@ -18,7 +18,8 @@ from simplecell.engine.target import Target
 TRANSFORM_NS = 1.6
 """per point and vector of channels, loads and stores included (measured for the forward transforms)"""
 TILES = (16, 24, 32, 48, 64)
-"""Tiles in scratch at a time: enough to pay for the coming and going of U's register tiles, few enough to stay in L2."""
+"""Tiles in scratch at a time: enough to pay for the coming and going of U's register tiles, few enough to stay in
+L2."""
 FEW_WEIGHTS = 64 * 64
 """Fewer pairs of channels than this make too few blocks to divide: there the tiles are divided into PARTS sums."""
 PARTS = 4
@@ -117,7 +118,10 @@ def _tile(target: Target, ic_block: int, oc_block: int) -> Tile:
     def cycles(tile: Tile) -> float:
         return -(-ic_block // tile.pixels) * -(-vectors // tile.vectors) * tile_cycles(tile.pixels, tile.vectors)
 
-    return min((Tile(h, v) for v in range(1, min(4, vectors) + 1) for h in tile_heights(target, v) if h <= ic_block), key=cycles)
+    return min(
+        (Tile(h, v) for v in range(1, min(4, vectors) + 1) for h in tile_heights(target, v) if h <= ic_block),
+        key=cycles,
+    )
 
 
 def _dimensions(p: ConvolutionProblem) -> int:
@@ -161,7 +165,9 @@ def plan_winograd_weights(
     }
     reason = f"blocks of {chosen.ic_block}×{chosen.oc_block} channels, {chosen.tiles} tiles at a time"
     scratch = 4 * (marks + -(-(count // parts + 1) // 4))
-    return WinogradWeightsPlan(WinogradGradientWeights(t, tile, _dimensions(p), local), arguments, parts, scratch, reason)
+    return WinogradWeightsPlan(
+        WinogradGradientWeights(t, tile, _dimensions(p), local), arguments, parts, scratch, reason
+    )
 
 
 def winograd_weights_cost(p: ConvolutionProblem, t: Transform, target: Target) -> float:

@@ -14,7 +14,9 @@ from simplecell.ops.callout import CallOut
 from simplecell.ops.random import RandomBits, RandomNormal, RandomUniform
 from simplecell.ops.shaping import BroadcastTo, Pad, Reshape, Slice, Transpose
 
-LARGEST = 4096  # elements of a folded result: beyond it, the constant would cost more memory than computing it costs time
+LARGEST = (
+    4096  # elements of a folded result: beyond it, the constant would cost more memory than computing it costs time
+)
 
 
 def constant_folding(op: Op, inputs: Sequence[Tensor], facts: Facts) -> Tensor | None:
@@ -28,7 +30,9 @@ def constant_folding(op: Op, inputs: Sequence[Tensor], facts: Facts) -> Tensor |
     if not isinstance(spec, Spec):
         return None
     value = uniform(inputs[0])
-    if value is not None and (isinstance(op, (Reshape, BroadcastTo, Slice, Transpose)) or (isinstance(op, Pad) and op.value == value)):
+    if value is not None and (
+        isinstance(op, (Reshape, BroadcastTo, Slice, Transpose)) or (isinstance(op, Pad) and op.value == value)
+    ):
         return as_tensor(shaping.full(spec.shape, value, spec.dtype))
     if spec.size > LARGEST:
         return None

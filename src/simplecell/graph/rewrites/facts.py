@@ -79,7 +79,17 @@ def per_channel(t: Tensor, shape: tuple[int, ...]) -> bool:
 
 
 _NON_NEGATIVE = ("relu", "absolute", "square", "exp", "exp2", "sigmoid", "softplus", "sqrt", "rsqrt")
-_KEEPING = ("Reshape", "Transpose", "Slice", "Reverse", "BroadcastTo", "MaxPool", "AveragePool", "Concatenate", "StopGradient")
+_KEEPING = (
+    "Reshape",
+    "Transpose",
+    "Slice",
+    "Reverse",
+    "BroadcastTo",
+    "MaxPool",
+    "AveragePool",
+    "Concatenate",
+    "StopGradient",
+)
 
 
 def non_negative(t: Tensor, depth: int = 12) -> bool:

@@ -23,7 +23,11 @@ Inputs = Sequence[Tensor]
 def _linear(t: Tensor, facts: Facts) -> bool:
     """A convolution, transposed convolution or matrix product with weights from parameters, that nothing else reads."""
     op = t.node.op
-    return isinstance(op, (Convolution, ConvolutionGradientSrc, MatMul)) and facts.used_once(t) and facts.static(t.node.inputs[1])
+    return (
+        isinstance(op, (Convolution, ConvolutionGradientSrc, MatMul))
+        and facts.used_once(t)
+        and facts.static(t.node.inputs[1])
+    )
 
 
 def _shifted(t: Tensor, facts: Facts) -> tuple[Tensor, Tensor] | None:
@@ -50,7 +54,10 @@ def _scaled(linear: Tensor, factor: Tensor) -> Tensor:
         if isinstance(op, ConvolutionGradientSrc):  # output channels are weights' second-last axis, within each group
             inner, outer = weights.shape[-2:]
             by_group = shaping.transpose(shaping.reshape(vector, (op.groups, inner)))
-            vector = shaping.reshape(shaping.broadcast_to(shaping.expand_dims(by_group, 2), (inner, op.groups, outer // op.groups)), (inner, outer))
+            vector = shaping.reshape(
+                shaping.broadcast_to(shaping.expand_dims(by_group, 2), (inner, op.groups, outer // op.groups)),
+                (inner, outer),
+            )
         elif isinstance(op, MatMul) and op.transpose_b:
             vector = shaping.expand_dims(vector, 1)
     with absolute_scope(linear.node.scope):  # it stays the convolution's step, not the normalization's
@@ -58,7 +65,8 @@ def _scaled(linear: Tensor, factor: Tensor) -> Tensor:
 
 
 def scale_into_weights(op: Binary, inputs: Inputs, facts: Facts) -> Tensor | None:
-    """linear(x, w) · f → linear(x, w · f), and (linear(x, w) + b) · f → linear(x, w · f) + b · f; the same for division."""
+    """linear(x, w) · f → linear(x, w · f), and (linear(x, w) + b) · f → linear(x, w · f) + b · f; the same for
+    division."""
     pairs = [tuple(inputs)] + ([tuple(reversed(inputs))] if op.function == "multiply" else [])
     for t, factor in pairs:
         if not facts.static(factor) or not per_channel(factor, t.shape):
@@ -91,11 +99,16 @@ def shifts_added_up(op: Binary, inputs: Inputs, facts: Facts) -> Tensor | None:
 
 
 def input_scale_into_weights(op: Convolution | MatMul, inputs: Inputs, facts: Facts) -> Tensor | None:
-    """linear(x · s, w) → linear(x, s · w) for a number s, or one per input channel, and the same for x / s: rescaled pixels
-    and the division of a mean cost nothing. What a convolution pads is 0 before and after."""
+    """linear(x · s, w) → linear(x, s · w) for a number s, or one per input channel, and the same for x / s: rescaled
+    pixels and the division of a mean cost nothing. What a convolution pads is 0 before and after."""
     src, weights = inputs
     product = produced_by(src, Binary)
-    if product is None or product.function not in ("multiply", "divide") or not facts.used_once(src) or not facts.static(weights):
+    if (
+        product is None
+        or product.function not in ("multiply", "divide")
+        or not facts.used_once(src)
+        or not facts.static(weights)
+    ):
         return None
     divided = product.function == "divide"
     for x, s in (src.node.inputs,) if divided else (src.node.inputs, src.node.inputs[::-1]):

@@ -21,7 +21,8 @@ Inputs = Sequence[Tensor]
 
 
 def without_effect(op: Op, inputs: Inputs, facts: Facts) -> Tensor | None:
-    """stop_gradient; casts, reshapes, broadcasts, slices, resizes and transposes to what is there already; a join of one."""
+    """stop_gradient; casts, reshapes, broadcasts, slices, resizes and transposes to what is there already; a join of
+    one."""
     x = inputs[0]
     same = (
         isinstance(op, StopGradient)
@@ -112,8 +113,8 @@ def known_condition(op: Select, inputs: Inputs, facts: Facts) -> Tensor | None:
 
 
 def needless_broadcast(op: Op, inputs: Inputs, facts: Facts) -> Tensor | None:
-    """An operand that is broadcast, or given leading axes of extent 1, where the op itself does it (constants of one value
-    included)."""
+    """An operand that is broadcast, or given leading axes of extent 1, where the op itself does it (constants of one
+    value included)."""
     for i, t in enumerate(inputs):
         small: Tensor | np.ndarray | None = t.node.inputs[0] if produced_by(t, BroadcastTo) else None
         if produced_by(t, Reshape) and t.shape == (1,) * (t.ndim - t.node.inputs[0].ndim) + t.node.inputs[0].shape:
@@ -125,7 +126,10 @@ def needless_broadcast(op: Op, inputs: Inputs, facts: Facts) -> Tensor | None:
             continue
         shapes = [s.shape for j, s in enumerate(inputs) if j != i] + [small.shape]
         if np.broadcast_shapes(*shapes) == op.output_spec(*(s.spec for s in inputs)).shape:  # type: ignore[union-attr]
-            replaced = [np.asarray(small) if j == i and not isinstance(small, Tensor) else small if j == i else s for j, s in enumerate(inputs)]
+            replaced = [
+                np.asarray(small) if j == i and not isinstance(small, Tensor) else small if j == i else s
+                for j, s in enumerate(inputs)
+            ]
             other = next(s for s in replaced if isinstance(s, Tensor))
             return other.trace(op, replaced)  # type: ignore[no-any-return]
     return None

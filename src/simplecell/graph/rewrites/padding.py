@@ -23,7 +23,9 @@ def _joined(first: Pad, padding: Pairs) -> Pairs | None:
     return tuple((lo + a, hi + b) for (lo, hi), (a, b) in zip(first.widths[1:-1], padding, strict=True))
 
 
-def padding_into_convolution(op: Convolution | ConvolutionGradientWeights, inputs: Inputs, facts: Facts) -> Tensor | None:
+def padding_into_convolution(
+    op: Convolution | ConvolutionGradientWeights, inputs: Inputs, facts: Facts
+) -> Tensor | None:
     """A border of zeros before a convolution (or before the gradient of its weights)."""
     src, other = inputs
     first = produced_by(src, Pad)

@@ -20,7 +20,8 @@ FEWER = 2
 
 
 def average_before_pointwise_convolution(op: AveragePool, inputs: Inputs, facts: Facts) -> Tensor | None:
-    """pool(convolution(x, w) + b) → convolution(pool(x), w) + b for 1×1 kernels: DenseNet's transitions multiply a quarter of the pixels."""
+    """pool(convolution(x, w) + b) → convolution(pool(x), w) + b for 1×1 kernels: DenseNet's transitions multiply a
+    quarter of the pixels."""
     (src,) = inputs
     if FEWER * prod(op.output_spec(src.spec).shape) > prod(src.shape) or not facts.used_once(src):
         return None

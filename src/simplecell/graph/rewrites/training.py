@@ -19,11 +19,17 @@ Inputs = Sequence[Tensor]
 
 
 def relu_mask_before_pooling_gradient(op: Select, inputs: Inputs, facts: Facts) -> Tensor | None:
-    """src > 0 ? max_pool_gradient(src, dst, d) : 0 → max_pool_gradient(src, dst, dst > 0 ? d : 0): the gradient goes where
-    src equals dst, so that the mask can be taken on the smaller side (relu followed by max-pooling)."""
+    """src > 0 ? max_pool_gradient(src, dst, d) : 0 → max_pool_gradient(src, dst, dst > 0 ? d : 0): the gradient goes
+    where src equals dst, so that the mask can be taken on the smaller side (relu followed by max-pooling)."""
     condition, pooled, zero = inputs
     test, gradient = produced_by(condition, Binary), produced_by(pooled, MaxPoolGradient)
-    if test is None or gradient is None or test.function != "greater" or not is_uniform(zero, 0) or not facts.used_once(pooled):
+    if (
+        test is None
+        or gradient is None
+        or test.function != "greater"
+        or not is_uniform(zero, 0)
+        or not facts.used_once(pooled)
+    ):
         return None
     src, dst, d = pooled.node.inputs
     if condition.node.inputs[0] is not src or not is_uniform(condition.node.inputs[1], 0):
@@ -34,8 +40,8 @@ def relu_mask_before_pooling_gradient(op: Select, inputs: Inputs, facts: Facts) 
 
 
 def sum_of_deviations(op: Reduce, inputs: Inputs, facts: Facts) -> Tensor | None:
-    """Σ (x - mean(x)) · c = 0 for every c that is the same along the summed axes: the way back through the mean within a
-    variance, which batch and layer normalization would otherwise spend a pass over the feature map on."""
+    """Σ (x - mean(x)) · c = 0 for every c that is the same along the summed axes: the way back through the mean within
+    a variance, which batch and layer normalization would otherwise spend a pass over the feature map on."""
     (t,) = inputs
     if op.function != "sum":
         return None
@@ -47,7 +53,9 @@ def sum_of_deviations(op: Reduce, inputs: Inputs, facts: Facts) -> Tensor | None
             a, b = t.node.inputs
             if _same_along(b, op.axes, inputs[0].ndim) and a.shape == inputs[0].shape:
                 t = a
-            elif binary.function == "multiply" and _same_along(a, op.axes, inputs[0].ndim) and b.shape == inputs[0].shape:
+            elif (
+                binary.function == "multiply" and _same_along(a, op.axes, inputs[0].ndim) and b.shape == inputs[0].shape
+            ):
                 t = b
             else:
                 return None

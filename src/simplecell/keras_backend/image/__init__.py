@@ -2,7 +2,12 @@
 
 from simplecell.keras_backend.image.color import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 from simplecell.keras_backend.image.filters import gaussian_blur, sobel_edges
-from simplecell.keras_backend.image.resize import RESIZE_INTERPOLATIONS, SCALE_AND_TRANSLATE_METHODS, resize, scale_and_translate
+from simplecell.keras_backend.image.resize import (
+    RESIZE_INTERPOLATIONS,
+    SCALE_AND_TRANSLATE_METHODS,
+    resize,
+    scale_and_translate,
+)
 from simplecell.keras_backend.image.sampling import MAP_COORDINATES_FILL_MODES, map_coordinates
 from simplecell.keras_backend.image.transform import (
     AFFINE_TRANSFORM_FILL_MODES,

@@ -23,7 +23,8 @@ def rgb_to_grayscale(images: Any, data_format: str | None = None) -> Any:
     def convert(x: Any) -> Any:
         if x.shape[-1] not in (1, 3):
             raise ValueError(
-                f"Invalid channel size: expected 3 (RGB) or 1 (Grayscale). Received input with shape: images.shape={tuple(images.shape)}"
+                "Invalid channel size: expected 3 (RGB) or 1 (Grayscale). Received input with shape: "
+                f"images.shape={tuple(images.shape)}"
             )
         if x.shape[-1] == 1:
             return x
@@ -80,7 +81,8 @@ def hsv_to_rgb(images: Any, data_format: str | None = None) -> Any:
         offset = constant(np.array([-3.0, -2.0, -4.0]), x)
         sign = constant(np.array([1.0, -1.0, -1.0]), x)
         shift = constant(np.array([-1.0, 2.0, 2.0]), x)
-        # Each colour over the hue is a trapezoid: red |6h − 3| − 1, green 2 − |6h − 2|, blue 2 − |6h − 4|, cut to 0 … 1.
+        # Each colour over the hue is a trapezoid: red |6h − 3| − 1, green 2 − |6h − 2|, blue 2 − |6h − 4|, cut to 0 …
+        # 1.
         pure = ops.absolute(ops.add(six, offset)) * sign + shift
         pure = ops.minimum(ops.maximum(pure, constant(0, x)), constant(1, x))
         return (ops.add(ops.multiply(pure - constant(1, x), saturation), constant(1, x))) * value

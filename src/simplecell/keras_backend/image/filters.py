@@ -18,12 +18,17 @@ from simplecell.ops import shaping
 def _gaussian(size: int, sigma: Any, like: Any) -> Any:
     """(size,): the bell curve over the distance from the centre, of sum 1."""
     x = constant(np.arange(size) - (size - 1) / 2, like)
-    bell = ops.exp(ops.multiply(ops.square(ops.divide(x, cast(convert_to_tensor(sigma), dtype_of(like)))), constant(-0.5, like)))
+    bell = ops.exp(
+        ops.multiply(ops.square(ops.divide(x, cast(convert_to_tensor(sigma), dtype_of(like)))), constant(-0.5, like))
+    )
     return bell / ops.sum(bell, 0, True)
 
 
-def gaussian_blur(images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), data_format: str | None = None) -> Any:
-    """The kernel is the outer product of two bell curves, so each axis is blurred by itself. Zeros surround the picture."""
+def gaussian_blur(
+    images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), data_format: str | None = None
+) -> Any:
+    """The kernel is the outer product of two bell curves, so each axis is blurred by itself. Zeros surround the
+    picture."""
     height, width = (int(n) for n in kernel_size)
     sigma = convert_to_tensor(sigma, "float32")
     sigmas = [shaping.reshape(shaping.take_slice(sigma, 0, i, i + 1), ()) for i in (0, 1)]

@@ -32,10 +32,13 @@ def resize(
 ) -> Any:
     if interpolation not in RESIZE_INTERPOLATIONS:
         raise ValueError(
-            f"Invalid value for argument `interpolation`. Expected of one {RESIZE_INTERPOLATIONS}. Received: interpolation={interpolation}"
+            f"Invalid value for argument `interpolation`. Expected of one {RESIZE_INTERPOLATIONS}. Received: "
+            f"interpolation={interpolation}"
         )
     if fill_mode != "constant":
-        raise ValueError(f"Invalid value for argument `fill_mode`. Only `'constant'` is supported. Received: fill_mode={fill_mode}")
+        raise ValueError(
+            f"Invalid value for argument `fill_mode`. Only `'constant'` is supported. Received: fill_mode={fill_mode}"
+        )
     if pad_to_aspect_ratio and crop_to_aspect_ratio:
         raise ValueError("Only one of `pad_to_aspect_ratio` & `crop_to_aspect_ratio` can be `True`.")
     if len(size) != 2:
@@ -65,13 +68,15 @@ def _cropped(x: Any, height: int, width: int) -> Any:
 
 
 def _padded(x: Any, height: int, width: int, value: float) -> Any:
-    """A frame around the picture towards the proportions height : width. Both sides get the same, so an odd pixel is left out."""
+    """A frame around the picture towards the proportions height : width. Both sides get the same, so an odd pixel is
+    left out."""
     _, h, w, _ = x.shape
     top, left = int((max(h, int(w * height / width)) - h) / 2), int((max(w, int(h * width / height)) - w) / 2)
     return shaping.pad(x, ((0, 0), (top, top), (left, left), (0, 0)), "constant", float(value))
 
 
-# --- a scale and a shift per axis -----------------------------------------------------------------------------------------
+# --- a scale and a shift per axis
+# -----------------------------------------------------------------------------------------
 
 
 def _triangle(x: Any) -> Any:
@@ -102,13 +107,19 @@ _KERNELS = {
 SCALE_AND_TRANSLATE_METHODS = set(_KERNELS)
 
 
-def scale_and_translate(images: Any, output_shape: Any, scale: Any, translation: Any, spatial_dims: Any, method: str, antialias: bool = True) -> Any:
+def scale_and_translate(
+    images: Any, output_shape: Any, scale: Any, translation: Any, spatial_dims: Any, method: str, antialias: bool = True
+) -> Any:
     if method not in SCALE_AND_TRANSLATE_METHODS:
-        raise ValueError(f"Invalid value for argument `method`. Expected of one {sorted(SCALE_AND_TRANSLATE_METHODS)}. Received: method={method}")
+        raise ValueError(
+            f"Invalid value for argument `method`. Expected of one {sorted(SCALE_AND_TRANSLATE_METHODS)}. Received: "
+            f"method={method}"
+        )
     images = convert_to_tensor(images)
     if len(output_shape) != len(images.shape):
         raise ValueError(
-            f"`output_shape` must have one entry per axis of images. Received: output_shape={output_shape}, images.shape={tuple(images.shape)}"
+            f"`output_shape` must have one entry per axis of images. Received: output_shape={output_shape}, "
+            f"images.shape={tuple(images.shape)}"
         )
     images = cast(images, floating(dtype_of(images)))
     scale, translation = (cast(convert_to_tensor(v), dtype_of(images)) for v in (scale, translation))
@@ -123,7 +134,8 @@ def scale_and_translate(images: Any, output_shape: Any, scale: Any, translation:
 
 
 def _weights(size: int, out: int, scale: Any, translation: Any, kernel: Any, antialias: bool) -> Any:
-    """(size, out): how much of each input goes into each output. Pixel i is centred at i + 1/2, and moves to scale·x + translation."""
+    """(size, out): how much of each input goes into each output. Pixel i is centred at i + 1/2, and moves to scale·x +
+    translation."""
     one, half = constant(1, scale), constant(0.5, scale)
     inverse = one / scale
     centres = (constant(np.arange(out)[None, :] + 0.5, scale) - translation) * inverse - half
@@ -132,5 +144,7 @@ def _weights(size: int, out: int, scale: Any, translation: Any, kernel: Any, ant
     total = reduce("sum", weights, 0, True)
     small = ops.less_equal(ops.absolute(total), constant(1000 * np.finfo(np.float32).eps, scale))
     weights = ops.select(small, constant(0, scale), weights / ops.select(small, one, total))
-    inside = ops.logical_and(ops.greater_equal(centres, constant(-0.5, scale)), ops.less_equal(centres, constant(size - 0.5, scale)))
+    inside = ops.logical_and(
+        ops.greater_equal(centres, constant(-0.5, scale)), ops.less_equal(centres, constant(size - 0.5, scale))
+    )
     return ops.select(inside, weights, constant(0, scale))

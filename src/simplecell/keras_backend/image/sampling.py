@@ -38,8 +38,17 @@ def _away_from_zero(x: Any) -> Any:
     return ops.sign(x) * ops.floor(ops.absolute(x) + constant(0.5, x))
 
 
-def sample(rows: Any, sizes: Sequence[int], coordinates: Sequence[Any], order: int, fill_mode: str, fill_value: Any, start: Any = None) -> Any:
-    """`rows` (number of points, c) holds an array of extents `sizes`, flattened; coordinates have one shape S. Gives (*S, c).
+def sample(
+    rows: Any,
+    sizes: Sequence[int],
+    coordinates: Sequence[Any],
+    order: int,
+    fill_mode: str,
+    fill_value: Any,
+    start: Any = None,
+) -> Any:
+    """`rows` (number of points, c) holds an array of extents `sizes`, flattened; coordinates have one shape S. Gives
+    (*S, c).
 
     `start` (broadcasts to S) is the row at which each point's array starts, where several are stacked.
     """
@@ -58,11 +67,15 @@ def sample(rows: Any, sizes: Sequence[int], coordinates: Sequence[Any], order: i
         valid: Any = None
         for (index, w), size in zip(corner, sizes):
             folded = cast(_inside(index, size, fill_mode), "int32")
-            position = folded if position is None else ops.add(ops.multiply(position, np.asarray(size, "int32")), folded)
+            position = (
+                folded if position is None else ops.add(ops.multiply(position, np.asarray(size, "int32")), folded)
+            )
             if w is not None:
                 weight = w if weight is None else weight * w
             if fill_mode == "constant":
-                ok = ops.logical_and(ops.greater_equal(index, constant(0, index)), ops.less_equal(index, constant(size - 1, index)))
+                ok = ops.logical_and(
+                    ops.greater_equal(index, constant(0, index)), ops.less_equal(index, constant(size - 1, index))
+                )
                 valid = ok if valid is None else ops.logical_and(valid, ok)
         if start is not None:
             position = ops.add(position, start)
@@ -77,10 +90,14 @@ def sample(rows: Any, sizes: Sequence[int], coordinates: Sequence[Any], order: i
 
 def check_fill_mode(fill_mode: str, allowed: set[str]) -> None:
     if fill_mode not in allowed:
-        raise ValueError(f"Invalid value for argument `fill_mode`. Expected one of {allowed}. Received: fill_mode={fill_mode}")
+        raise ValueError(
+            f"Invalid value for argument `fill_mode`. Expected one of {allowed}. Received: fill_mode={fill_mode}"
+        )
 
 
-def map_coordinates(inputs: Any, coordinates: Any, order: int, fill_mode: str = "constant", fill_value: float = 0.0) -> Any:
+def map_coordinates(
+    inputs: Any, coordinates: Any, order: int, fill_mode: str = "constant", fill_value: float = 0.0
+) -> Any:
     inputs, coordinates = convert_to_tensor(inputs), convert_to_tensor(coordinates)
     if coordinates.shape[0] != len(inputs.shape):
         raise ValueError(
@@ -88,7 +105,9 @@ def map_coordinates(inputs: Any, coordinates: Any, order: int, fill_mode: str = 
             f"Received inputs with shape: {tuple(inputs.shape)} and coordinate leading dim of {coordinates.shape[0]}"
         )
     if len(coordinates.shape) < 2:
-        raise ValueError(f"Invalid coordinates rank: expected at least rank 2. Received input with shape: {tuple(coordinates.shape)}")
+        raise ValueError(
+            f"Invalid coordinates rank: expected at least rank 2. Received input with shape: {tuple(coordinates.shape)}"
+        )
     check_fill_mode(fill_mode, MAP_COORDINATES_FILL_MODES)
     if order not in (0, 1):
         raise ValueError(f"Invalid value for argument `order`. Expected one of [0, 1]. Received: order={order}")

@@ -42,13 +42,18 @@ def _warp(x: Any, rows: Any, columns: Any, order: int, fill_mode: str, fill_valu
 
 
 def _projected(transform: Any, h: int, w: int, dtype: str) -> tuple[Any, Any, Any]:
-    """x·a + y·b + c for the three rows of each transform: where output pixel (x, y) comes from, as x', y' and their divisor − 1."""
+    """x·a + y·b + c for the three rows of each transform: where output pixel (x, y) comes from, as x', y' and their
+    divisor − 1."""
     transform = cast(transform, dtype)
     x = np.arange(w).astype(transform.dtype)[None, None, :]
     y = np.arange(h).astype(transform.dtype)[None, :, None]
     a = [shaping.reshape(along(transform, 1, i, i + 1), (transform.shape[0], 1, 1)) for i in range(8)]
     divisor = ops.multiply(a[6], x) + ops.multiply(a[7], y)
-    return ops.multiply(a[0], x) + ops.multiply(a[1], y) + a[2], ops.multiply(a[3], x) + ops.multiply(a[4], y) + a[5], divisor
+    return (
+        ops.multiply(a[0], x) + ops.multiply(a[1], y) + a[2],
+        ops.multiply(a[3], x) + ops.multiply(a[4], y) + a[5],
+        divisor,
+    )
 
 
 def _per_image(transform: Any, n: int) -> Any:
@@ -102,9 +107,15 @@ def perspective_transform(
     check_rank(images)
     for name, points in (("start_points", start_points), ("end_points", end_points)):
         if len(points.shape) not in (2, 3) or tuple(points.shape[-2:]) != (4, 2):
-            raise ValueError(f"Invalid {name} shape: expected (4,2) for a single image or (N,4,2) for a batch. Received shape: {tuple(points.shape)}")
+            raise ValueError(
+                f"Invalid {name} shape: expected (4,2) for a single image or (N,4,2) for a batch. Received shape: "
+                f"{tuple(points.shape)}"
+            )
     if tuple(start_points.shape) != tuple(end_points.shape):
-        raise ValueError(f"start_points and end_points must have the same shape. Received {tuple(start_points.shape)} and {tuple(end_points.shape)}")
+        raise ValueError(
+            f"start_points and end_points must have the same shape. Received {tuple(start_points.shape)} and "
+            f"{tuple(end_points.shape)}"
+        )
 
     def warp(x: Any) -> Any:
         n, h, w, _ = x.shape

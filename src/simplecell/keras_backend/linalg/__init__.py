@@ -3,7 +3,16 @@
 from simplecell.keras_backend.linalg.derivatives import jvp
 from simplecell.keras_backend.linalg.factorization import cholesky, cholesky_inverse, eig, eigh, lu_factor, qr, svd
 from simplecell.keras_backend.linalg.norms import norm
-from simplecell.keras_backend.linalg.solving import det, inv, lstsq, matrix_rank, pinv, sign_and_log_determinant, solve, solve_triangular
+from simplecell.keras_backend.linalg.solving import (
+    det,
+    inv,
+    lstsq,
+    matrix_rank,
+    pinv,
+    sign_and_log_determinant,
+    solve,
+    solve_triangular,
+)
 from simplecell.keras_backend.signatures import unannotated
 
 __all__ = [

@@ -13,13 +13,18 @@ from simplecell.keras_backend.numpy.indexing import tril, triu
 from simplecell.keras_backend.numpy.linear import product
 from simplecell.ops import shaping
 
-# --- Cholesky -----------------------------------------------------------------------------------------------------------
+# --- Cholesky
+# -----------------------------------------------------------------------------------------------------------
 
 
 def cholesky(a: Any, upper: bool = False) -> Any:
     a = matrix(a)
     factor = callout(
-        lambda m: in_dtype(np.linalg.cholesky(wide(m)), m), a, label="cholesky", specs=spec_like(a, *a.shape), gradient=_cholesky_gradient
+        lambda m: in_dtype(np.linalg.cholesky(wide(m)), m),
+        a,
+        label="cholesky",
+        specs=spec_like(a, *a.shape),
+        gradient=_cholesky_gradient,
     )
     return transposed(factor) if upper else factor
 
@@ -44,7 +49,8 @@ def cholesky_inverse(a: Any, upper: bool = False) -> Any:
     return product(inverse, transposed(inverse)) if upper else product(transposed(inverse), inverse)
 
 
-# --- LU and QR ----------------------------------------------------------------------------------------------------------
+# --- LU and QR
+# ----------------------------------------------------------------------------------------------------------
 
 
 def lu_factor(a: Any) -> tuple[Any, Any]:
@@ -73,7 +79,9 @@ def _lu(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def qr(x: Any, mode: str = "reduced") -> tuple[Any, Any]:
     if mode not in ("reduced", "complete"):
-        raise ValueError(f"`mode` argument value not supported. Expected one of {{'reduced', 'complete'}}. Received: mode={mode}")
+        raise ValueError(
+            f"`mode` argument value not supported. Expected one of {{'reduced', 'complete'}}. Received: mode={mode}"
+        )
     x = matrix(x)
     *batch, m, n = x.shape
     k = min(m, n) if mode == "reduced" else m
@@ -97,13 +105,16 @@ def _qr_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
     return [transposed(solve(r, transposed(diff_q + product(q, mirrored))))]
 
 
-# --- eigenvalues and singular values --------------------------------------------------------------------------------------
+# --- eigenvalues and singular values
+# --------------------------------------------------------------------------------------
 
 
 def eig(a: Any) -> tuple[Any, Any]:
     a = matrix(a)
     if symbolic(a):
-        raise NotImplementedError("`eig` gives complex numbers, and a traced model's tensors are real. Use `eigh` for symmetric matrices.")
+        raise NotImplementedError(
+            "`eig` gives complex numbers, and a traced model's tensors are real. Use `eigh` for symmetric matrices."
+        )
     values, vectors = np.linalg.eig(wide(a))
     return values, vectors
 
@@ -111,7 +122,13 @@ def eig(a: Any) -> tuple[Any, Any]:
 def eigh(a: Any) -> tuple[Any, Any]:
     a = matrix(a)
     specs = (spec_like(a, *a.shape[:-1]), spec_like(a, *a.shape))
-    return callout(lambda m: tuple(in_dtype(f, m) for f in np.linalg.eigh(wide(m))), a, label="eigh", specs=specs, gradient=_eigh_gradient)
+    return callout(
+        lambda m: tuple(in_dtype(f, m) for f in np.linalg.eigh(wide(m))),
+        a,
+        label="eigh",
+        specs=specs,
+        gradient=_eigh_gradient,
+    )
 
 
 def _eigh_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
@@ -144,7 +161,9 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
         spec_like(x, *batch, k),
         spec_like(x, *batch, n if full_matrices else k, n),
     )
-    return callout(lambda a: tuple(in_dtype(f, a) for f in np.linalg.svd(wide(a), full_matrices)), x, label="svd", specs=specs)
+    return callout(
+        lambda a: tuple(in_dtype(f, a) for f in np.linalg.svd(wide(a), full_matrices)), x, label="svd", specs=specs
+    )
 
 
 def singular_values(x: Any) -> Any:

@@ -29,7 +29,10 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if len(axes) == 1:
         return _vector_norm(x, 2 if ord is None else ord, axes[0], keepdims)
     if len(axes) != 2 or axes[0] == axes[1]:
-        raise ValueError(f"Invalid axis. A norm is over one axis (vectors) or two (matrices). Received: axis={axis}, x.shape={tuple(x.shape)}")
+        raise ValueError(
+            f"Invalid axis. A norm is over one axis (vectors) or two (matrices). Received: axis={axis}, "
+            f"x.shape={tuple(x.shape)}"
+        )
     return _matrix_norm(x, ord, axes, keepdims)
 
 

@@ -18,7 +18,13 @@ from simplecell.ops import shaping
 
 def inv(a: Any) -> Any:
     a = matrix(a)
-    return callout(lambda m: in_dtype(np.linalg.inv(wide(m)), m), a, label="inv", specs=spec_like(a, *a.shape), gradient=_inv_gradient)
+    return callout(
+        lambda m: in_dtype(np.linalg.inv(wide(m)), m),
+        a,
+        label="inv",
+        specs=spec_like(a, *a.shape),
+        gradient=_inv_gradient,
+    )
 
 
 def _inv_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
@@ -26,7 +32,8 @@ def _inv_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
     return [ops.negative(matmul(inverse, diff_outputs[0], inverse))]
 
 
-# --- determinants -------------------------------------------------------------------------------------------------------
+# --- determinants
+# -------------------------------------------------------------------------------------------------------
 
 
 def _scaled_inverse(a: Any, factor: Any) -> Any:
@@ -51,10 +58,17 @@ def sign_and_log_determinant(a: Any) -> tuple[Any, Any]:
     def gradient(inputs: Any, outputs: Any, diffs: Any) -> Any:
         return [None if diffs[1] is None else _scaled_inverse(inputs[0], diffs[1])]
 
-    return callout(lambda m: tuple(in_dtype(v, m) for v in np.linalg.slogdet(wide(m))), a, label="slogdet", specs=(spec, spec), gradient=gradient)
+    return callout(
+        lambda m: tuple(in_dtype(v, m) for v in np.linalg.slogdet(wide(m))),
+        a,
+        label="slogdet",
+        specs=(spec, spec),
+        gradient=gradient,
+    )
 
 
-# --- linear systems -----------------------------------------------------------------------------------------------------
+# --- linear systems
+# -----------------------------------------------------------------------------------------------------
 
 
 def _columns(a: Any, b: Any) -> tuple[Any, Any, bool]:
@@ -97,7 +111,8 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
     a, b = promote(matrix(a), matrix(b))
     if len(a.shape) != 2 or len(b.shape) not in (1, 2) or a.shape[0] != b.shape[0]:
         raise ValueError(
-            f"`lstsq` needs a of shape (m, n) and b of shape (m,) or (m, k). Received: a.shape={tuple(a.shape)}, b.shape={tuple(b.shape)}"
+            f"`lstsq` needs a of shape (m, n) and b of shape (m,) or (m, k). Received: a.shape={tuple(a.shape)}, "
+            f"b.shape={tuple(b.shape)}"
         )
     return callout(
         lambda m, v: in_dtype(np.linalg.lstsq(wide(m), wide(v), rcond)[0], m),

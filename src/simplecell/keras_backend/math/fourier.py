@@ -1,4 +1,5 @@
-"""Fourier transforms of (real, imaginary) pairs. All are linear: a transform's gradient is its adjoint, another transform."""
+"""Fourier transforms of (real, imaginary) pairs. All are linear: a transform's gradient is its adjoint, another
+transform."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ def _pair(x: Any) -> Parts:
     real, imaginary = promote(convert_to_tensor(x[0]), convert_to_tensor(x[1]), rule=floating)
     if tuple(real.shape) != tuple(imaginary.shape):
         raise ValueError(
-            "Input `x` should be a tuple of two tensors - real and imaginary. Both the real and imaginary parts should have the same "
+            "Input `x` should be a tuple of two tensors - real and imaginary. Both the real and imaginary parts should "
+            "have the same "
             f"shape. Received: x[0].shape = {tuple(real.shape)}, x[1].shape = {tuple(imaginary.shape)}"
         )
     return real, imaginary
@@ -45,10 +47,18 @@ def _get_complex_tensor_from_tuple(x: Any) -> Any:
     return real + 1j * imaginary
 
 
-# --- complex to complex: with F the matrix of the transform and N its size, Fᴴ = N·F⁻¹ -------------------------------------
+# --- complex to complex: with F the matrix of the transform and N its size, Fᴴ = N·F⁻¹
+# -------------------------------------
 
 
-def _complex(forward: Callable[[Any], Any], adjoint: Callable[[Parts], Parts], label: str, x: Any, axes: int, scale: Callable[[int], float]) -> Parts:
+def _complex(
+    forward: Callable[[Any], Any],
+    adjoint: Callable[[Parts], Parts],
+    label: str,
+    x: Any,
+    axes: int,
+    scale: Callable[[int], float],
+) -> Parts:
     real, imaginary = _pair(x)
     if len(real.shape) < axes:
         raise ValueError(f"Input should have rank >= {axes}. Received: input.shape = {tuple(real.shape)}")
@@ -59,7 +69,14 @@ def _complex(forward: Callable[[Any], Any], adjoint: Callable[[Parts], Parts], l
         return [ops.multiply(p, constant(scale(count), p)) for p in parts]
 
     spec = Spec(tuple(real.shape), dtype_of(real))
-    return callout(lambda r, i: _parts(forward(r + 1j * i), r.dtype), real, imaginary, label=label, specs=(spec, spec), gradient=gradient)
+    return callout(
+        lambda r, i: _parts(forward(r + 1j * i), r.dtype),
+        real,
+        imaginary,
+        label=label,
+        specs=(spec, spec),
+        gradient=gradient,
+    )
 
 
 def fft(x: Any) -> Parts:
@@ -78,7 +95,8 @@ def ifft2(x: Any) -> Parts:
     return _complex(np.fft.ifft2, fft2, "ifft2", x, 2, lambda n: 1 / n)
 
 
-# --- real to half of a spectrum and back -----------------------------------------------------------------------------------
+# --- real to half of a spectrum and back
+# -----------------------------------------------------------------------------------
 
 
 def _fit(x: Any, length: int) -> Any:
@@ -98,7 +116,8 @@ def rfft(x: Any, fft_length: int | None = None) -> Parts:
     x = _fit(x, n)
 
     def gradient(inputs: Any, outputs: Any, diffs: Any) -> Any:
-        """Re Σₖ dₖ·e^{2πijk/n} over the half that is there: an inverse transform of a half spectrum, that counts inner entries twice."""
+        """Re Σₖ dₖ·e^{2πijk/n} over the half that is there: an inverse transform of a half spectrum, that counts inner
+        entries twice."""
         weights = _multiplicity(n)
         parts = tuple(ops.multiply(_or_zero(d, o), constant(n / weights, o)) for d, o in zip(diffs, outputs))
         return [irfft(parts, n)]
@@ -137,7 +156,8 @@ def irfft(x: Any, fft_length: int | None = None) -> Any:
     )
 
 
-# --- short-time transforms -------------------------------------------------------------------------------------------------
+# --- short-time transforms
+# -------------------------------------------------------------------------------------------------
 
 
 def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any:
@@ -155,7 +175,9 @@ def _window(window: Any, sequence_length: int, fft_length: int, dtype: str) -> A
     elif isinstance(window, str):
         coefficient = {"hann": 0.5, "hamming": 0.54}.get(window)
         if coefficient is None:
-            raise ValueError(f"If a string is passed to `window`, it must be one of `'hann'`, `'hamming'`. Received: window={window}")
+            raise ValueError(
+                f"If a string is passed to `window`, it must be one of `'hann'`, `'hamming'`. Received: window={window}"
+            )
         values = coefficient - (1 - coefficient) * np.cos(2 * np.pi * np.arange(sequence_length) / sequence_length)
     else:
         values = convert_to_tensor(window)
@@ -174,12 +196,15 @@ def _float_only(x: Any, name: str) -> str:
     return dtype_of(x)
 
 
-def stft(x: Any, sequence_length: int, sequence_stride: int, fft_length: int, window: Any = "hann", center: bool = True) -> Parts:
+def stft(
+    x: Any, sequence_length: int, sequence_stride: int, fft_length: int, window: Any = "hann", center: bool = True
+) -> Parts:
     x = convert_to_tensor(x)
     dtype = _float_only(x, "stft")
     if fft_length < sequence_length:
         raise ValueError(
-            f"`fft_length` must equal or larger than `sequence_length`. Received: sequence_length={sequence_length}, fft_length={fft_length}"
+            f"`fft_length` must equal or larger than `sequence_length`. Received: sequence_length={sequence_length}, "
+            f"fft_length={fft_length}"
         )
     win = _window(window, sequence_length, fft_length, dtype)
     if center:
@@ -203,7 +228,8 @@ def istft(
     window: Any = "hann",
     center: bool = True,
 ) -> Any:
-    """Frames are weighted with the window again, added where they overlap, and divided by the window's squares added likewise.
+    """Frames are weighted with the window again, added where they overlap, and divided by the window's squares added
+    likewise.
 
     Without a window, frames are added as they are.
     """

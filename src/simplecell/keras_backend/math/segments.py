@@ -54,7 +54,9 @@ def _reduced(function: Any, initial: Any, label: str, data: Any, segment_ids: An
         ties = apply(shaping.Gather(0), shaping.scatter_add(ids, hit, tuple(result.shape), 0), ids)
         return [back * hit / ops.maximum(ties, constant(1, ties)), None]
 
-    return callout(compute, data, ids, label=label, specs=Spec((segments, *data.shape[1:]), dtype_of(data)), gradient=gradient)
+    return callout(
+        compute, data, ids, label=label, specs=Spec((segments, *data.shape[1:]), dtype_of(data)), gradient=gradient
+    )
 
 
 def _lowest(dtype: np.dtype) -> Any:

@@ -34,7 +34,9 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
     """Fewer than k predictions are larger than the target's; no prediction that is not finite is in."""
     targets, predictions = cast(convert_to_tensor(targets), "int32"), convert_to_tensor(predictions)
     classes = predictions.shape[-1]
-    inside = ops.logical_and(ops.greater_equal(targets, constant(0, targets)), ops.less(targets, constant(classes, targets)))
+    inside = ops.logical_and(
+        ops.greater_equal(targets, constant(0, targets)), ops.less(targets, constant(classes, targets))
+    )
     index = ops.minimum(ops.maximum(targets, constant(0, targets)), constant(classes - 1, targets))
     own = take_along_axis(predictions, expand_dims(index, -1), -1)
     larger = reduce("sum", cast(ops.greater(predictions, own), "int32"), -1, False)

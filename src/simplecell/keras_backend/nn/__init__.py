@@ -33,7 +33,12 @@ from simplecell.keras_backend.nn.attention import dot_product_attention
 from simplecell.keras_backend.nn.convolution import conv, conv_transpose, depthwise_conv, separable_conv
 from simplecell.keras_backend.nn.ctc import ctc_decode, ctc_loss
 from simplecell.keras_backend.nn.encoding import multi_hot, one_hot
-from simplecell.keras_backend.nn.losses import binary_crossentropy, categorical_crossentropy, psnr, sparse_categorical_crossentropy
+from simplecell.keras_backend.nn.losses import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    psnr,
+    sparse_categorical_crossentropy,
+)
 from simplecell.keras_backend.nn.normalization import batch_normalization, moments
 from simplecell.keras_backend.nn.patches import depth_to_space, fold, space_to_depth, unfold
 from simplecell.keras_backend.nn.pooling import adaptive_average_pool, adaptive_max_pool, average_pool, max_pool

@@ -41,11 +41,15 @@ def dot_product_attention(
     if len(query.shape) != 4 or len(key.shape) != 4 or len(value.shape) != 4:
         raise ValueError(
             "`dot_product_attention` only supports 4D inputs. "
-            f"Received: query.shape={tuple(query.shape)}, key.shape={tuple(key.shape)}, value.shape={tuple(value.shape)}."
+            f"Received: query.shape={tuple(query.shape)}, key.shape={tuple(key.shape)}, "
+            f"value.shape={tuple(value.shape)}."
         )
     heads, key_heads = query.shape[2], key.shape[2]
     if heads % key_heads:
-        raise ValueError(f"The number of query heads must be a multiple of the number of key heads. Received: {heads} and {key_heads}")
+        raise ValueError(
+            f"The number of query heads must be a multiple of the number of key heads. Received: {heads} and "
+            f"{key_heads}"
+        )
     if heads != key_heads:
         key, value = repeat(key, heads // key_heads, 2), repeat(value, heads // key_heads, 2)
     dtype = dtype_of(query)

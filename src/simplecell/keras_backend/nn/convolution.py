@@ -20,7 +20,8 @@ def _check_channels(inputs: Any, expected: int, data_format: str) -> None:
     channels = inputs.shape[-1] if data_format == "channels_last" else inputs.shape[1]
     if isinstance(channels, int) and channels != expected:
         raise ValueError(
-            f"The number of input channels must match the kernel's input channels. Received: input channels={channels}, "
+            "The number of input channels must match the kernel's input channels. Received: input "
+            f"channels={channels}, "
             f"kernel input channels={expected}, data_format='{data_format}'."
         )
 
@@ -30,7 +31,8 @@ def _operands(inputs: Any, *kernels: Any) -> list[Any]:
     for array in arrays[1:]:
         if len(array.shape) != len(arrays[0].shape):
             raise ValueError(
-                f"A convolution's inputs and kernel have equal ranks: (batch, *spatial, channels) and (*kernel_size, in, out). "
+                "A convolution's inputs and kernel have equal ranks: (batch, *spatial, channels) and (*kernel_size, "
+                "in, out). "
                 f"Received: inputs of shape {tuple(arrays[0].shape)}, kernel of shape {tuple(array.shape)}"
             )
     dtype = floating(common_dtype(*arrays))
@@ -47,7 +49,14 @@ def _convolve(src: Any, weights: Any, strides: Any, padding: Any, dilation_rate:
     return run(Convolution(strides, pairs, dilation, groups), src, weights)
 
 
-def conv(inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: str | None = None, dilation_rate: Any = 1) -> Any:
+def conv(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: Any = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
     data_format = standardize_data_format(data_format)
     inputs, kernel = _operands(inputs, kernel)
     src = to_channels_last(inputs, data_format)
@@ -69,10 +78,19 @@ def conv(inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", dat
 def _depthwise(src: Any, kernel: Any, strides: Any, padding: Any, dilation_rate: Any) -> Any:
     """Kernel (*k, in, multiplier): each input channel with its own filters, which is a convolution of `in` groups."""
     *size, channels, multiplier = kernel.shape
-    return _convolve(src, shaping.reshape(kernel, (*size, 1, channels * multiplier)), strides, padding, dilation_rate, channels)
+    return _convolve(
+        src, shaping.reshape(kernel, (*size, 1, channels * multiplier)), strides, padding, dilation_rate, channels
+    )
 
 
-def depthwise_conv(inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: str | None = None, dilation_rate: Any = 1) -> Any:
+def depthwise_conv(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: Any = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
     data_format = standardize_data_format(data_format)
     inputs, kernel = _operands(inputs, kernel)
     _check_channels(inputs, kernel.shape[-2], data_format)
@@ -95,7 +113,8 @@ def separable_conv(
     src = _depthwise(to_channels_last(inputs, data_format), depthwise_kernel, strides, padding, dilation_rate)
     if src.shape[-1] != pointwise_kernel.shape[-2] or prod(pointwise_kernel.shape[:-2]) != 1:
         raise ValueError(
-            f"`pointwise_kernel` must have the shape (1, ..., in * depth_multiplier, filters), here {src.shape[-1]} inputs. "
+            f"`pointwise_kernel` must have the shape (1, ..., in * depth_multiplier, filters), here {src.shape[-1]} "
+            "inputs. "
             f"Received: pointwise_kernel of shape {tuple(pointwise_kernel.shape)}"
         )
     return from_channels_last(_convolve(src, pointwise_kernel, 1, "valid", 1, 1), data_format)
@@ -117,10 +136,14 @@ def conv_transpose(
     diff_dst = to_channels_last(inputs, data_format)
     rank = len(diff_dst.shape) - 2
     strides, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
-    extra = (output_padding,) * rank if output_padding is None or isinstance(output_padding, int) else tuple(output_padding)
+    extra = (
+        (output_padding,) * rank if output_padding is None or isinstance(output_padding, int) else tuple(output_padding)
+    )
     sizes, crops, missing = [], [], []
     for i in range(rank):
-        size, (low, high) = transposed_geometry(diff_dst.shape[i + 1], kernel.shape[i], strides[i], padding.lower(), extra[i], dilation[i])
+        size, (low, high) = transposed_geometry(
+            diff_dst.shape[i + 1], kernel.shape[i], strides[i], padding.lower(), extra[i], dilation[i]
+        )
         appended = max(-high, 0)  # zeros behind the last position that any input reaches
         sizes.append(size - appended)
         crops.append((low, max(high, 0)))

@@ -30,7 +30,8 @@ def _log_sum(*terms: np.ndarray) -> np.ndarray:
     return largest + np.log(np.exp(stacked - largest).sum(0))
 
 
-# --- loss ---------------------------------------------------------------------------------------------------------------
+# --- loss
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Any:
@@ -44,14 +45,20 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
     output = cast(output, dtypes.result_type(dtype_of(output), "float32"))
     integers = [cast(convert_to_tensor(x), "int32") for x in (target, target_length, output_length)]
 
-    def loss(output: np.ndarray, target: np.ndarray, target_length: np.ndarray, output_length: np.ndarray) -> np.ndarray:
+    def loss(
+        output: np.ndarray, target: np.ndarray, target_length: np.ndarray, output_length: np.ndarray
+    ) -> np.ndarray:
         return -_Lattice(output, target, target_length, output_length, mask_index).log_probability.astype(output.dtype)
 
-    def logits_gradient(output: np.ndarray, target: np.ndarray, target_length: np.ndarray, output_length: np.ndarray) -> np.ndarray:
+    def logits_gradient(
+        output: np.ndarray, target: np.ndarray, target_length: np.ndarray, output_length: np.ndarray
+    ) -> np.ndarray:
         return _Lattice(output, target, target_length, output_length, mask_index).gradient().astype(output.dtype)
 
     def gradient(inputs: Any, outputs: Any, diffs: Any) -> Any:
-        per_logit = callout(logits_gradient, *inputs, label="ctc_loss_gradient", specs=Spec(tuple(inputs[0].shape), dtype_of(inputs[0])))
+        per_logit = callout(
+            logits_gradient, *inputs, label="ctc_loss_gradient", specs=Spec(tuple(inputs[0].shape), dtype_of(inputs[0]))
+        )
         return [ops.multiply(per_logit, shaping.reshape(diffs[0], (diffs[0].shape[0], 1, 1))), None, None, None]
 
     spec = Spec((output.shape[0],), dtype_of(output))
@@ -61,7 +68,9 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
 class _Lattice:
     """The states blank l₁ blank l₂ … blank, and the log probability of reaching each one at each time."""
 
-    def __init__(self, output: np.ndarray, target: np.ndarray, target_length: np.ndarray, output_length: np.ndarray, blank: int) -> None:
+    def __init__(
+        self, output: np.ndarray, target: np.ndarray, target_length: np.ndarray, output_length: np.ndarray, blank: int
+    ) -> None:
         batch, self.times, self.classes = output.shape
         self.states = np.full((batch, 2 * target.shape[1] + 1), blank)
         self.states[:, 1::2] = target
@@ -69,8 +78,11 @@ class _Lattice:
         self.rows = np.arange(batch)
         self.log_softmax = _log_softmax(output.astype("float64"))
         known = np.clip(self.states, 0, self.classes - 1)  # what pads the labels may be anything
-        self.emission = np.take_along_axis(self.log_softmax, np.broadcast_to(known[:, None], (batch, self.times, known.shape[1])), 2)
-        # The blank between two labels may be left out if they differ. (That holds for a label that is itself the blank's number, too.)
+        self.emission = np.take_along_axis(
+            self.log_softmax, np.broadcast_to(known[:, None], (batch, self.times, known.shape[1])), 2
+        )
+        # The blank between two labels may be left out if they differ. (That holds for a label that is itself the
+        # blank's number, too.)
         self.may_skip = np.zeros(self.states.shape, bool)
         self.may_skip[:, 3::2] = target[:, 1:] != target[:, :-1]
         self.forward = self._forward()
@@ -84,7 +96,9 @@ class _Lattice:
         for t in range(1, self.times):
             stay = alpha[t - 1]
             step = np.pad(stay, ((0, 0), (1, 0)), constant_values=_IMPOSSIBLE)[:, :-1]
-            skip = np.where(self.may_skip, np.pad(stay, ((0, 0), (2, 0)), constant_values=_IMPOSSIBLE)[:, :-2], _IMPOSSIBLE)
+            skip = np.where(
+                self.may_skip, np.pad(stay, ((0, 0), (2, 0)), constant_values=_IMPOSSIBLE)[:, :-2], _IMPOSSIBLE
+            )
             alpha[t] = np.maximum(_log_sum(stay, step, skip) + self.emission[:, t], _IMPOSSIBLE)
         return alpha.transpose(1, 0, 2)
 
@@ -99,7 +113,9 @@ class _Lattice:
             if t < self.times - 1:
                 after = beta[t + 1] + self.emission[:, t + 1]
                 step = np.pad(after, ((0, 0), (0, 1)), constant_values=_IMPOSSIBLE)[:, 1:]
-                skip = np.where(skip_next, np.pad(after, ((0, 0), (0, 2)), constant_values=_IMPOSSIBLE)[:, 2:], _IMPOSSIBLE)
+                skip = np.where(
+                    skip_next, np.pad(after, ((0, 0), (0, 2)), constant_values=_IMPOSSIBLE)[:, 2:], _IMPOSSIBLE
+                )
                 beta[t] = np.maximum(_log_sum(after, step, skip), _IMPOSSIBLE)
             ends = (self.lengths - 1 == t)[:, None]
             beta[t] = np.where(ends, goal, beta[t])
@@ -110,13 +126,16 @@ class _Lattice:
         occupancy = np.exp(np.minimum(self.forward + self._backward() - self.log_probability[:, None, None], 0))
         share = np.zeros_like(self.log_softmax)
         for s in range(self.states.shape[1]):
-            np.add.at(share, (self.rows, slice(None), np.clip(self.states[:, s], 0, self.classes - 1)), occupancy[:, :, s])
+            np.add.at(
+                share, (self.rows, slice(None), np.clip(self.states[:, s], 0, self.classes - 1)), occupancy[:, :, s]
+            )
         real = np.arange(self.times)[None, :] < self.lengths[:, None]
         possible = self.log_probability > _IMPOSSIBLE / 2
         return np.where((real & possible[:, None])[..., None], np.exp(self.log_softmax) - share, 0)
 
 
-# --- decoding -----------------------------------------------------------------------------------------------------------
+# --- decoding
+# -----------------------------------------------------------------------------------------------------------
 
 
 def ctc_decode(
@@ -142,7 +161,10 @@ def ctc_decode(
         if strategy == "greedy":
             found = [_greedy(x[i, : lengths[i]], merge_repeated, blank) for i in range(batch)]
         else:
-            found = [_beam_search(_log_softmax(x[i, : lengths[i]].astype("float64")), beam_width, top_paths, blank) for i in range(batch)]
+            found = [
+                _beam_search(_log_softmax(x[i, : lengths[i]].astype("float64")), beam_width, top_paths, blank)
+                for i in range(batch)
+            ]
         labels = np.full((paths, batch, times), -1, "int32")
         scores = np.full((batch, paths), -np.inf, x.dtype)
         for i, ranked in enumerate(found):

@@ -23,7 +23,9 @@ def one_hot(x: Any, num_classes: int | None, axis: int = -1, dtype: Any = None, 
     if num_classes is None:  # `keras.utils.to_categorical(labels)`
         labels = constant(x)
         if labels is None:
-            raise ValueError("`num_classes` has to be given where the labels are traced: the width of the result depends on it.")
+            raise ValueError(
+                "`num_classes` has to be given where the labels are traced: the width of the result depends on it."
+            )
         num_classes = int(labels.max(initial=-1)) + 1
     encoded = cast(shaping.one_hot(x, int(num_classes), "float32"), dtype or config.floatx())
     ndim = len(encoded.shape)

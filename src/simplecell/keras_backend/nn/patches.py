@@ -50,7 +50,10 @@ def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding:
     taps, patches = positions.shape
     n = x.shape[0]
     if x.shape[1] % taps or x.shape[2] != patches:
-        raise ValueError(f"`fold` to output_size={output_size} needs an x of shape (n, channels * {taps}, {patches}). Received: {tuple(x.shape)}")
+        raise ValueError(
+            f"`fold` to output_size={output_size} needs an x of shape (n, channels * {taps}, {patches}). Received: "
+            f"{tuple(x.shape)}"
+        )
     c = x.shape[1] // taps
     image = shaping.scatter_add(positions, shaping.reshape(x, (n, c, taps, patches)), (n, c, h * w), 2)
     image = shaping.reshape(image, (n, c, h, w))
@@ -67,7 +70,8 @@ def _image(x: Any, name: str) -> Any:
 def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
     """(n, h, w, b·b·c) → (n, h·b, w·b, c): each pixel's channels spread over a block of b×b pixels.
 
-    The channels of a block's pixels stand one after the other with channels last, the pixels of a channel with channels first.
+    The channels of a block's pixels stand one after the other with channels last, the pixels of a channel with channels
+    first.
     """
     data_format = standardize_data_format(data_format)
     x = _image(x, "depth_to_space")

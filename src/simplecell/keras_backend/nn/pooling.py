@@ -29,16 +29,21 @@ def _pool(op: Any, inputs: Any, pool_size: Any, strides: Any, padding: str, data
     return from_channels_last(run(op(size, strides, pairs), src), data_format)
 
 
-def max_pool(inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None) -> Any:
+def max_pool(
+    inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None
+) -> Any:
     return _pool(MaxPool, inputs, pool_size, strides, padding, data_format)
 
 
-def average_pool(inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None) -> Any:
+def average_pool(
+    inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None
+) -> Any:
     inputs = convert_to_tensor(inputs)
     return _pool(AveragePool, cast(inputs, floating(dtype_of(inputs))), pool_size, strides, padding, data_format)
 
 
-# --- to a given output size: windows of unequal lengths, one axis after the other -----------------------------------------
+# --- to a given output size: windows of unequal lengths, one axis after the other
+# -----------------------------------------
 
 
 def _windows(size: int, output_size: int) -> list[tuple[int, int]]:
@@ -69,7 +74,9 @@ def _adaptive(one_axis: Callable[..., Any], op: Any, inputs: Any, output_size: A
     x = to_channels_last(convert_to_tensor(inputs), data_format)
     rank = len(x.shape) - 2
     if rank not in (1, 2, 3):
-        raise ValueError(f"Adaptive pooling needs a batch of 1-D, 2-D or 3-D inputs. Received: inputs of rank {len(x.shape)}")
+        raise ValueError(
+            f"Adaptive pooling needs a batch of 1-D, 2-D or 3-D inputs. Received: inputs of rank {len(x.shape)}"
+        )
     wanted = (output_size,) * rank if isinstance(output_size, int) else tuple(output_size)
     if len(wanted) != rank:
         raise ValueError(f"`output_size` must be an integer or {rank} of them. Received: output_size={output_size}")

@@ -1,4 +1,5 @@
-"""New arrays: filled, ranges, grids, windows, copies in another dtype. All but `linspace`'s ends and fills are constants."""
+"""New arrays: filled, ranges, grids, windows, copies in another dtype. All but `linspace`'s ends and fills are
+constants."""
 
 from __future__ import annotations
 
@@ -113,7 +114,10 @@ def _spaced(start: Any, stop: Any, dtype: Any) -> tuple[Any, Any, str]:
     """Both ends in the dtype to compute in, and the dtype of the result."""
     if dtype is None:
         ends = [getattr(v, "dtype", type(v)) for v in (start, stop)]
-        dtype = dtypes.result_type(*(np.asarray(v).dtype.name if isinstance(v, (list, tuple)) else d for v, d in zip((start, stop), ends)), float)
+        dtype = dtypes.result_type(
+            *(np.asarray(v).dtype.name if isinstance(v, (list, tuple)) else d for v, d in zip((start, stop), ends)),
+            float,
+        )
     dtype = standardize_dtype(dtype)
     compute = dtype if dtype in ("float32", "float64") else "float32"
     if dtype == "int64" or not symbolic(start, stop):
@@ -121,7 +125,9 @@ def _spaced(start: Any, stop: Any, dtype: Any) -> tuple[Any, Any, str]:
     return convert_to_tensor(start, compute), convert_to_tensor(stop, compute), dtype
 
 
-def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0) -> Any:
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
+) -> Any:
     start, stop, dtype = _spaced(start, stop, dtype)
     intervals = num - 1 if endpoint else num
     if not symbolic(start, stop):
@@ -146,7 +152,9 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
     return (values, cast(step, dtype)) if retstep else values
 
 
-def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10, dtype: Any = None, axis: int = 0) -> Any:
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10, dtype: Any = None, axis: int = 0
+) -> Any:
     start, stop, dtype = _spaced(start, stop, dtype)
     exponents = linspace(start, stop, num, endpoint, dtype=start.dtype, axis=axis)
     return cast(ops.power(convert_to_tensor(base, dtype_of(exponents)), exponents), dtype)
@@ -156,7 +164,9 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     start, stop, dtype = _spaced(start, stop, dtype)
     if not symbolic(start, stop):
         return np.geomspace(start, stop, num, endpoint=endpoint, axis=axis).astype(to_dtype(dtype))
-    exponents = linspace(ops.log(ops.absolute(start)), ops.log(ops.absolute(stop)), num, endpoint, dtype=start.dtype, axis=axis)
+    exponents = linspace(
+        ops.log(ops.absolute(start)), ops.log(ops.absolute(stop)), num, endpoint, dtype=start.dtype, axis=axis
+    )
     sign = ops.sign(start) if len(start.shape) == 0 else shaping.expand_dims(ops.sign(start), axis)
     return cast(sign * ops.exp(exponents), dtype)
 

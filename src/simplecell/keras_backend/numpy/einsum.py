@@ -64,7 +64,8 @@ def _check_sizes(subscripts: str, labels: list[str], shapes: list[Any]) -> None:
         for name, size in zip(names, shape):
             if sizes.setdefault(name, size) != size and 1 not in (size, sizes[name]):
                 raise ValueError(
-                    f"`einsum` {subscripts!r}: axes of one label must have one size, but {name!r} is {sizes[name]} and {size} long. "
+                    f"`einsum` {subscripts!r}: axes of one label must have one size, but {name!r} is {sizes[name]} and "
+                    f"{size} long. "
                     f"Received: operands of shapes {[tuple(s) for s in shapes]}"
                 )
             sizes[name] = max(size, sizes[name])
@@ -77,7 +78,9 @@ def _order(labels: list[str], output: str, shapes: list[Any]) -> list[tuple[int,
     names = sorted(set("".join(labels)))
     letters = {n: chr(ord("a") + i) if i < 26 else chr(ord("A") + i - 26) for i, n in enumerate(names)}
     text = ",".join("".join(letters[n] for n in part) for part in labels) + "->" + "".join(letters[n] for n in output)
-    path = np.einsum_path(text, *(np.broadcast_to(np.float32(0), s) for s in shapes), optimize=("greedy", 1 << 62))[0][1:]
+    path = np.einsum_path(text, *(np.broadcast_to(np.float32(0), s) for s in shapes), optimize=("greedy", 1 << 62))[0][
+        1:
+    ]
     if any(len(step) != 2 for step in path):
         return [(0, 1)] * (len(labels) - 1)
     return [tuple(step) for step in path]

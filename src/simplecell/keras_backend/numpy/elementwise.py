@@ -9,7 +9,18 @@ import numpy as np
 
 from simplecell import ops
 from simplecell.keras_backend.conversion import convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, floating, native, same, symbolic, unary, wide_floating
+from simplecell.keras_backend.dispatch import (
+    callout,
+    cast,
+    constant,
+    dtype_of,
+    floating,
+    native,
+    same,
+    symbolic,
+    unary,
+    wide_floating,
+)
 
 # --- arithmetic -------------------------------------------------------------------------------------------------------
 
@@ -32,7 +43,9 @@ cbrt = unary("cbrt", native(np.cbrt, _cbrt))
 def fabs(x: Any) -> Any:
     x = convert_to_tensor(x)
     if "complex" in dtype_of(x):
-        raise ValueError(f"fabs does not support complex inputs. Received: dtype={dtype_of(x)}. Use `absolute` for the modulus.")
+        raise ValueError(
+            f"fabs does not support complex inputs. Received: dtype={dtype_of(x)}. Use `absolute` for the modulus."
+        )
     return ops.absolute(cast(x, floating(dtype_of(x))))
 
 

@@ -109,7 +109,8 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     x = convert_to_tensor(x)
     dtype = dtypes.result_type(
-        dtype_of(x), *(getattr(b, "dtype", type(b)) for b in (x_min, x_max) if b is not None and not isinstance(b, (list, tuple)))
+        dtype_of(x),
+        *(getattr(b, "dtype", type(b)) for b in (x_min, x_max) if b is not None and not isinstance(b, (list, tuple))),
     )
     if dtype == "bool":
         dtype = "int32"
@@ -183,7 +184,10 @@ _COUNTED = 256
 def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
     sequence, values = convert_to_tensor(sorted_sequence), convert_to_tensor(values)
     if len(sequence.shape) != 1:
-        raise ValueError(f"`searchsorted` only supports 1-D sorted sequences. Received: sorted_sequence of shape {tuple(sequence.shape)}")
+        raise ValueError(
+            "`searchsorted` only supports 1-D sorted sequences. Received: sorted_sequence of shape "
+            f"{tuple(sequence.shape)}"
+        )
     if side not in ("left", "right"):
         raise ValueError(f"`side` must be 'left' or 'right'. Received: side={side}")
     dtype = "int32" if sequence.shape[0] <= np.iinfo("int32").max else "int64"
@@ -191,7 +195,13 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
         a, v = promote(sequence, values)
         before = (ops.less if side == "left" else ops.less_equal)(a, expand_dims(v, -1))
         return apply(Reduce("sum", (len(values.shape),), False), cast(before, "int32"))
-    return callout(lambda s, v: np.asarray(np.searchsorted(s, v, side=side), dtype), sequence, values, label="searchsorted", gradient=no_gradient)
+    return callout(
+        lambda s, v: np.asarray(np.searchsorted(s, v, side=side), dtype),
+        sequence,
+        values,
+        label="searchsorted",
+        gradient=no_gradient,
+    )
 
 
 def digitize(x: Any, bins: Any) -> Any:
@@ -206,4 +216,10 @@ def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) ->
     if symbolic(x1, x2) and prod(x2.shape) <= _COUNTED:
         found = apply(Reduce("any", (len(x1.shape),), False), ops.equal(expand_dims(x1, -1), ravel(x2)))
         return ops.logical_not(found) if invert else found
-    return callout(lambda a, b: np.isin(a, b, assume_unique=assume_unique, invert=invert), x1, x2, label="isin", gradient=no_gradient)
+    return callout(
+        lambda a, b: np.isin(a, b, assume_unique=assume_unique, invert=invert),
+        x1,
+        x2,
+        label="isin",
+        gradient=no_gradient,
+    )

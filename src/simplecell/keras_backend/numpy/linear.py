@@ -26,7 +26,10 @@ def matmul(x1: Any, x2: Any) -> Any:
     int8 = dtype_of(x1) == dtype_of(x2) == "int8"
     x1, x2 = promote(x1, x2, rule=lambda dtype: "int32" if int8 else dtype)
     if len(x1.shape) == 0 or len(x2.shape) == 0:
-        raise ValueError(f"`matmul` needs operands of at least one dimension. Received: shapes {tuple(x1.shape)} and {tuple(x2.shape)}")
+        raise ValueError(
+            f"`matmul` needs operands of at least one dimension. Received: shapes {tuple(x1.shape)} and "
+            f"{tuple(x2.shape)}"
+        )
     a = shaping.reshape(x1, (1, *x1.shape)) if len(x1.shape) == 1 else x1
     b = shaping.reshape(x2, (*x2.shape, 1)) if len(x2.shape) == 1 else x2
     if a.shape[-1] != b.shape[-2]:
@@ -55,7 +58,8 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     axes1, axes2 = [a % n1 for a in axes1], [a % n2 for a in axes2]
     if [x1.shape[a] for a in axes1] != [x2.shape[a] for a in axes2]:
         raise ValueError(
-            f"The axes to sum over must have equal sizes. Received: axes={axes}, x1 of shape {tuple(x1.shape)}, x2 of shape {tuple(x2.shape)}"
+            f"The axes to sum over must have equal sizes. Received: axes={axes}, x1 of shape {tuple(x1.shape)}, x2 of "
+            f"shape {tuple(x2.shape)}"
         )
     free1, free2 = [a for a in range(n1) if a not in axes1], [a for a in range(n2) if a not in axes2]
     size = prod(x1.shape[a] for a in axes1)
@@ -106,7 +110,10 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
     x1, x2 = promote(convert_to_tensor(x1), convert_to_tensor(x2))
     x1, x2 = moveaxis(x1, axisa, -1), moveaxis(x2, axisb, -1)
     if x1.shape[-1] not in (2, 3) or x2.shape[-1] not in (2, 3):
-        raise ValueError(f"`x1`'s dim on `axis={axisa}` and `x2`'s dim on `axis={axisb}` must be 2 or 3. Received: {x1.shape[-1]} and {x2.shape[-1]}")
+        raise ValueError(
+            f"`x1`'s dim on `axis={axisa}` and `x2`'s dim on `axis={axisb}` must be 2 or 3. Received: {x1.shape[-1]} "
+            f"and {x2.shape[-1]}"
+        )
 
     def components(x: Any) -> list[Any]:
         return [shaping.reshape(along(x, -1, i, i + 1), tuple(x.shape[:-1])) for i in range(x.shape[-1])]
@@ -174,7 +181,9 @@ def corrcoef(x: Any) -> Any:
 def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     x1, x2 = convert_to_tensor(x1), convert_to_tensor(x2)
     if len(x1.shape) != 1 or len(x2.shape) != 1:
-        raise ValueError(f"`correlate` needs 1-dimensional inputs. Received: shapes {tuple(x1.shape)} and {tuple(x2.shape)}")
+        raise ValueError(
+            f"`correlate` needs 1-dimensional inputs. Received: shapes {tuple(x1.shape)} and {tuple(x2.shape)}"
+        )
     if mode not in ("valid", "same", "full"):
         raise ValueError(f"`mode` must be 'valid', 'same' or 'full'. Received: mode={mode}")
     x1, x2 = promote(x1, x2, rule=lambda dtype: "float64" if dtype == "int64" else floating(dtype))

@@ -10,14 +10,26 @@ import numpy as np
 
 from simplecell import ops
 from simplecell.keras_backend.conversion import convert_to_tensor
-from simplecell.keras_backend.dispatch import callout, cast, common_dtype, constant, convert_operand, dtype_of, floating, known, no_gradient, symbolic
+from simplecell.keras_backend.dispatch import (
+    callout,
+    cast,
+    common_dtype,
+    constant,
+    convert_operand,
+    dtype_of,
+    floating,
+    known,
+    no_gradient,
+    symbolic,
+)
 from simplecell.keras_backend.numpy.indexing import take_along_axis
 from simplecell.keras_backend.numpy.reductions import axes_of, reduce
 from simplecell.keras_backend.numpy.shaping import along, expand_dims, ravel
 from simplecell.ops import shaping
 from simplecell.ops.dtypes import to_dtype
 
-# --- sorts: the order is found by NumPy, the values are gathered, so that gradients find their way back -----------------
+# --- sorts: the order is found by NumPy, the values are gathered, so that gradients find their way back
+# -----------------
 
 
 def argsort(x: Any, axis: int | None = -1) -> Any:
@@ -26,7 +38,9 @@ def argsort(x: Any, axis: int | None = -1) -> Any:
         x, axis = ravel(x), 0
     if len(x.shape) == 0:
         return np.zeros((), "int32")
-    return callout(lambda a: np.argsort(a, axis, kind="stable").astype("int32"), x, label="argsort", gradient=no_gradient)
+    return callout(
+        lambda a: np.argsort(a, axis, kind="stable").astype("int32"), x, label="argsort", gradient=no_gradient
+    )
 
 
 def sort(x: Any, axis: int | None = -1) -> Any:
@@ -40,7 +54,9 @@ def sort(x: Any, axis: int | None = -1) -> Any:
 
 def argpartition(x: Any, kth: int, axis: int = -1) -> Any:
     x = convert_to_tensor(x)
-    return callout(lambda a: np.argpartition(a, kth, axis).astype("int32"), x, label="argpartition", gradient=no_gradient)
+    return callout(
+        lambda a: np.argpartition(a, kth, axis).astype("int32"), x, label="argpartition", gradient=no_gradient
+    )
 
 
 # --- quantiles --------------------------------------------------------------------------------------------------------
@@ -109,7 +125,9 @@ def _quantile(x: Any, q: Any, axis: Any, method: str, keepdims: bool, skip_nan: 
     if method in ("linear", "midpoint"):
         weight = position - low if method == "linear" else ops.multiply(cast(ops.less(low, high), dtype_of(q)), 0.5)
         above = _at(lines, high)
-        below = ops.select(ops.equal(below, above), below, below + (above - below) * weight)  # infinities have no difference
+        below = ops.select(
+            ops.equal(below, above), below, below + (above - below) * weight
+        )  # infinities have no difference
     if not skip_nan:
         below = ops.select(ops.isnan(along(lines, -1, length - 1, length)), constant(np.nan, below), below)
     result = shaping.transpose(cast(below, dtype), (len(lead), *range(len(lead))))
@@ -151,7 +169,11 @@ def unique(
                 extras[0], extras[2] = extras[0][:size], extras[2][:size]
                 extras[1] = np.minimum(extras[1], size - 1)
             elif missing:
-                fill = np.take(values, [0], where) if fill_value is None else np.full_like(np.take(values, [0], where), fill_value)
+                fill = (
+                    np.take(values, [0], where)
+                    if fill_value is None
+                    else np.full_like(np.take(values, [0], where), fill_value)
+                )
                 values = np.concatenate([values, np.repeat(fill, missing, where)], where)
                 extras[0] = np.concatenate([extras[0], np.full(missing, extras[0][0])])
                 extras[2] = np.concatenate([extras[2], np.zeros(missing, extras[2].dtype)])
@@ -182,11 +204,14 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
 
 
 def _counted_by_rows(x: np.ndarray, weights: np.ndarray | None, length: int) -> np.ndarray:
-    """One `np.bincount` for all rows: each has numbers of its own. What lies outside of 0 … length − 1 counts nowhere."""
+    """One `np.bincount` for all rows: each has numbers of its own. What lies outside of 0 … length − 1 counts
+    nowhere."""
     rows = x.reshape(-1, x.shape[-1]).astype("int64")
     numbers = rows + length * np.arange(len(rows))[:, None]
     inside = (rows >= 0) & (rows < length)
-    shares = None if weights is None else np.broadcast_to(weights, x.shape).reshape(rows.shape)[inside].astype("float64")
+    shares = (
+        None if weights is None else np.broadcast_to(weights, x.shape).reshape(rows.shape)[inside].astype("float64")
+    )
     return np.bincount(numbers[inside], shares, len(rows) * length).reshape(*x.shape[:-1], length)
 
 

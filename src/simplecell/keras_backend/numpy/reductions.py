@@ -62,7 +62,9 @@ def _extreme(function: str, pairwise: str, x: Any, axis: Any, keepdims: bool, in
     axes = axes_of(axis, len(x.shape))
     if product(x.shape[a] for a in axes) == 0:
         if initial is None:
-            raise ValueError(f"`{function}` of no values has no answer: the shape is {x.shape}, axis={axis}. Pass `initial`.")
+            raise ValueError(
+                f"`{function}` of no values has no answer: the shape is {x.shape}, axis={axis}. Pass `initial`."
+            )
         shape = [1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes]
         return np.full(shape, initial, dtype=x.dtype)
     result = reduce(function, x, axes, keepdims)

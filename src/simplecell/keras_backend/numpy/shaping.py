@@ -67,7 +67,9 @@ def transpose(x: Any, axes: Any = None) -> Any:
     axes = range(ndim)[::-1] if axes is None else axes
     permutation = tuple(int(a) % ndim if -ndim <= a < ndim else int(a) for a in axes)
     if sorted(permutation) != list(range(ndim)):
-        raise ValueError(f"`axes` must name each of the {ndim} axes once. Received: axes={tuple(axes)} for shape {tuple(x.shape)}")
+        raise ValueError(
+            f"`axes` must name each of the {ndim} axes once. Received: axes={tuple(axes)} for shape {tuple(x.shape)}"
+        )
     return shaping.transpose(x, permutation)
 
 
@@ -84,7 +86,10 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     source = [a % ndim for a in ([source] if isinstance(source, int) else source)]
     destination = [a % ndim for a in ([destination] if isinstance(destination, int) else destination)]
     if len(source) != len(destination):
-        raise ValueError(f"`source` and `destination` must have the same length. Received: source={source}, destination={destination}")
+        raise ValueError(
+            f"`source` and `destination` must have the same length. Received: source={source}, "
+            f"destination={destination}"
+        )
     order = [a for a in range(ndim) if a not in source]
     for to, origin in sorted(zip(destination, source)):
         order.insert(to, origin)
@@ -112,7 +117,9 @@ def squeeze(x: Any, axis: Any = None) -> Any:
         axes = {a % ndim for a in (axis if isinstance(axis, (tuple, list)) else (axis,))}
     for a in axes:
         if x.shape[a] != 1:
-            raise ValueError(f"Cannot squeeze axis={axis}, because the dimension is not 1. Received: shape {tuple(x.shape)}")
+            raise ValueError(
+                f"Cannot squeeze axis={axis}, because the dimension is not 1. Received: shape {tuple(x.shape)}"
+            )
     return shaping.reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
@@ -139,7 +146,9 @@ def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
 
 def stack(x: Sequence[Any], axis: int = 0) -> Any:
     arrays = promote(*(convert_to_tensor(a) for a in x))
-    return np.stack(arrays, axis) if not symbolic(*arrays) else concatenate([expand_dims(a, axis) for a in arrays], axis)
+    return (
+        np.stack(arrays, axis) if not symbolic(*arrays) else concatenate([expand_dims(a, axis) for a in arrays], axis)
+    )
 
 
 def _at_least(x: Any, ndim: int) -> Any:
@@ -241,7 +250,9 @@ def flip(x: Any, axis: Any = None) -> Any:
     x = convert_to_tensor(x)
     ndim = len(x.shape)
     axes = range(ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,)
-    return np.flip(x, tuple(axes)) if not symbolic(x) else apply(shaping.Reverse(tuple(sorted(a % ndim for a in axes))), x)
+    return (
+        np.flip(x, tuple(axes)) if not symbolic(x) else apply(shaping.Reverse(tuple(sorted(a % ndim for a in axes))), x)
+    )
 
 
 def fliplr(x: Any) -> Any:
@@ -282,12 +293,20 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
 
 # --- padding ----------------------------------------------------------------------------------------------------------
 
-_PAD_MODES = {"constant": "constant", "reflect": "reflect", "symmetric": "symmetric", "edge": "edge", "wrap": "circular"}
+_PAD_MODES = {
+    "constant": "constant",
+    "reflect": "reflect",
+    "symmetric": "symmetric",
+    "edge": "edge",
+    "wrap": "circular",
+}
 
 
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
     if mode != "constant" and constant_values is not None:
-        raise ValueError(f"Argument `constant_values` can only be provided when `mode == 'constant'`. Received: mode={mode}")
+        raise ValueError(
+            f"Argument `constant_values` can only be provided when `mode == 'constant'`. Received: mode={mode}"
+        )
     x = convert_to_tensor(x)
     widths = np.broadcast_to(np.asarray(pad_width, "int64"), (len(x.shape), 2))
     if not symbolic(x) or mode not in _PAD_MODES:
