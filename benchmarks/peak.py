@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simplecell.engine.emit import Emitter
-from simplecell.engine.kernel import Kernel
-from simplecell.engine.program import Address, Buffer, Program, Step
-from simplecell.engine.runtime import Bound
+from simplecell.engine.code.emit import Emitter
+from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.run.program import Address, Buffer, Program, Step
+from simplecell.engine.run.runtime import Bound
 from simplecell.engine.target import host
 from simplecell.ops.base import Spec
 

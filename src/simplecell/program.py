@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simplecell.calling import Shape, check_batch_size, check_shape, input_specs, inputs_of, outputs_of
-from simplecell.engine.thread_count import thread_count
+from simplecell.engine.run.thread_count import thread_count
 from simplecell.keras_backend.program_cache import ProgramCache
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class CompiledModel:
         executable = program.executable
         if executable.program is None:
             return "llvmlite is not there: every op runs as its NumPy reference"
-        from simplecell.engine.describe import describe
+        from simplecell.engine.run.describe import describe
         from simplecell.engine.target import host
 
         return describe(executable.program, host(), executable.threads, program.measure(arrays) if measure else None)
@@ -144,7 +144,7 @@ class CompiledModel:
         executable = self._program(self._example(batch_size, input_shape)).executable
         if executable.program is None:
             return ""
-        from simplecell.engine.describe import assembly
+        from simplecell.engine.run.describe import assembly
         from simplecell.engine.target import host
 
         return assembly(executable.program, host())
@@ -241,7 +241,7 @@ class CompiledModel:
         return program
 
     def _made(self, arrays: Sequence[np.ndarray]) -> StepProgram:
-        from simplecell.engine.tune import tuning
+        from simplecell.engine.planning.tune import tuning
         from simplecell.keras_backend.tracing import trace_step
 
         data: Any = list(arrays) if len(arrays) > 1 else arrays[0]

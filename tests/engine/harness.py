@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from simplecell.engine.kernel import Kernel
-from simplecell.engine.machine import machine
+from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.machine.machine import machine
 from simplecell.engine.target import target
 
 PAGE = mmap.PAGESIZE

@@ -6,16 +6,16 @@ import re
 import llvmlite.binding as llvm
 import pytest
 
-from simplecell.engine.kernels.convolution_direct import ConvolutionDirect
-from simplecell.engine.kernels.convolution_fourier import ConvolutionFourier
-from simplecell.engine.kernels.convolution_spectral import ConvolutionSpectral, SpectralWeights
-from simplecell.engine.kernels.fourier_weights import FourierWeights
-from simplecell.engine.kernels.pool_stage import Pool
-from simplecell.engine.kernels.tile import Tile
-from simplecell.engine.kernels.winograd import WinogradForward
-from simplecell.engine.kernels.winograd_transforms import Transform
-from simplecell.engine.machine import module_of
-from simplecell.engine.plan import plan
+from simplecell.engine.algorithms.convolution.direct.kernel import ConvolutionDirect
+from simplecell.engine.algorithms.convolution.fourier_channels.kernel import ConvolutionSpectral, SpectralWeights
+from simplecell.engine.algorithms.convolution.fourier_rows.kernel import ConvolutionFourier
+from simplecell.engine.algorithms.convolution.fourier_rows.weights import FourierWeights
+from simplecell.engine.algorithms.convolution.pool_stage import Pool
+from simplecell.engine.algorithms.convolution.winograd.kernel import WinogradForward
+from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
+from simplecell.engine.code.tile import Tile
+from simplecell.engine.machine.machine import module_of
+from simplecell.engine.planning.plan import plan
 from simplecell.engine.target import Target
 from tests.engine.test_build import network
 

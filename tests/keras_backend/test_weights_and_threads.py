@@ -120,7 +120,7 @@ def test_values_that_were_taken_before_others_came_do_not_overtake_them(monkeypa
 
 
 def test_what_is_assigned_while_weights_are_packed_is_packed_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    from simplecell.engine.runtime import Bound
+    from simplecell.engine.run.runtime import Bound
 
     model = network()
     give(model, 1)
@@ -142,7 +142,7 @@ def test_what_is_assigned_while_weights_are_packed_is_packed_next(monkeypatch: p
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, MemoryError])
 def test_preparing_that_fails_is_done_again(monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]) -> None:
-    from simplecell.engine.runtime import Bound
+    from simplecell.engine.run.runtime import Bound
 
     model = network()
     give(model, 1)
@@ -166,7 +166,7 @@ def test_preparing_that_fails_is_done_again(monkeypatch: pytest.MonkeyPatch, fai
 
 
 def test_freezing_that_is_interrupted_leaves_no_program_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    from simplecell.engine.runtime import Bound
+    from simplecell.engine.run.runtime import Bound
 
     program = simplecell.compile(network(), batch_size=1)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simplecell.engine.thread_count import thread_count
+from simplecell.engine.run.thread_count import thread_count
 from simplecell.forks import lock
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.simplify import simplify
@@ -18,7 +18,7 @@ from simplecell.graph.tensor import Placeholder
 from simplecell.ops.dtypes import to_dtype
 
 if TYPE_CHECKING:
-    from simplecell.engine.program import Program
+    from simplecell.engine.run.program import Program
 
 DEBUG = "SIMPLECELL_DEBUG"
 """Environment variable: 1 prints each program when it is built, 2 its graph too, 3 LLVM IR and assembly of its kernels
@@ -44,8 +44,8 @@ class Executable:
         """held while parameters are taken or prepared; not while the program runs"""
         self.threads = threads
         if machine_code():
-            from simplecell.engine.plan import plan
-            from simplecell.engine.runtime import Bound
+            from simplecell.engine.planning.plan import plan
+            from simplecell.engine.run.runtime import Bound
             from simplecell.engine.target import host
 
             target = host()
@@ -159,7 +159,7 @@ def _debug(executable: Executable) -> None:
     level = os.environ.get(DEBUG, "")
     if level in ("", "0") or executable.program is None:
         return
-    from simplecell.engine.describe import assembly, describe, intermediate
+    from simplecell.engine.run.describe import assembly, describe, intermediate
     from simplecell.engine.target import host
 
     if level >= "2":

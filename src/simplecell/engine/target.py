@@ -8,7 +8,7 @@ import platform
 from dataclasses import dataclass, replace
 from functools import cache
 
-from simplecell.engine import cache as cache_on_disk
+from simplecell.engine.machine import cache as cache_on_disk
 from simplecell.forks import compiling
 
 SETTING = "SIMPLECELL_TARGET"

@@ -388,17 +388,15 @@ def test_memory_of_many_sizes_is_flat(way: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_lowering_remembers_no_size_for_ever() -> None:
-    from simplecell.engine.lowering import (
-        convolution_fourier,
-        convolution_spectral,
-        convolution_winograd,
-        winograd_gradient_weights,
-    )
+    from simplecell.engine.algorithms.convolution.fourier_channels import algorithm as fourier_channels
+    from simplecell.engine.algorithms.convolution.fourier_rows import algorithm as fourier_rows
+    from simplecell.engine.algorithms.convolution.winograd import algorithm as winograd
+    from simplecell.engine.algorithms.convolution.winograd import gradient
 
     for function in (
-        convolution_fourier.blocking,
-        convolution_spectral.blocking,
-        convolution_winograd.blocking,
-        winograd_gradient_weights.cut,
+        fourier_rows.blocking,
+        fourier_channels.blocking,
+        winograd.blocking,
+        gradient.cut,
     ):
         assert function.cache_info().maxsize is not None

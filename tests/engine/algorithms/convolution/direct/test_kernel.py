@@ -1,0 +1,299 @@
+"""Direct convolution against NumPy's reference, on buffers that end or begin at a page that crashes when touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simplecell.engine.algorithms.convolution.direct.algorithm import (
+    direct_pool_refusal,
+    direct_tile,
+    merged_groups,
+    plan_direct,
+)
+from simplecell.engine.algorithms.convolution.direct.weights import PackConvolutionWeights
+from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
+from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue, Expression, Instruction
+from simplecell.engine.target import target
+from simplecell.ops.base import spec_of
+from simplecell.ops.convolution import Convolution
+from simplecell.ops.geometry import resolve_padding
+from simplecell.ops.pooling import AveragePool, MaxPool
+from tests.engine.harness import available_targets, guarded, run
+
+BIAS_RELU_ADD = Epilogue(
+    Expression(
+        ("float32",) * 4,
+        (
+            Instruction("add", (0, 1), "float32"),
+            Instruction("relu", (4,), "float32"),
+            Instruction("add", (5, 2), "float32"),
+            Instruction("multiply", (6, 3), "float32"),
+        ),
+        (7,),
+    ),
+    ("channel", "full", "scalar"),
+)
+SIGMOIDS = Epilogue(
+    Expression(
+        ("float32", "float32"),
+        (Instruction("add", (0, 1), "float32"), *(Instruction("negative", (i,), "float32") for i in range(2, 12))),
+        (12,),
+    ),
+    ("channel",),
+)
+"""Longer than what is written out for every accumulator; an even number of negations."""
+
+
+@dataclass(frozen=True)
+class Case:
+    src: tuple[int, ...]
+    kernel: tuple[int, ...]
+    oc: int
+    strides: int = 1
+    padding: Any = "valid"
+    dilation: int = 1
+    groups: int = 1
+
+
+CASES = [
+    Case((1, 1, 1), (1,), 1),
+    Case((2, 17, 1), (3,), 17, padding="same"),
+    Case((2, 19, 3), (5,), 33, padding="causal", dilation=2),
+    Case((1, 7, 7, 5), (3, 3), 47, padding="same"),
+    Case((3, 9, 15, 3), (3, 2), 15, 2, ((0, 2), (3, 1))),
+    Case((2, 8, 13, 4), (3, 3), 16, 2, "same", 2),
+    Case((1, 11, 14, 7), (1, 1), 31),
+    Case((2, 11, 13, 7), (1, 1), 34, 2),
+    Case((1, 5, 6, 7, 3), (3, 2, 3), 17, 2, "same"),
+    Case((2, 3, 4, 6, 2), (2, 2, 2), 18, padding=((1, 0), (0, 1), (2, 2))),
+    Case((1, 6, 8, 12), (3, 3), 18, padding="same", groups=2),
+    Case((1, 6, 9, 24), (3, 3), 24, padding="same", groups=8),
+    Case((2, 6, 30, 40), (3, 1), 36, groups=2, dilation=2),
+    Case((1, 3, 15, 1024), (1, 1), 17),
+]
+
+
+def problem_of(case: Case) -> tuple[Convolution, tuple[int, ...], ConvolutionProblem]:
+    rank = len(case.kernel)
+    strides, dilation = (case.strides,) * rank, (case.dilation,) * rank
+    op = Convolution(
+        strides, resolve_padding(case.padding, case.src[1:-1], case.kernel, strides, dilation), dilation, case.groups
+    )
+    weights = (*case.kernel, case.src[-1] // case.groups, case.oc)
+    problem = ConvolutionProblem.of(op, case.src, weights)
+    assert problem is not None
+    return op, weights, problem
+
+
+@pytest.mark.parametrize("name", available_targets())
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_equals_reference(case: Case, name: str) -> None:
+    rng = np.random.default_rng(1)
+    op, shape, problem = problem_of(case)
+    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    expected = op.reference(src, weights)
+    # Each output sums so many products of standard normal numbers, each rounded to 24 bits.
+    tolerance = 2.0**-23 * (problem.taps * problem.ic // problem.groups) ** 0.5 * 8
+    for epilogue in (
+        (NO_EPILOGUE,)
+        if name != available_targets()[0] or CASES.index(case) % 3
+        else (NO_EPILOGUE, BIAS_RELU_ADD, SIGMOIDS)
+    ):
+        plan = plan_direct(problem, target(name), epilogue)
+        operands, wanted = [], expected
+        if epilogue is BIAS_RELU_ADD:
+            operands = [rng.standard_normal(case.oc), rng.standard_normal(expected.shape), np.array([0.5])]
+            wanted = (np.maximum(expected + operands[0], 0) + operands[1]) * 0.5
+        elif epilogue is SIGMOIDS:
+            operands = [rng.standard_normal(case.oc)]
+            wanted = expected + operands[0]
+        results = []
+        for end, threads in ((True, 1), (False, 2), (True, 3)):
+            at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
+            packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
+            run(PackConvolutionWeights(), threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+            dst = guarded(np.full(expected.shape, np.nan, np.float32), end)
+            if plan.kernel.copy:
+                stride = -(-plan.scratch_bytes // 64) * 64
+                scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
+                at_edge |= {"scratch": scratch, "scratch_stride": stride}
+            run(plan.kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, **at_edge, **plan.arguments)
+            results.append(dst.copy())
+        np.testing.assert_allclose(results[0], wanted, rtol=tolerance, atol=tolerance)
+        assert (results[0] == results[1]).all() and (results[0] == results[2]).all()
+
+
+def test_groups_are_merged_to_fill_a_vector() -> None:
+    _, _, problem = problem_of(Case((1, 8, 8, 32), (3, 3), 64, groups=16))
+    assert merged_groups(problem, 16) == 4
+
+
+def test_axes_of_extent_one_are_dropped_and_pointwise_rows_join() -> None:
+    assert problem_of(Case((2, 50, 1, 3), (5, 1), 4))[2].dst == (1, 1, 46)
+    pointwise = problem_of(Case((2, 5, 6, 3), (1, 1), 4))[2]
+    assert (pointwise.n, pointwise.dst) == (1, (1, 1, 60))
+
+
+@pytest.mark.parametrize("name", available_targets())
+@pytest.mark.parametrize("fitting", [0.3, 2.8, 40])
+def test_small_caches_make_many_blocks(fitting: float, name: str) -> None:
+    """Blocks of rows, of columns and parts of the output channels, all ragged, in caches that so many of the blocks of
+    weights would fill."""
+    op, shape, problem = problem_of(Case((2, 13, 37, 5), (3, 3), 70, padding="same"))
+    tile = direct_tile(problem, target(name))
+    l2 = int(fitting * 4 * 9 * 5 * tile.vectors * target(name).lanes)
+    plan = plan_direct(problem, replace(target(name), l2=l2), NO_EPILOGUE, threads=2)
+    assert plan.kernel.tile == tile and plan.kernel.partial == (fitting < 4)
+    rng = np.random.default_rng(2)
+    src, weights = rng.standard_normal((2, 13, 37, 5)).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    packed, dst = np.empty(plan.packed_bytes // 4, np.float32), np.full((2, 13, 37, 70), np.nan, np.float32)
+    run(PackConvolutionWeights(), on=name, dst=packed, src=weights, **plan.packing)
+    scratch = guarded(np.zeros(-(-plan.scratch_bytes // 64) * 32, np.float32))
+    run(
+        plan.kernel,
+        2,
+        name,
+        dst=dst,
+        src=src,
+        weights=packed,
+        scratch=scratch,
+        scratch_stride=scratch.nbytes // 2,
+        **plan.arguments,
+    )
+    np.testing.assert_allclose(dst, op.reference(src, weights), rtol=2e-5, atol=2e-5)
+
+
+JOINED = [
+    Case((2, 14, 13, 40), (3, 3), 34, 2, "same"),
+    Case((1, 7, 7, 5), (3, 3), 47, padding="same"),
+    Case((2, 13, 13, 5), (1, 1), 31, 2),
+    Case((1, 5, 6, 7, 3), (3, 2, 3), 17, padding="same"),
+]
+
+
+@pytest.mark.parametrize("name", available_targets())
+@pytest.mark.parametrize("case", JOINED, ids=str)
+def test_rows_that_join(case: Case, name: str) -> None:
+    """Tiles across the ends of rows, with caches that hold all and ones that make blocks of rows and sums that wait;
+    bits as of tiles within rows."""
+    if target(name).registers >= 32:
+        pytest.skip("addresses for rows that join are for 16 registers")
+    rng = np.random.default_rng(4)
+    op, shape, problem = problem_of(case)
+    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    bias = rng.standard_normal(case.oc).astype(np.float32)
+    full = rng.standard_normal(op.output_spec(*map(spec_of, (src, weights))).shape).astype(np.float32)
+
+    by_taps: list[bool] = []
+
+    def result(l2: int, threads: int, end: bool, joined: bool = True, l1: int = 1 << 15) -> np.ndarray:
+        plan = plan_direct(problem, replace(target(name), l1=l1, l2=l2), BIAS_RELU_ADD, threads)
+        by_taps.append(plan.kernel.partial and plan.arguments["taps2"] == 1)
+        assert plan.kernel.joined == (plan.arguments["columns"] >= problem.dst[2])
+        packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
+        run(PackConvolutionWeights(), threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+        at_edge = {"e0": guarded(bias, end), "e1": guarded(full, end), "e2": guarded(np.full(1, 0.5, np.float32), end)}
+        if plan.kernel.copy:
+            stride = -(-plan.scratch_bytes // 64) * 64
+            at_edge |= {
+                "scratch": guarded(np.full(stride * threads // 4, np.nan, np.float32), end),
+                "scratch_stride": stride,
+            }
+        dst = guarded(np.full(full.shape, np.nan, np.float32), end)
+        kernel = replace(plan.kernel, joined=joined and plan.kernel.joined)
+        run(kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, **at_edge, **plan.arguments)
+        return dst.copy()
+
+    expected = (np.maximum(op.reference(src, weights) + bias, 0) + full) * 0.5
+    found = result(1 << 20, 1, True)
+    np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-5)
+    np.testing.assert_array_equal(found, result(1 << 20, 1, True, joined=False))
+    for l2, threads, end in ((1 << 20, 3, False), (40 * 1024, 2, True), (4096, 3, False)):
+        np.testing.assert_array_equal(found, result(l2, threads, end))
+    for l1 in (512, 1024, 2048, 4096):  # one of them holds the weights of a tap, but not of a row of taps
+        np.testing.assert_array_equal(found, result(1 << 20, 2, True, l1=l1))
+    assert any(by_taps) or problem.kernel[2] == 1 or problem.kernel[0] > 1
+
+
+POOLED: list[tuple[Case, tuple[int, ...]]] = [
+    (Case((2, 17, 1), (3,), 17, padding="same"), (2,)),
+    (Case((1, 203, 3), (5,), 33, padding="same"), (3,)),
+    (Case((1, 7, 7, 5), (3, 3), 47, padding="same"), (2, 2)),
+    (Case((1, 46, 23, 3), (3, 3), 32), (2, 2)),  # tiles of 11, 7 and 3 pixels cut windows
+    (Case((2, 37, 42, 3), (3, 2), 100, 2, ((0, 2), (3, 1))), (2, 2)),
+    (Case((2, 5, 27, 12), (3, 3), 16, padding="same", dilation=2), (1, 4)),
+    (Case((1, 5, 6, 7, 3), (3, 2, 3), 17), (1, 2, 2)),
+    (Case((1, 12, 13, 200), (3, 3), 33), (3, 2)),
+]
+
+
+@pytest.mark.parametrize("name", available_targets())
+@pytest.mark.parametrize(("case", "size"), POOLED, ids=str)
+def test_pooled_as_stored_is_pooled_afterwards(case: Case, size: tuple[int, ...], name: str) -> None:
+    """With caches that hold the layer and small ones, which make blocks of rows and columns, parts of the channels, and
+    sums that wait."""
+    rng = np.random.default_rng(2)
+    op, shape, _ = problem_of(case)
+    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    bias = rng.standard_normal(case.oc).astype(np.float32)
+    bias[3], src.reshape(-1)[[2, -1]] = -np.inf, np.nan
+
+    def result(pool: MaxPool | AveragePool | None, epilogue: Epilogue, threads: int, end: bool, l2: int) -> np.ndarray:
+        problem = ConvolutionProblem.of(op, case.src, shape, pool)
+        assert problem is not None
+        plan = plan_direct(problem, replace(target(name), l2=l2), epilogue, threads)
+        packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
+        run(plan.packer, threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+        at_edge = {a: guarded(bias, end) for a in epilogue.arguments}
+        if "scratch" in plan.kernel.arguments:
+            stride = -(-plan.scratch_bytes // 64) * 64
+            at_edge |= {
+                "scratch": guarded(np.full(stride * threads // 4, np.nan, np.float32), end),
+                "scratch_stride": stride,
+            }
+        whole = op.output_spec(*map(spec_of, (src, weights)))
+        dst = guarded(np.full((whole if pool is None else pool.output_spec(whole)).shape, np.nan, np.float32), end)
+        run(plan.kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, **at_edge, **plan.arguments)
+        return dst.copy()
+
+    none = ((0, 0),) * len(size)
+    most, mean = MaxPool(size, size, none), AveragePool(size, size, none)
+    for epilogue in (NO_EPILOGUE, SIGMOIDS):
+        whole = result(None, epilogue, 1, True, 1 << 20)
+        found = result(most, epilogue, 1, True, 1 << 20)
+        np.testing.assert_array_equal(found, most.reference(whole))
+        for threads, l2 in ((3, 1 << 20), (2, 4096), (3, 40 * 1024)):
+            np.testing.assert_array_equal(found, result(most, epilogue, threads, False, l2))
+        np.testing.assert_allclose(result(mean, epilogue, 2, False, 4096), mean.reference(whole), rtol=1e-6, atol=1e-5)
+
+
+def test_pools_that_direct_convolution_leaves_alone() -> None:
+    def why(case: Case, *size: int, epilogue: Epilogue | None = None) -> str | None:
+        op, shape, _ = problem_of(case)
+        problem = ConvolutionProblem.of(op, case.src, shape, MaxPool(size, size, ((0, 0),) * len(size)))
+        assert problem is not None
+        return direct_pool_refusal(problem, epilogue)
+
+    assert why(Case((1, 9, 9, 3), (3, 3), 16), 2, 2, epilogue=SIGMOIDS) is None
+    assert "planes" in str(why(Case((1, 9, 9, 9, 3), (3, 3, 3), 16), 2, 2, 2))
+    assert "pointwise" in str(why(Case((1, 9, 9, 3), (1, 1), 16), 2, 2))
+    assert "like the map" in str(why(Case((1, 9, 9, 3), (3, 3), 16), 2, 2, epilogue=BIAS_RELU_ADD))
+
+
+@pytest.mark.parametrize("name", available_targets())
+def test_the_tile_wastes_little(name: str) -> None:
+    """Whatever a layer's measured preferences, no more than a third is computed for nothing."""
+    t = target(name)
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        pixels, ic, vectors = (int(v) for v in rng.integers((14, 1, 2), (500, 700, 40)))
+        problem = problem_of(Case((1, pixels, ic), (1,), vectors * t.lanes))[2]
+        tile = direct_tile(problem, t)
+        assert (
+            -(-vectors // tile.vectors) * tile.vectors * -(-pixels // tile.pixels) * tile.pixels
+            <= 1.35 * vectors * pixels
+        )

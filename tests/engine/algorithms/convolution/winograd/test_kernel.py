@@ -1,0 +1,228 @@
+"""Winograd convolution: its transforms as algebra, and the kernel against float64 on guarded buffers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
+from simplecell.engine.algorithms.convolution.winograd.algorithm import plan_winograd, pool_refusal, refusal
+from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
+from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
+from simplecell.engine.target import target
+from simplecell.ops.base import spec_of
+from simplecell.ops.pooling import AveragePool, MaxPool
+from tests.engine.algorithms.convolution.apart import all_apart, marks_of
+from tests.engine.algorithms.convolution.direct.test_kernel import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
+from tests.engine.harness import available_targets, guarded, run
+
+BOUND = {
+    Transform(2): 2e-6,
+    Transform(4): 1e-5,
+    Transform(6): 3e-5,
+    Transform(2, 5): 1e-5,
+    Transform(2, 7): 3e-5,
+    Transform(4, 5): 3e-5,
+}
+"""Largest error, as a share of the largest output."""
+
+CASES = [
+    (Transform(2), Case((2, 5, 7, 17), (3, 3), 33, padding="same")),
+    (Transform(4), Case((1, 14, 14, 16), (3, 3), 16, padding="same")),
+    (Transform(4), Case((3, 9, 6, 19), (3, 3), 49, padding=((0, 2), (3, 1)))),
+    (Transform(6), Case((1, 13, 7, 18), (3, 3), 17)),
+    (Transform(4), Case((3, 40, 17), (3,), 18, padding="causal")),
+    (Transform(4, 5), Case((1, 9, 10, 16), (5, 5), 31, padding="same")),
+    (Transform(4), Case((2, 3, 21, 16), (1, 3), 18, padding=((0, 0), (1, 1)))),
+    (Transform(2, 7), Case((2, 3, 17, 16), (1, 7), 32, padding=((0, 0), (3, 3)))),
+    (Transform(2), Case((2, 3, 8, 6, 16), (1, 3, 3), 16, padding="same")),
+    (Transform(2, 7), Case((2, 17, 3, 17), (7, 1), 33, padding=((3, 3), (0, 0)))),
+    (Transform(4), Case((1, 11, 6, 16), (3, 1), 16, padding=((0, 2), (0, 0)))),
+    (Transform(4), Case((2, 3, 9, 6, 17), (3, 3, 3), 18, padding="same")),
+    (Transform(2), Case((1, 6, 5, 7, 16), (2, 3, 3), 32, padding=((0, 1), (1, 0), (1, 1)))),
+    (Transform(4), Case((2, 40, 17), (9,), 18, padding="same")),
+    (Transform(2), Case((1, 19, 3, 16), (6, 1), 17, padding=((4, 1), (0, 0)))),
+    (Transform(2), Case((2, 4, 9, 7, 16), (1, 3, 3), 16, padding=((1, 1), (1, 1), (1, 1)))),
+    (Transform(4), Case((1, 1, 16, 16), (1, 3), 16, padding=((1, 1), (1, 1)))),
+]
+
+
+def result(
+    transform: Transform,
+    case: Case,
+    name: str,
+    epilogue: Epilogue,
+    operands: list[np.ndarray],
+    threads: int,
+    end: bool,
+    l2: int,
+    pool: Any = None,
+    local: bool = False,
+    apart: bool = False,
+) -> np.ndarray:
+    """What the kernel stores, or (`apart`) what is stored where every tile is set apart."""
+    rng = np.random.default_rng(1)
+    op, shape, _ = problem_of(case)
+    problem = ConvolutionProblem.of(op, case.src, shape, pool)
+    assert problem is not None and (pool is None or pool_refusal(problem, transform) is None)
+    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    t = target(name)
+    plan = plan_winograd(problem, transform, replace(t, l2=l2), epilogue, local=local)
+    packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
+    run(plan.packer, threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+    stored = op.output_spec(*map(spec_of, (src, weights)))
+    stored = stored if pool is None else pool.output_spec(stored)
+    dst = guarded(np.full(stored.shape, np.nan, np.float32), end)
+    stride = -(-plan.scratch_bytes // 64) * 64
+    at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
+    scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
+    assert plan.apart is not None
+    if apart:
+        return all_apart(plan.apart, name, threads, end, stored.shape, packed, src, weights, at_edge).copy()
+    marks = marks_of(plan, end)
+    run(
+        plan.kernel,
+        threads,
+        name,
+        apart=marks,
+        dst=dst,
+        src=guarded(src, end),
+        weights=packed,
+        scratch=scratch,
+        scratch_stride=stride,
+        **plan.arguments,
+        **at_edge,
+    )
+    assert not marks.any()
+    return dst.copy()
+
+
+@pytest.mark.parametrize("name", available_targets())
+@pytest.mark.parametrize(("transform", "case"), CASES, ids=str)
+def test_within_the_bound_of_float64(transform: Transform, case: Case, name: str) -> None:
+    rng = np.random.default_rng(1)
+    op, shape, _ = problem_of(case)
+    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    expected = op.reference(src.astype(np.float64), weights.astype(np.float64))
+    epilogues = [(NO_EPILOGUE, [], expected)]
+    if name == "avx512" and case is CASES[2][1]:
+        bias, full, scale = rng.standard_normal(case.oc), rng.standard_normal(expected.shape), np.array([0.5])
+        epilogues += [
+            (BIAS_RELU_ADD, [bias, full, scale], (np.maximum(expected + bias, 0) + full) * 0.5),
+            (SIGMOIDS, [bias], expected + bias),
+        ]
+    for epilogue, operands, wanted in epilogues:
+        one = result(transform, case, name, epilogue, operands, 1, True, 1 << 20)
+        assert np.abs(one - wanted).max() <= BOUND[transform] * np.abs(expected).max()
+        assert (result(transform, case, name, epilogue, operands, 3, False, 1 << 20) == one).all()
+        assert (result(transform, case, name, epilogue, operands, 2, False, 1 << 20, local=True) == one).all()
+        for threads, end in ((1, True), (3, False)):
+            direct = result(transform, case, name, epilogue, operands, threads, end, 1 << 20, apart=True)
+            assert np.abs(direct - wanted).max() <= 2e-6 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("l2", [16 * 1024, 256 * 1024])
+def test_small_caches_make_many_blocks_chunks_and_parts(l2: int) -> None:
+    case = Case((2, 22, 19, 35), (3, 3), 130, padding="same")
+    rng = np.random.default_rng(1)
+    op, shape, _ = problem_of(case)
+    expected = op.reference(*(rng.standard_normal(s).astype(np.float32).astype(np.float64) for s in (case.src, shape)))
+    out = result(Transform(4), case, target().name, NO_EPILOGUE, [], 2, True, l2)
+    assert np.abs(out - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("transform", list(BOUND), ids=str)
+def test_the_bound_holds_for_many_channels_and_positive_inputs(transform: Transform) -> None:
+    """As after a relu: sums do not cancel, so the largest output is large. 256 channels are as many as the widest 3×3
+    layers that use F(4,3)."""
+    case = Case((1, 12, 12, 256), (transform.taps,) * 2, 32, padding="same")
+    rng = np.random.default_rng(1)
+    op, shape, _ = problem_of(case)
+    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
+    expected = op.reference(src.astype(np.float64), weights.astype(np.float64))
+    out = result(transform, case, target().name, NO_EPILOGUE, [], 1, True, 1 << 20)
+    assert np.abs(out - expected).max() <= BOUND[transform] * np.abs(expected).max()
+
+
+POOLED: list[tuple[Transform, Case, tuple[int, ...]]] = [
+    (
+        Transform(2),
+        Case((2, 5, 7, 17), (3, 3), 33, padding="same"),
+        (2, 2),
+    ),  # odd extents: a row and a column are left over
+    (Transform(4), Case((1, 8, 12, 16), (3, 3), 16, padding="same"), (2, 2)),
+    (Transform(4), Case((2, 11, 9, 19), (3, 3), 49), (2, 2)),  # whole tiles that only hold what is left over
+    (Transform(4, 5), Case((1, 9, 10, 16), (5, 5), 31, padding="same"), (1, 4)),
+    (Transform(6), Case((1, 13, 16, 18), (3, 3), 17, padding="same"), (2, 2)),
+    (Transform(6), Case((2, 13, 7, 16), (3, 3), 18, padding="same"), (3, 2)),
+    (Transform(4), Case((3, 41, 17), (3,), 18, padding="causal"), (2,)),
+    (Transform(2, 7), Case((2, 17, 3, 17), (7, 1), 33, padding=((3, 3), (0, 0))), (2, 1)),
+    (Transform(4), Case((2, 3, 9, 6, 17), (3, 3, 3), 18, padding="same"), (1, 2, 2)),
+]
+
+
+@pytest.mark.parametrize("name", available_targets())
+@pytest.mark.parametrize(("transform", "case", "size"), POOLED, ids=str)
+def test_pooled_as_stored_is_pooled_afterwards(
+    transform: Transform, case: Case, size: tuple[int, ...], name: str
+) -> None:
+    rng = np.random.default_rng(2)
+    none = ((0, 0),) * len(size)
+    most, mean = MaxPool(size, size, none), AveragePool(size, size, none)
+    shape = result(transform, case, name, NO_EPILOGUE, [], 1, True, 1 << 20).shape
+    bias, full = (rng.standard_normal(s).astype(np.float32) for s in (case.oc, shape))
+    bias[3] = full[0, ..., 7] = -np.inf
+    full.reshape(-1)[rng.integers(0, full.size, 20)] = np.nan
+    for epilogue, operands in ((NO_EPILOGUE, []), (SIGMOIDS, [bias]), (BIAS_RELU_ADD, [bias, full, np.array([0.5])])):
+        whole = result(transform, case, name, epilogue, operands, 1, True, 1 << 20)
+        found = result(transform, case, name, epilogue, operands, 1, True, 1 << 20, most)
+        np.testing.assert_array_equal(found, most.reference(whole))
+        for threads, l2 in ((3, 1 << 20), (2, 128 * 1024)):  # one block, and several
+            np.testing.assert_array_equal(
+                found, result(transform, case, name, epilogue, operands, threads, False, l2, most)
+            )
+        direct = (
+            result(transform, case, name, epilogue, operands, 1, True, 1 << 20, p, apart=True) for p in (most, None)
+        )
+        np.testing.assert_array_equal(next(direct), most.reference(next(direct)))
+        if epilogue is not SIGMOIDS:
+            found = result(transform, case, name, epilogue, operands, 2, False, 1 << 20, mean)
+            np.testing.assert_allclose(found, mean.reference(whole), rtol=1e-6, atol=1e-6)
+
+
+def test_windows_that_cut_tiles_are_not_pooled() -> None:
+    def why(transform: Transform, case: Case, *size: int) -> str | None:
+        op, shape, _ = problem_of(case)
+        problem = ConvolutionProblem.of(op, case.src, shape, MaxPool(size, size, ((0, 0),) * len(size)))
+        assert problem is not None
+        return pool_refusal(problem, transform)
+
+    assert why(Transform(4), Case((1, 9, 9, 16), (3, 3), 16), 2, 2) is None
+    assert "4×4 outputs" in str(why(Transform(4), Case((1, 9, 9, 16), (3, 3), 16), 3, 3))
+    assert "4×4 outputs" in str(why(Transform(4), Case((1, 9, 9, 9, 16), (3, 3, 3), 16), 2, 2, 2))
+    assert "1×4 outputs" in str(why(Transform(4), Case((1, 9, 9, 16), (1, 3), 16), 2, 2))
+    assert "too large" in str(why(Transform(4), Case((1, 9, 9, 16), (3, 3), 16), 4, 4))
+
+
+def test_exact_precision_and_what_winograd_cannot_do_are_refused() -> None:
+    def why(case: Case, precision: str = "fast") -> str | None:
+        return refusal(
+            problem_of(case)[2], Transform(4), target("x86-64" if "x86-64" in available_targets() else None), precision
+        )
+
+    assert why(Case((1, 8, 8, 16), (3, 3), 16)) is None
+    assert "exact" in str(why(Case((1, 8, 8, 16), (3, 3), 16), "exact"))
+    assert "strides" in str(why(Case((1, 8, 8, 16), (3, 3), 16, 2)))
+    assert "dilation" in str(why(Case((1, 8, 8, 16), (3, 3), 16, dilation=2)))
+    assert "groups" in str(why(Case((1, 8, 8, 16), (3, 3), 16, groups=2)))
+    assert "3×3" in str(why(Case((1, 8, 8, 16), (5, 5), 16)))
+    assert "3×3" in str(why(Case((1, 8, 8, 8, 16), (3, 1, 3), 16)))
+    assert "channels" in str(why(Case((1, 8, 8, 3), (3, 3), 16)))
+
+
+def test_unknown_sizes_are_refused() -> None:
+    with pytest.raises(ValueError, match="outputs \\+ taps - 1"):
+        Transform(3, 3)
