@@ -228,3 +228,10 @@ def test_an_interrupted_write_leaves_nothing(private_folder, monkeypatch, error)
         with pytest.raises(KeyboardInterrupt):
             cache.write("abc", b"newer")
     assert cache.read("abc") == b"code" and len(os.listdir(private_folder)) == 1
+
+
+def test_the_digest_is_of_the_whole_engine(monkeypatch):
+    read = []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.as_posix()) or b"")
+    cache.sources_digest.__wrapped__()
+    assert all(any(p.endswith(f"engine/{part}.py") for p in read) for part in ("target", "code/emit", "machine/linker"))

@@ -130,7 +130,7 @@ def write_file(name: str, data: bytes) -> None:
 def sources_digest() -> str:
     """A digest of the engine's own source: a changed emitter never meets its old code."""
     digest = hashlib.sha256()
-    root = Path(__file__).parent
+    root = Path(__file__).parents[1]
     for path in sorted(root.rglob("*.py")):
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
