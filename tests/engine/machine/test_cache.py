@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -63,7 +64,11 @@ posix = pytest.mark.skipif(os.name != "posix", reason="owners, modes and pipes a
 def in_time(code, folder, **environment):
     """What a process prints that runs `code` with this cache; a failure if it waits."""
     run = subprocess.run(
-        [sys.executable, "-c", "from simplecell.engine import cache, tune\n" + code],
+        [
+            sys.executable,
+            "-c",
+            "from simplecell.engine.machine import cache\nfrom simplecell.engine.planning import tune\n" + code,
+        ],
         capture_output=True,
         text=True,
         timeout=60,
