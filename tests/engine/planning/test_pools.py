@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from simplecell import ops
-from simplecell.engine.algorithms.convolution import table
+from simplecell.engine.algorithms.convolution.matrix import algorithm as matrix
 from simplecell.engine.algorithms.convolution.matrix.algorithm import pooling_costs
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.planning import blocking
@@ -117,7 +117,7 @@ GRAPHS = [plain, average, residual, signal, volume, planes, directly, concatenat
 @pytest.mark.parametrize("on", dict.fromkeys([*available_targets(), host().name]))
 @pytest.mark.parametrize("network", GRAPHS)
 def test_the_bits_are_those_of_two_steps(network: Any, on: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "pooling_costs", lambda *_: None)  # what pays is not the question here
+    monkeypatch.setattr(matrix, "pooling_costs", lambda *_: None)  # what pays is not the question here
     graph = network(3)
     arrays = arrays_of(graph)
     program, found = computed(graph, arrays, on)

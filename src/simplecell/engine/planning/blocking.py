@@ -19,9 +19,10 @@ from math import log2, prod
 
 import numpy as np
 
+from simplecell.engine.algorithms.algorithm import Algorithm
 from simplecell.engine.algorithms.convolution.direct.algorithm import peak
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.algorithms.convolution.table import Algorithm, choice_for
+from simplecell.engine.algorithms.convolution.table import choice_for
 from simplecell.engine.planning.fuse import Group
 from simplecell.engine.planning.images import Images
 from simplecell.engine.planning.lowering import Lowering
@@ -182,14 +183,19 @@ def _weights(group: Group, images: Images, columns: np.ndarray, ctx: Lowering) -
 
 
 def _again(
-    op: Convolution, group: Group, algorithm: Algorithm, least: float, columns: np.ndarray, ctx: Lowering
+    op: Convolution,
+    group: Group,
+    algorithm: Algorithm[ConvolutionProblem],
+    least: float,
+    columns: np.ndarray,
+    ctx: Lowering,
 ) -> np.ndarray:
     src, weights = group.anchor.inputs
     found = np.full(len(columns), least)
     for i, n in enumerate(columns):
         problem = ConvolutionProblem.of(op, (int(n), *src.shape[1:]), weights.shape)
         assert problem is not None
-        found[i] = algorithm.cost(problem, ctx) / n
+        found[i] = algorithm.cost(problem, ctx.setting) / n
         if found[i] < FLAT * least:  # so it stays for more images
             found[i:] = least
             break

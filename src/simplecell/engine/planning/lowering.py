@@ -14,15 +14,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.kernel import Kernel
-from simplecell.engine.planning import memory
+from simplecell.engine.planning import memory, tune
 from simplecell.engine.planning.fuse import Group
 from simplecell.engine.planning.placement import Place
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.run.program import Address, Buffer, Program, Step
 from simplecell.engine.target import Target
 from simplecell.graph.graph import Graph
@@ -125,6 +127,12 @@ class Lowering:
         place = self._places.get(tensor)
         return tensor if place is None else place.whole
 
+    @property
+    def setting(self) -> Setting:
+        """What is planned for."""
+        precision: Any = self.precision
+        return Setting(self.target, self.threads, precision, tune.active(), self.weights_from_memory)
+
     def given(self, tensor: Tensor) -> bool:
         """Does it depend on parameters and constants alone?"""
         if not self._changing:
@@ -163,6 +171,13 @@ class Lowering:
             self._once[key] = make()
         kept: Kept = self._once[key]
         return kept
+
+    def tables(self, values: Mapping[str, np.ndarray]) -> dict[str, Address]:
+        """The addresses of constants, each of which is kept once."""
+        return {
+            name: self.once((value.dtype.str, value.shape, value.tobytes()), partial(self.constant, value))
+            for name, value in values.items()
+        }
 
     def decide(self, key: Hashable, choose: Callable[[], T]) -> T:
         """`choose()` the first time that `key` is met, afterwards what it gave then. Name tensors in the key."""

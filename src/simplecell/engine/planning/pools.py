@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.convolution.table import choice_for
 from simplecell.engine.planning.fuse import Group
@@ -90,7 +91,13 @@ def _refusal(group: Group, pool: MaxPool | AveragePool, ctx: Lowering) -> str | 
         return "no float32 convolution of all channels"
     problem = ConvolutionProblem.of(op, src.shape, weights.shape, pool)
     return (
-        choice_for(ctx, group).algorithm.pools(problem, ctx, group)
+        _algorithm(ctx, group).refuses_pool(problem, ctx.setting, group.epilogue)
         if problem is not None
         else "more than three spatial axes"
     )
+
+
+def _algorithm(ctx: Lowering, group: Group) -> ConvolutionAlgorithm:
+    algorithm = choice_for(ctx, group).algorithm
+    assert isinstance(algorithm, ConvolutionAlgorithm)
+    return algorithm

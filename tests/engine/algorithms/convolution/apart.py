@@ -28,12 +28,19 @@ def all_apart(
     scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
     if again.raw:
         packed = guarded(weights, end)
-    elif again.packer is not None:
-        packed = guarded(np.full(again.packed_bytes // 4, np.nan, np.float32), end)
-        run(again.packer, threads, name, dst=packed, src=guarded(weights, end), **again.packing)
+    elif again.packing is not None:
+        packed = guarded(np.full(again.packing.nbytes // 4, np.nan, np.float32), end)
+        run(
+            again.packing.kernel,
+            threads,
+            name,
+            dst=packed,
+            src=guarded(weights, end),
+            **again.packing.schedule.arguments(),
+        )
     run(
         again.kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, scratch=scratch,
         scratch_stride=stride,
-        apart=guarded(np.ones(again.marks, np.uint8), end), marks=again.marks, **again.arguments, **operands,
+        apart=guarded(np.ones(again.marks, np.uint8), end), marks=again.marks, **again.schedule.arguments(), **operands,
     )  # fmt: skip
     return dst

@@ -28,9 +28,18 @@ def convolved(
 ) -> np.ndarray:
     """dst of this shape, on the target `name`. end: the arrays end (or begin) where the memory does. What is not
     written is NaN. Nothing of it is set apart; what would be computed then is compared on the way."""
-    packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
+    packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
     roots, order = roots_and_order(plan.kernel.radices)
-    run(plan.packer, threads, name, dst=packed, src=guarded(weights, end), roots=roots, order=order, **plan.packing)
+    run(
+        plan.weights.kernel,
+        threads,
+        name,
+        dst=packed,
+        src=guarded(weights, end),
+        roots=roots,
+        order=order,
+        **plan.weights.schedule.arguments(),
+    )
     dst = guarded(np.full(shape, np.nan, np.float32), end)
     stride = -(-plan.scratch_bytes // 64) * 64
     scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
@@ -44,7 +53,7 @@ def convolved(
         scratch_stride=stride,
     )
     marks = marks_of(plan, end)
-    run(plan.kernel, threads, name, **arrays, apart=marks, **plan.arguments, **at_edge)
+    run(plan.kernel, threads, name, **arrays, apart=marks, **plan.schedule.arguments(), **at_edge)
     assert not marks.any()
     direct = all_apart(plan.apart, name, threads, end, tuple(shape), packed, src, weights, at_edge)
     np.testing.assert_allclose(direct, dst, rtol=0, atol=3e-6 * np.abs(direct).max())

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.algorithms.convolution.table import ALGORITHMS, Algorithm
+from simplecell.engine.algorithms.convolution.steps import append
+from simplecell.engine.algorithms.convolution.table import ALGORITHMS
 from simplecell.engine.planning.fuse import Group
 from simplecell.engine.planning.lowering import Lowering
 from simplecell.engine.run.runtime import Bound
@@ -50,7 +52,7 @@ def bound_of(problem: ConvolutionProblem) -> float:
 
 
 def lowered(
-    case: Case, algorithm: Algorithm, precision: str, on: str, threads: int = 1, pool: Any = None
+    case: Case, algorithm: ConvolutionAlgorithm, precision: str, on: str, threads: int = 1, pool: Any = None
 ) -> Bound | None:
     """The convolution alone, by one algorithm; None if that refuses."""
     op, shape, _ = problem_of(case)
@@ -68,11 +70,11 @@ def lowered(
         output = nodes[1].outputs[0]
     ctx = Lowering(Graph.of([src, weights], [output]), t, threads, precision)
     group = Group(nodes, node, node.inputs, (output,), shape=node.outputs[0].shape, pool=pool)
-    if algorithm.refuses(problem, ctx) is not None or (
-        pool is not None and algorithm.pools(problem, ctx, group) is not None
+    if algorithm.refuses(problem, ctx.setting) is not None or (
+        pool is not None and algorithm.refuses_pool(problem, ctx.setting, None) is not None
     ):
         return None
-    algorithm.lower(problem, ctx, group, "")
+    append(ctx, group, problem, algorithm, "")
     return Bound(ctx.finish(), t, threads)
 
 

@@ -205,13 +205,13 @@ def test_plans_hold_what_kernels_rely_on(name: str) -> None:
     for p in (problem(56, 64), problem(7, 512), problem(13, 20), problem(1, 16), problem(200, 48)):
         for threads in (1, 2, 4):
             plan = plan_direct(p, t, NO_EPILOGUE, threads)
-            a, tile = plan.arguments, plan.kernel.tile
+            a, tile = plan.schedule.arguments(), plan.kernel.tile
             assert tile.pixels <= a["ow"] and a["columns"] % tile.pixels == 0
             assert a["blocks"] * tile.vectors * t.lanes >= p.oc and 1 <= a["parts"] <= a["blocks"]
             cut = blocking(p, Transform(4), t, threads)
             assert cut.block % cut.tile.pixels == 0
-    units = -(-p.dst[1] // plan.arguments["rows"]) * plan.arguments["parts"]
-    assert even(units * -(-p.dst[2] // plan.arguments["columns"]), 4)
+    units = -(-p.dst[1] // plan.schedule.arguments()["rows"]) * plan.schedule.arguments()["parts"]
+    assert even(units * -(-p.dst[2] // plan.schedule.arguments()["columns"]), 4)
 
 
 def test_memory_decides_between_transforms() -> None:

@@ -13,7 +13,6 @@ from simplecell.engine.algorithms.convolution.direct.algorithm import plan_direc
 from simplecell.engine.algorithms.convolution.direct.gradient import WeightsPlan, plan_weights, weights_cost
 from simplecell.engine.algorithms.convolution.direct.gradient_kernel import SumParts
 from simplecell.engine.algorithms.convolution.direct.kernel import SPREAD
-from simplecell.engine.algorithms.convolution.direct.weights import PackConvolutionWeights
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.convolution.table import convolution
 from simplecell.engine.algorithms.convolution.turning import SpreadZeros, TurnWeights
@@ -226,18 +225,18 @@ def _by_phases(ctx: Lowering, group: Group, op: ConvolutionGradientSrc) -> None:
         problem = _phase_problem(n, oc, ic, op.groups, windows)
         plan = plan_direct(problem, ctx.target, epilogue, ctx.threads, spread=True)
         turned = _turned(ctx, weights, op.groups, taps[3 - rank :])
-        packed = ctx.temporary(plan.packed_bytes)
+        packed, packing = ctx.temporary(plan.weights.nbytes), plan.weights
         ctx.step(
-            PackConvolutionWeights(),
-            algorithm="pack weights",
-            nbytes=2 * plan.packed_bytes,
+            packing.kernel,
+            algorithm=packing.title,
+            nbytes=2 * packing.nbytes,
             dst=packed,
             src=turned,
-            **plan.packing,
+            **packing.schedule.arguments(),
         )
         if plan.kernel.copy:
             given |= ctx.scratch(plan.scratch_bytes)
-        given |= plan.arguments
+        given |= plan.schedule.arguments()
         ctx.step(
             plan.kernel,
             algorithm=f"direct {plan.kernel.tile}",

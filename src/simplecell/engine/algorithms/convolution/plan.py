@@ -1,13 +1,44 @@
-"""What an algorithm makes of a convolution: its kernels with their arguments and sizes."""
+"""What an algorithm makes of a convolution: kernels with all that they are given but addresses."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any
 
+import numpy as np
+
+from simplecell.engine.algorithms.algorithm import K, Plan, Schedule
 from simplecell.engine.code.kernel import Kernel
 
-K = TypeVar("K", bound=Kernel)
+
+@dataclass(frozen=True)
+class Loose(Schedule):
+    """Arguments by name."""
+
+    given: tuple[tuple[str, Any], ...]
+
+    @staticmethod
+    def of(given: Mapping[str, Any]) -> Loose:
+        return Loose(tuple(given.items()))
+
+    def arguments(self) -> dict[str, Any]:
+        return dict(self.given)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """What brings the weights into a kernel's form, when they change."""
+
+    kernel: Kernel
+    schedule: Schedule
+    nbytes: int
+    """of the packed weights"""
+    tables: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
+    """constants that it reads, by the argument that takes their address"""
+    title: str = "pack weights"
+    scales: bool = False
+    """Can its kernel multiply each output channel by a factor on the way (a field `scaled`, an argument `scale`)?"""
 
 
 @dataclass(frozen=True)
@@ -15,28 +46,23 @@ class Apart:
     """What sums directly the tiles in which the plan's kernel has found an outlier (outliers.py)."""
 
     kernel: Kernel
-    arguments: dict[str, Any]
+    schedule: Schedule
     marks: int
     """bytes, one for each tile: `apart` of both kernels"""
     scratch_bytes: int
-    packer: Kernel | None = None
+    packing: Packing | None = None
     """brings the weights into this kernel's form; None: it reads the plan's packed ones, or `raw` ones as they are"""
-    packing: dict[str, Any] = field(default_factory=dict)
-    packed_bytes: int = 0
     raw: bool = False
 
 
 @dataclass(frozen=True)
-class ConvolutionPlan(Generic[K]):
-    """Everything but addresses, which are the caller's to add."""
+class ConvolutionPlan(Plan[K]):
+    """Everything but addresses, which steps.py adds."""
 
-    kernel: K
-    arguments: dict[str, Any]
-    packer: Kernel
-    """brings the weights into the kernel's form, when they change"""
-    packing: dict[str, Any]
-    """the packer's arguments"""
-    packed_bytes: int
-    scratch_bytes: int
-    """of each thread"""
+    packing: Packing | None = None
     apart: Apart | None = None
+
+    @property
+    def weights(self) -> Packing:
+        assert self.packing is not None
+        return self.packing

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Literal
 
-from simplecell.engine.algorithms.convolution.direct.algorithm import direct_cost, direct_tile
-from simplecell.engine.algorithms.convolution.matrix.algorithm import matrix_cost
+from simplecell.engine.algorithms.algorithm import DRAW
+from simplecell.engine.algorithms.convolution.direct.algorithm import Direct, direct_cost, direct_tile
+from simplecell.engine.algorithms.convolution.matrix.algorithm import Matrix, matrix_cost
 from simplecell.engine.algorithms.convolution.matrix.algorithm import refusal as matrix_refusal
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.algorithms.convolution.table import NEAR, lower_direct, lower_matrix
+from simplecell.engine.algorithms.convolution.steps import append
 from simplecell.engine.algorithms.products.matmul.kernel import MatMul as MatMulKernel
 from simplecell.engine.algorithms.products.matvec.kernel import MatVec
 from simplecell.engine.code.tile import Tile, tiles
@@ -237,7 +238,7 @@ def _on_matrix_unit(ctx: Lowering, op: MatMul, a: Tensor, b: Tensor) -> bool:
         or matrix_refusal(rows, ctx.target, ctx.precision) is not None
     ):
         return False
-    return matrix_cost(rows, ctx.target, ctx.precision) < NEAR * direct_cost(rows, ctx.target)
+    return matrix_cost(rows, ctx.target, ctx.precision) < DRAW * direct_cost(rows, ctx.target)
 
 
 @lowers(MatMul)
@@ -255,11 +256,11 @@ def matmul(ctx: Lowering, group: Group) -> str | None:
     if _on_matrix_unit(ctx, op, a, b):
         rows = _rows_by_parameters(ctx, product, b)
         assert rows is not None
-        lower_matrix(rows, ctx, group, f"{product.m} rows by parameters")
+        append(ctx, group, rows, Matrix(), f"{product.m} rows by parameters")
         return None
     rows = _pointwise(ctx, product, b)
     if rows is not None:
-        lower_direct(rows, ctx, group, f"{product.m} rows by parameters: they are packed when they change")
+        append(ctx, group, rows, Direct(), f"{product.m} rows by parameters: they are packed when they change")
         return None
     epilogue, operands = ctx.epilogue(group)
     if product.swapped and "channel" in epilogue.kinds:

@@ -114,14 +114,30 @@ def test_equals_reference(case: Case, name: str) -> None:
         results = []
         for end, threads in ((True, 1), (False, 2), (True, 3)):
             at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
-            packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
-            run(PackConvolutionWeights(), threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+            packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
+            run(
+                PackConvolutionWeights(),
+                threads,
+                name,
+                dst=packed,
+                src=guarded(weights, end),
+                **plan.weights.schedule.arguments(),
+            )
             dst = guarded(np.full(expected.shape, np.nan, np.float32), end)
             if plan.kernel.copy:
                 stride = -(-plan.scratch_bytes // 64) * 64
                 scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
                 at_edge |= {"scratch": scratch, "scratch_stride": stride}
-            run(plan.kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, **at_edge, **plan.arguments)
+            run(
+                plan.kernel,
+                threads,
+                name,
+                dst=dst,
+                src=guarded(src, end),
+                weights=packed,
+                **at_edge,
+                **plan.schedule.arguments(),
+            )
             results.append(dst.copy())
         np.testing.assert_allclose(results[0], wanted, rtol=tolerance, atol=tolerance)
         assert (results[0] == results[1]).all() and (results[0] == results[2]).all()
@@ -150,8 +166,8 @@ def test_small_caches_make_many_blocks(fitting: float, name: str) -> None:
     assert plan.kernel.tile == tile and plan.kernel.partial == (fitting < 4)
     rng = np.random.default_rng(2)
     src, weights = rng.standard_normal((2, 13, 37, 5)).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
-    packed, dst = np.empty(plan.packed_bytes // 4, np.float32), np.full((2, 13, 37, 70), np.nan, np.float32)
-    run(PackConvolutionWeights(), on=name, dst=packed, src=weights, **plan.packing)
+    packed, dst = np.empty(plan.weights.nbytes // 4, np.float32), np.full((2, 13, 37, 70), np.nan, np.float32)
+    run(PackConvolutionWeights(), on=name, dst=packed, src=weights, **plan.weights.schedule.arguments())
     scratch = guarded(np.zeros(-(-plan.scratch_bytes // 64) * 32, np.float32))
     run(
         plan.kernel,
@@ -162,7 +178,7 @@ def test_small_caches_make_many_blocks(fitting: float, name: str) -> None:
         weights=packed,
         scratch=scratch,
         scratch_stride=scratch.nbytes // 2,
-        **plan.arguments,
+        **plan.schedule.arguments(),
     )
     np.testing.assert_allclose(dst, op.reference(src, weights), rtol=2e-5, atol=2e-5)
 
@@ -192,10 +208,17 @@ def test_rows_that_join(case: Case, name: str) -> None:
 
     def result(l2: int, threads: int, end: bool, joined: bool = True, l1: int = 1 << 15) -> np.ndarray:
         plan = plan_direct(problem, replace(target(name), l1=l1, l2=l2), BIAS_RELU_ADD, threads)
-        by_taps.append(plan.kernel.partial and plan.arguments["taps2"] == 1)
-        assert plan.kernel.joined == (plan.arguments["columns"] >= problem.dst[2])
-        packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
-        run(PackConvolutionWeights(), threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+        by_taps.append(plan.kernel.partial and plan.schedule.arguments()["taps2"] == 1)
+        assert plan.kernel.joined == (plan.schedule.arguments()["columns"] >= problem.dst[2])
+        packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
+        run(
+            PackConvolutionWeights(),
+            threads,
+            name,
+            dst=packed,
+            src=guarded(weights, end),
+            **plan.weights.schedule.arguments(),
+        )
         at_edge = {"e0": guarded(bias, end), "e1": guarded(full, end), "e2": guarded(np.full(1, 0.5, np.float32), end)}
         if plan.kernel.copy:
             stride = -(-plan.scratch_bytes // 64) * 64
@@ -205,7 +228,16 @@ def test_rows_that_join(case: Case, name: str) -> None:
             }
         dst = guarded(np.full(full.shape, np.nan, np.float32), end)
         kernel = replace(plan.kernel, joined=joined and plan.kernel.joined)
-        run(kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, **at_edge, **plan.arguments)
+        run(
+            kernel,
+            threads,
+            name,
+            dst=dst,
+            src=guarded(src, end),
+            weights=packed,
+            **at_edge,
+            **plan.schedule.arguments(),
+        )
         return dst.copy()
 
     expected = (np.maximum(op.reference(src, weights) + bias, 0) + full) * 0.5
@@ -246,8 +278,15 @@ def test_pooled_as_stored_is_pooled_afterwards(case: Case, size: tuple[int, ...]
         problem = ConvolutionProblem.of(op, case.src, shape, pool)
         assert problem is not None
         plan = plan_direct(problem, replace(target(name), l2=l2), epilogue, threads)
-        packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
-        run(plan.packer, threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+        packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
+        run(
+            plan.weights.kernel,
+            threads,
+            name,
+            dst=packed,
+            src=guarded(weights, end),
+            **plan.weights.schedule.arguments(),
+        )
         at_edge = {a: guarded(bias, end) for a in epilogue.arguments}
         if "scratch" in plan.kernel.arguments:
             stride = -(-plan.scratch_bytes // 64) * 64
@@ -257,7 +296,16 @@ def test_pooled_as_stored_is_pooled_afterwards(case: Case, size: tuple[int, ...]
             }
         whole = op.output_spec(*map(spec_of, (src, weights)))
         dst = guarded(np.full((whole if pool is None else pool.output_spec(whole)).shape, np.nan, np.float32), end)
-        run(plan.kernel, threads, name, dst=dst, src=guarded(src, end), weights=packed, **at_edge, **plan.arguments)
+        run(
+            plan.kernel,
+            threads,
+            name,
+            dst=dst,
+            src=guarded(src, end),
+            weights=packed,
+            **at_edge,
+            **plan.schedule.arguments(),
+        )
         return dst.copy()
 
     none = ((0, 0),) * len(size)

@@ -32,12 +32,19 @@ def test_scaled_packing_is_packing_of_the_product(name: str, ic: int, oc: int, g
     if winograd and (groups > 1 or min(ic, oc) < t.lanes):
         return
     plan = plan_winograd(problem, Transform(4, 3), t, NO_EPILOGUE) if winograd else plan_direct(problem, t, NO_EPILOGUE)
-    packer = plan.packer if winograd else PackConvolutionWeights()
+    packer = plan.weights.kernel if winograd else PackConvolutionWeights()
     weights, scale = (RNG.standard_normal(s).astype(np.float32) for s in (shape, (oc,)))
 
     def packed(kernel, threads: int, end: bool, **sources: np.ndarray) -> np.ndarray:
-        dst = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
-        run(kernel, threads, name, dst=dst, **{k: guarded(v, end) for k, v in sources.items()}, **plan.packing)
+        dst = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
+        run(
+            kernel,
+            threads,
+            name,
+            dst=dst,
+            **{k: guarded(v, end) for k, v in sources.items()},
+            **plan.weights.schedule.arguments(),
+        )
         return dst
 
     expected = packed(packer, 1, True, src=weights * scale)

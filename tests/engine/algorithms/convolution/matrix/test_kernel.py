@@ -75,9 +75,10 @@ def result(
     assert AMX is not None
     problem = ConvolutionProblem.of(op, case.src, weights.shape, pool)
     assert problem is not None and (pool is None or pool_refusal(problem, epilogue) is None)
-    plan, offsets = plan_matrix(problem, replace(AMX, l2=l2 or AMX.l2), epilogue, precision, threads)
-    packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
-    run(plan.packer, threads, "amx", dst=packed, src=guarded(weights, end), **plan.packing)
+    plan = plan_matrix(problem, replace(AMX, l2=l2 or AMX.l2), epilogue, precision, threads)
+    offsets = plan.tables["offsets"]
+    packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
+    run(plan.weights.kernel, threads, "amx", dst=packed, src=guarded(weights, end), **plan.weights.schedule.arguments())
     stride = -(-plan.scratch_bytes // 64) * 64
     scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
     stored = op.output_spec(*map(spec_of, (src, weights)))
@@ -94,7 +95,7 @@ def result(
         scratch=scratch,
         scratch_stride=stride,
         offsets=guarded(offsets, end),
-        **plan.arguments,
+        **plan.schedule.arguments(),
         **at_edge,
     )
     return dst.copy()

@@ -33,14 +33,14 @@ def result(
     op, shape, problem = problem_of(case)
     src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
     plan = plan_planar(problem, target(name), epilogue)
-    packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
-    run(PackPlanarWeights(), threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+    packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
+    run(PackPlanarWeights(), threads, name, dst=packed, src=guarded(weights, end), **plan.weights.schedule.arguments())
     dst = guarded(np.full(op.output_spec(spec_of(src), spec_of(weights)).shape, np.nan, np.float32), end)
     stride = -(-plan.scratch_bytes // 64) * 64
     scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
     at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
     given = {"dst": dst, "src": guarded(src, end), "weights": packed, "scratch": scratch, "scratch_stride": stride}
-    run(plan.kernel, threads, name, **given, **plan.arguments, **at_edge)
+    run(plan.kernel, threads, name, **given, **plan.schedule.arguments(), **at_edge)
     return dst.copy()
 
 

@@ -71,8 +71,8 @@ def result(
     src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
     t = target(name)
     plan = plan_winograd(problem, transform, replace(t, l2=l2), epilogue, local=local)
-    packed = guarded(np.full(plan.packed_bytes // 4, np.nan, np.float32), end)
-    run(plan.packer, threads, name, dst=packed, src=guarded(weights, end), **plan.packing)
+    packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
+    run(plan.weights.kernel, threads, name, dst=packed, src=guarded(weights, end), **plan.weights.schedule.arguments())
     stored = op.output_spec(*map(spec_of, (src, weights)))
     stored = stored if pool is None else pool.output_spec(stored)
     dst = guarded(np.full(stored.shape, np.nan, np.float32), end)
@@ -93,7 +93,7 @@ def result(
         weights=packed,
         scratch=scratch,
         scratch_stride=stride,
-        **plan.arguments,
+        **plan.schedule.arguments(),
         **at_edge,
     )
     assert not marks.any()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from math import gcd, lcm
 
+from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.direct.kernel import ConvolutionDirect
 from simplecell.engine.algorithms.convolution.direct.weights import PackConvolutionWeights
-from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan
+from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan, Loose, Packing
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.code.tile import LINE, Tile, best_tile, tiles
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import Target
 
 BYTES_PER_NS = 10.0
@@ -31,11 +33,36 @@ def merged_groups(problem: ConvolutionProblem, lanes: int) -> int:
     return max(m for m in range(1, lanes // oc + 1) if problem.groups % m == 0)
 
 
+class Direct(ConvolutionAlgorithm):
+    """Sums of products, on the register tile. It refuses nothing."""
+
+    name = "direct"
+
+    def refuses(self, problem: ConvolutionProblem, setting: Setting) -> str | None:
+        return None
+
+    def cost(self, problem: ConvolutionProblem, setting: Setting) -> float:
+        return direct_cost(problem, setting.target)
+
+    def plan(
+        self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue, dst_pixel: int
+    ) -> ConvolutionPlan[ConvolutionDirect]:
+        return plan_direct(problem, setting.target, epilogue, setting.threads, dst_pixel=dst_pixel)
+
+    def refuses_pool(self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue | None) -> str | None:
+        return direct_pool_refusal(problem, epilogue)
+
+
 def plan_direct(
-    problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1, spread: bool = False
+    problem: ConvolutionProblem,
+    target: Target,
+    epilogue: Epilogue,
+    threads: int = 1,
+    spread: bool = False,
+    dst_pixel: int = 0,
 ) -> ConvolutionPlan[ConvolutionDirect]:
     """Kernel, arguments and sizes. `threads` only moves the borders between blocks, never a sum. The arguments of
-    `spread` are the caller's."""
+    `spread` are the caller's. dst_pixel: see ConvolutionAlgorithm; 0: the output channels."""
     p, pool, lanes = problem.without_pool(), problem.pool, target.lanes
     (id_, ih, iw), (od, oh, ow), (kd, kh, kw) = p.src, p.dst, p.kernel
     (sd, sh, sw), (dd, dh, dw) = p.strides, p.dilation
@@ -74,8 +101,8 @@ def plan_direct(
     plane = ((rows - 1) * sh + (kh - 1) * dh + 1) * row if copy else dd * ih * row
     whole_rows = dw == 1 and groups == 1 and pixel == p.ic
     arguments = dict(
-        next_weights=0, n=p.n, od=od, oh=oh, ow=ow, oc=p.oc, ic=p.ic, id=id_, ih=ih, iw=iw, stride_d=sd, stride_h=sh,
-        stride_w=sw,
+        next_weights=0, n=p.n, od=od, oh=oh, ow=ow, oc=dst_pixel or p.oc, ic=p.ic, id=id_, ih=ih, iw=iw,
+        stride_d=sd, stride_h=sh, stride_w=sw,
         taps0=kd, tap0=plane, taps1=kh, tap1=dh * row, taps2=1 if whole_rows else kw, tap2=dw * pixel,
         run=kw * p.ic if whole_rows else group_ic, pixel=sw * pixel, rows=rows, columns=columns, parts=parts,
         group_ic=group_ic, group_oc=group_oc, group_blocks=group_blocks, blocks=blocks,
@@ -113,7 +140,8 @@ def plan_direct(
     kernel = ConvolutionDirect(
         tile, epilogue, copy, lines=lines, steps=steps, partial=partial, spread=spread, joined=joined, pool=pool
     )
-    return ConvolutionPlan(kernel, arguments, PackConvolutionWeights(), packing, packed_bytes, scratch)
+    weights = Packing(PackConvolutionWeights(), Loose.of(packing), packed_bytes, scales=True)
+    return ConvolutionPlan(kernel, Loose.of(arguments), scratch, title=f"direct {tile}", packing=weights)
 
 
 def direct_pool_refusal(problem: ConvolutionProblem, epilogue: Epilogue | None) -> str | None:

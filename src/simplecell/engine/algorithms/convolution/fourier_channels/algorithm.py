@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 
+from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.direct.algorithm import BYTES_PER_NS, peak
 from simplecell.engine.algorithms.convolution.fourier_channels.direct_sums import SignalDirect
 from simplecell.engine.algorithms.convolution.fourier_channels.kernel import ConvolutionSpectral, SpectralWeights
 from simplecell.engine.algorithms.convolution.fourier_levels import level_sizes
 from simplecell.engine.algorithms.convolution.fourier_rows.algorithm import RADICES, WEIGHTS_NS, odd_lines
-from simplecell.engine.algorithms.convolution.plan import Apart, ConvolutionPlan
+from simplecell.engine.algorithms.convolution.plan import Apart, ConvolutionPlan, Loose, Packing
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.convolution.winograd.algorithm import MEMORY_BYTES_PER_NS
 from simplecell.engine.code.expression import Epilogue
+from simplecell.engine.code.fourier import roots_and_order, twiddles
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import Target
 
 LEAST_TAPS = 5
@@ -28,6 +31,26 @@ that leaves L2, adds; for each value of a row of inputs and tile of products, be
 timings of eleven layers cut at random, half within 10%."""
 STREAM = 46.0
 """bytes of weights per nanosecond, where they do not stay in L2"""
+
+
+class FourierChannels(ConvolutionAlgorithm):
+    """Fourier transforms along a signal, vectors along its channels."""
+
+    name = "spectral"
+
+    def refuses(self, problem: ConvolutionProblem, setting: Setting) -> str | None:
+        return refusal(problem, setting.target, setting.precision)
+
+    def cost(self, problem: ConvolutionProblem, setting: Setting) -> float:
+        return spectral_cost(problem, setting.target, setting.weights_from_memory)
+
+    def weights_cost(self, problem: ConvolutionProblem, setting: Setting) -> float:
+        return spectral_weights_cost(problem, setting.target)
+
+    def plan(
+        self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue, dst_pixel: int
+    ) -> ConvolutionPlan[ConvolutionSpectral]:
+        return plan_spectral(problem, setting.target, epilogue, setting.threads, setting.local, dst_pixel)
 
 
 def refusal(problem: ConvolutionProblem, target: Target, precision: str) -> str | None:
@@ -102,7 +125,12 @@ def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
 
 
 def plan_spectral(
-    problem: ConvolutionProblem, target: Target, epilogue: Epilogue, threads: int = 1, local: bool = False
+    problem: ConvolutionProblem,
+    target: Target,
+    epilogue: Epilogue,
+    threads: int = 1,
+    local: bool = False,
+    dst_pixel: int = 0,
 ) -> ConvolutionPlan[ConvolutionSpectral]:
     """Kernel, arguments and sizes for a problem that `refusal` does not refuse. `threads` only moves the borders
     between parts.
@@ -123,9 +151,9 @@ def plan_spectral(
     groups = -(-p.dst[2] // step) * -(-step // group)
     parts = 1 if units % threads == 0 or units > 8 * threads else min(threads, half // width)
     arguments = dict(
-        n=p.n, length=p.src[2] * p.ic, pad=p.low[2] * p.ic, rows=p.dst[2], oc=p.oc, dst_pixel=p.oc, run=run, step=step,
-        parts=parts, half=half, pitch_in=pitch_in, pitch_out=pitch_out, sums_in=sums_in, outputs=outputs,
-        sums_out=sums_out,
+        n=p.n, length=p.src[2] * p.ic, pad=p.low[2] * p.ic, rows=p.dst[2], oc=p.oc, dst_pixel=dst_pixel or p.oc,
+        run=run, step=step, parts=parts, half=half, pitch_in=pitch_in, pitch_out=pitch_out,
+        sums_in=sums_in, outputs=outputs, sums_out=sums_out,
         group=group, groups=groups,
     )  # fmt: skip
     levels = sums_out + 2 * pitch_out * cut.radices[-1] * cut.blocks
@@ -133,10 +161,10 @@ def plan_spectral(
         arguments |= dict(levels=levels, **sizes)
     apart = Apart(
         SignalDirect(group, epilogue),
-        dict(
-            n=p.n, length=p.src[2], ic=p.ic, pad=p.low[2], stride=p.strides[2], rows=p.dst[2], oc=p.oc, dst_pixel=p.oc,
-            taps=p.kernel[2], step=step, groups=groups, copies=parts,
-        ),
+        Loose.of(dict(
+            n=p.n, length=p.src[2], ic=p.ic, pad=p.low[2], stride=p.strides[2], rows=p.dst[2], oc=p.oc,
+            dst_pixel=dst_pixel or p.oc, taps=p.kernel[2], step=step, groups=groups, copies=parts,
+        )),
         marks=parts * p.n * groups,
         scratch_bytes=4 * (p.strides[2] * (group - 1) + p.kernel[2]) * p.ic,
         raw=True,
@@ -144,7 +172,21 @@ def plan_spectral(
     packing = dict(values=p.kernel[2] * p.ic, run=run, size=size, oc=p.oc, half=half, width=width)
     scratch = 4 * (levels + (cut.blocks * (size + 1) if local else 0))
     packed = _bytes(p, size, cut.vectors, target)
-    return ConvolutionPlan(kernel, arguments, SpectralWeights(), packing, packed, scratch, apart)
+    return ConvolutionPlan(
+        kernel,
+        Loose.of(arguments),
+        scratch,
+        {"twiddles": twiddles(kernel.radices)},
+        title=f"spectral {size}",
+        packing=Packing(
+            SpectralWeights(),
+            Loose.of(packing),
+            packed,
+            dict(zip(("roots", "order"), roots_and_order(kernel.radices))),
+            title="transform weights",
+        ),
+        apart=apart,
+    )
 
 
 def spectral_cost(problem: ConvolutionProblem, target: Target, from_memory: bool = False) -> float:

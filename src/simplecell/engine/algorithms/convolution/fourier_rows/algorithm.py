@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 
+from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.direct.algorithm import BYTES_PER_NS, peak
 from simplecell.engine.algorithms.convolution.fourier_levels import level_sizes
 from simplecell.engine.algorithms.convolution.fourier_rows.kernel import ConvolutionFourier
 from simplecell.engine.algorithms.convolution.fourier_rows.weights import FourierWeights
-from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan
+from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan, Loose, Packing
 from simplecell.engine.algorithms.convolution.planar.algorithm import plan_marked
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import Epilogue
+from simplecell.engine.code.fourier import roots_and_order, twiddles
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import Target
 
 MOST_CHANNELS = 8
@@ -35,6 +38,26 @@ WEIGHTS_NS = 3.0
 """of the weights' transform, for each frequency, tap and vector of values in float64"""
 SHARE, GROUPS_SHARE = 0.75, 0.85
 """of the multipliers' peak, in the sums along the row, without and with groups of taps"""
+
+
+class FourierRows(ConvolutionAlgorithm):
+    """Fourier transforms down the columns of a picture, vectors along its rows, for few channels."""
+
+    name = "fourier"
+
+    def refuses(self, problem: ConvolutionProblem, setting: Setting) -> str | None:
+        return refusal(problem, setting.target, setting.precision)
+
+    def cost(self, problem: ConvolutionProblem, setting: Setting) -> float:
+        return fourier_cost(problem, setting.target)
+
+    def weights_cost(self, problem: ConvolutionProblem, setting: Setting) -> float:
+        return fourier_weights_cost(problem, setting.target)
+
+    def plan(
+        self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue, dst_pixel: int
+    ) -> ConvolutionPlan[ConvolutionFourier]:
+        return plan_fourier(problem, setting.target, epilogue, setting.local)
 
 
 def refusal(problem: ConvolutionProblem, target: Target, precision: str) -> str | None:
@@ -177,7 +200,19 @@ def plan_fourier(
     weights_run = kw * p.ic * p.oc
     packing = dict(values=values, line=line * p.ic * p.oc, run=weights_run, dilation=p.dilation[1], size=kernel.size)
     return ConvolutionPlan(
-        kernel, arguments, FourierWeights(), packing, 8 * kernel.size * weights_run, 4 * scratch, apart
+        kernel,
+        Loose.of(arguments),
+        4 * scratch,
+        {"twiddles": twiddles(kernel.radices)},
+        title=f"fourier {kernel.size}",
+        packing=Packing(
+            FourierWeights(),
+            Loose.of(packing),
+            8 * kernel.size * weights_run,
+            dict(zip(("roots", "order"), roots_and_order(kernel.radices))),
+            title="transform weights",
+        ),
+        apart=apart,
     )
 
 

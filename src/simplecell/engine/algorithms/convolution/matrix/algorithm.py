@@ -7,16 +7,18 @@ from functools import lru_cache
 
 import numpy as np
 
+from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.direct.algorithm import BYTES_PER_NS, direct_pool_refusal
 from simplecell.engine.algorithms.convolution.matrix.kernel import ACROSS_ROWS, BLOCK, CHUNK, PLACES, ConvolutionMatrix
 from simplecell.engine.algorithms.convolution.matrix.weights import MatrixWeights
-from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan
+from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan, Loose, Packing
 from simplecell.engine.algorithms.convolution.pool_stage import Pool
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.bfloat16 import PRODUCTS
 from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.code.matrix_unit import DEPTH, ROWS, TILE
 from simplecell.engine.code.tile import LINE
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import Target
 
 PARTS = {"fast": 2, "tight": 3}
@@ -47,6 +49,29 @@ PART_BYTES = 320 * 1024
 """of weights that chunk after chunk reads from L2 while the next are fetched"""
 WEIGHT_NS, L2_NS = 0.05, 0.02
 """a byte of weights from memory; what one from L2 costs, where inputs and outputs pass through it too"""
+
+
+class Matrix(ConvolutionAlgorithm):
+    """Products of bfloat16 parts on a matrix unit."""
+
+    name = "matrix"
+
+    def refuses(self, problem: ConvolutionProblem, setting: Setting) -> str | None:
+        return refusal(problem, setting.target, setting.precision)
+
+    def cost(self, problem: ConvolutionProblem, setting: Setting) -> float:
+        return matrix_cost(problem, setting.target, setting.precision)
+
+    def weights_cost(self, problem: ConvolutionProblem, setting: Setting) -> float:
+        return matrix_weights_cost(problem)
+
+    def plan(
+        self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue, dst_pixel: int
+    ) -> ConvolutionPlan[ConvolutionMatrix]:
+        return plan_matrix(problem, setting.target, epilogue, setting.precision, setting.threads, dst_pixel)
+
+    def refuses_pool(self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue | None) -> str | None:
+        return pool_refusal(problem, epilogue) or pooling_costs(problem, setting.target, setting.precision)
 
 
 @dataclass(frozen=True)
@@ -85,10 +110,14 @@ def matrix_weights_cost(problem: ConvolutionProblem) -> float:
 
 
 def plan_matrix(
-    problem: ConvolutionProblem, target: Target, epilogue: Epilogue, precision: str, threads: int = 1
-) -> tuple[ConvolutionPlan[ConvolutionMatrix], np.ndarray]:
-    """Kernel, arguments and sizes; and the table of offsets, whose address is the caller's to add. `threads` only moves
-    the borders between blocks."""
+    problem: ConvolutionProblem,
+    target: Target,
+    epilogue: Epilogue,
+    precision: str,
+    threads: int = 1,
+    dst_pixel: int = 0,
+) -> ConvolutionPlan[ConvolutionMatrix]:
+    """Kernel, arguments, sizes and the table of offsets. `threads` only moves the borders between blocks."""
     parts, merged, pool = PARTS[precision], _merges(problem), problem.pool
     problem = problem.without_pool()
     p = _merged(problem)
@@ -131,9 +160,9 @@ def plan_matrix(
     sums_chunk = 4 * BLOCK * CHUNK if slabs < deep else 0
     places = sums + 4 * BLOCK * CHUNK + sums_chunk * (b.chunks - 1)
     arguments = dict(
-        next_weights=0, n=p.n, od=od, oh=oh, ow=ow, oc=p.oc, channels=p.oc, id=id_, ih=ih, iw=iw, ic=problem.ic,
-        stride_d=p.strides[0], stride_h=p.strides[1], stride_w=problem.strides[2], pad_d=p.low[0], pad_h=p.low[1],
-        pad_w=problem.low[2],
+        next_weights=0, n=p.n, od=od, oh=oh, ow=ow, oc=dst_pixel or p.oc, channels=p.oc, id=id_, ih=ih, iw=iw,
+        ic=problem.ic, stride_d=p.strides[0], stride_h=p.strides[1], stride_w=problem.strides[2],
+        pad_d=p.low[0], pad_h=p.low[1], pad_w=problem.low[2],
         dilation_d=p.dilation[0], kd=p.kernel[0], reach_h=_reach(p, 1), reach_w=_reach(p, 2), phases_h=view.phases[0],
         phases_w=view.phases[1],
         taps=p.taps, rows=b.rows, columns=b.columns, shares=b.shares, tile_rows=b.tile_rows, per_row=b.per_row,
@@ -146,8 +175,13 @@ def plan_matrix(
     packing = dict(taps=p.taps, ic=p.ic, oc=p.oc)
     kernel = ConvolutionMatrix(parts, epilogue, merged, lines, near, pool)
     return ConvolutionPlan(
-        kernel, arguments, MatrixWeights(parts), packing, packed, places + 8 * (PLACES * b.chunks + 3)
-    ), offsets
+        kernel,
+        Loose.of(arguments),
+        places + 8 * (PLACES * b.chunks + 3),
+        {"offsets": offsets},
+        title=f"matrix bf16x{parts}",
+        packing=Packing(MatrixWeights(parts), Loose.of(packing), packed, scales=True),
+    )
 
 
 def pool_refusal(problem: ConvolutionProblem, epilogue: Epilogue | None) -> str | None:

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
+from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.direct.algorithm import BYTES_PER_NS, peak
-from simplecell.engine.algorithms.convolution.plan import Apart, ConvolutionPlan
+from simplecell.engine.algorithms.convolution.plan import Apart, ConvolutionPlan, Loose, Packing
 from simplecell.engine.algorithms.convolution.planar.kernel import ConvolutionPlanar, PackPlanarWeights
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import Epilogue
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import Target
 
 MOST_CHANNELS = 8
 SHARE = 0.6
 """of the multipliers' peak: input vectors are unaligned, and rarely used more often than a few times"""
+
+
+class Planar(ConvolutionAlgorithm):
+    """Vectors along a row of pixels, for few channels."""
+
+    name = "planar"
+
+    def refuses(self, problem: ConvolutionProblem, setting: Setting) -> str | None:
+        return refusal(problem, setting.target)
+
+    def cost(self, problem: ConvolutionProblem, setting: Setting) -> float:
+        return planar_cost(problem, setting.target)
+
+    def plan(
+        self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue, dst_pixel: int
+    ) -> ConvolutionPlan[ConvolutionPlanar]:
+        return plan_planar(problem, setting.target, epilogue)
 
 
 def refusal(problem: ConvolutionProblem, target: Target) -> str | None:
@@ -60,13 +79,13 @@ def plan_planar(problem: ConvolutionProblem, target: Target, epilogue: Epilogue)
     )  # fmt: skip
     packing: dict[str, Any] = dict(kd=kd, kh=kh, kw=kw, ic=p.ic, oc=p.oc, rows=rows)
     kernel = ConvolutionPlanar(vectors, rows, p.oc, p.ic == 1, epilogue)
+    packed = 4 * kd * read * p.ic * kw * rows * p.oc
     return ConvolutionPlan(
         kernel,
-        arguments,
-        PackPlanarWeights(),
-        packing,
-        4 * kd * read * p.ic * kw * rows * p.oc,
+        Loose.of(arguments),
         4 * kd * read * p.ic * segment,
+        title=f"planar {vectors}x{rows}x{p.oc}",
+        packing=Packing(PackPlanarWeights(), Loose.of(packing), packed),
     )
 
 
@@ -83,12 +102,14 @@ def plan_marked(problem: ConvolutionProblem, target: Target, epilogue: Epilogue,
     )  # fmt: skip
     return Apart(
         ConvolutionPlanar(1, 1, p.oc, p.ic == 1, epilogue, marked=True),
-        arguments,
+        Loose.of(arguments),
         marks=cells * rows,
         scratch_bytes=4 * kd * kh * p.ic * segment,
-        packer=PackPlanarWeights(),
-        packing=dict(kd=kd, kh=kh, kw=kw, ic=p.ic, oc=p.oc, rows=1),
-        packed_bytes=4 * p.taps * p.ic * p.oc,
+        packing=Packing(
+            PackPlanarWeights(),
+            Loose.of(dict(kd=kd, kh=kh, kw=kw, ic=p.ic, oc=p.oc, rows=1)),
+            4 * p.taps * p.ic * p.oc,
+        ),
     )
 
 

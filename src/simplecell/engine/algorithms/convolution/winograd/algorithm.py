@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.direct.algorithm import BYTES_PER_NS, even, fetch_ahead, peak
-from simplecell.engine.algorithms.convolution.plan import Apart, ConvolutionPlan
+from simplecell.engine.algorithms.convolution.plan import Apart, ConvolutionPlan, Loose, Packing
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.convolution.winograd.direct_sums import WinogradDirect
 from simplecell.engine.algorithms.convolution.winograd.kernel import WinogradForward
@@ -14,6 +15,7 @@ from simplecell.engine.algorithms.convolution.winograd.transforms import Transfo
 from simplecell.engine.algorithms.convolution.winograd.weights import WinogradWeights
 from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.code.tile import Tile, tiles
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import Target
 
 MEMORY_BYTES_PER_NS, SHARED_BYTES_PER_NS = 12.0, 26.0
@@ -35,6 +37,37 @@ TIGHT_POINTS = 6
 """F(4,3) errs as little as summing directly (winograd_transforms.py). With F(6,3), training runs of a hundred steps
 left float64's losses by 1e-4 two times in three, with all others as rarely as with direct sums: an error of 1e-5 turns
 a relu on or off here and there."""
+
+
+class Winograd(ConvolutionAlgorithm):
+    """F(outputs, taps): transforms of inputs and outputs, products at each point between them."""
+
+    def __init__(self, outputs: int, taps: int) -> None:
+        self.transform = Transform(outputs, taps)
+        self.name = f"winograd F({outputs},{taps})"
+
+    def refuses(self, problem: ConvolutionProblem, setting: Setting) -> str | None:
+        return refusal(problem, self.transform, setting.target, setting.precision)
+
+    def cost(self, problem: ConvolutionProblem, setting: Setting) -> float:
+        return winograd_cost(problem, self.transform, setting.target, setting.weights_from_memory)
+
+    def plan(
+        self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue, dst_pixel: int
+    ) -> ConvolutionPlan[WinogradForward]:
+        return plan_winograd(
+            problem,
+            self.transform,
+            setting.target,
+            epilogue,
+            setting.threads,
+            setting.weights_from_memory,
+            setting.local,
+            dst_pixel,
+        )
+
+    def refuses_pool(self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue | None) -> str | None:
+        return pool_refusal(problem, self.transform)
 
 
 @dataclass(frozen=True)
@@ -200,6 +233,7 @@ def plan_winograd(
     threads: int = 1,
     from_memory: bool = False,
     local: bool = False,
+    dst_pixel: int = 0,
 ) -> ConvolutionPlan[WinogradForward]:
     """Kernels, arguments and sizes for a problem that `refusal` does not refuse. local: see outliers.py."""
     p, lanes, t = problem, target.lanes, transform
@@ -220,7 +254,7 @@ def plan_winograd(
     tiles_h, tiles_w = _tiles(covered, t, shape)
     arguments = dict(
         next_weights=0, n=p.n, id=p.src[0], ih=p.src[1], iw=p.src[2], ic=p.ic, od=p.dst[0], oh=p.dst[1], ow=p.dst[2],
-        oc=p.oc, dst_pixel=p.oc,
+        oc=p.oc, dst_pixel=dst_pixel or p.oc,
         slices=shape.slices, shift_d=shape.shift[0], shift_h=shape.shift[1], shift_w=shape.shift[2], pad_d=p.low[0],
         pad_h=p.low[1], pad_w=p.low[2],
         tiles_h=tiles_h, tiles_w=tiles_w,
@@ -233,28 +267,29 @@ def plan_winograd(
     again = WinogradDirect(t, shape.axes, epilogue, p.pool)
     apart = Apart(
         again,
-        {a: v for a, v in (arguments | {"width": width}).items() if a in again.arguments},
+        Loose.of({a: v for a, v in (arguments | {"width": width}).items() if a in again.arguments}),
         marks=p.n * p.dst[0] * tiles_h * tiles_w,
         scratch_bytes=4 * points * depth,
     )
+    packing = dict(
+        slices=shape.slices,
+        slice_taps=shape.taps,
+        row_taps=shape.row,
+        column_taps=shape.column,
+        ic=p.ic,
+        oc=p.oc,
+        chunks=chunks,
+        chunk_blocks=chunk_blocks,
+        width=width,
+    )
+    weights = WinogradWeights(t, len(shape.axes))
     return ConvolutionPlan(
         WinogradForward(t, tile, epilogue, shape.axes, lines, steps, p.pool, local),
-        arguments,
-        WinogradWeights(t, len(shape.axes)),
-        dict(
-            slices=shape.slices,
-            slice_taps=shape.taps,
-            row_taps=shape.row,
-            column_taps=shape.column,
-            ic=p.ic,
-            oc=p.oc,
-            chunks=chunks,
-            chunk_blocks=chunk_blocks,
-            width=width,
-        ),
-        packed_bytes,
+        Loose.of(arguments),
         4 * (patch + points * p.ic),
-        apart,
+        title=f"winograd F({t.outputs},{t.taps}) {tile}",
+        packing=Packing(weights, Loose.of(packing), packed_bytes, title="transform weights", scales=True),
+        apart=apart,
     )
 
 
