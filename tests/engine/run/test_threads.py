@@ -26,7 +26,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def in_another_process(case, module="thread_cases"):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
-        [sys.executable, "-m", f"tests.engine.{module}", case],
+        [sys.executable, "-m", f"tests.engine.run.{module}", case],
         env=environment,
         capture_output=True,
         text=True,
