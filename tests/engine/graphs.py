@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from simplecell.engine.planning.plan import plan
+from simplecell.engine.plan import plan
 from simplecell.engine.run.program import Program
 from simplecell.engine.run.runtime import Bound
 from simplecell.engine.target import host, target

@@ -15,7 +15,7 @@ from simplecell.engine.algorithms.convolution.winograd.kernel import WinogradFor
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
 from simplecell.engine.code.tile import Tile
 from simplecell.engine.machine.machine import module_of
-from simplecell.engine.planning.plan import plan
+from simplecell.engine.plan import plan
 from simplecell.engine.target import Target
 from tests.engine.test_build import network
 

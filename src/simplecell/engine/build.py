@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simplecell.engine.precision import COMPILED, Precision, checked
 from simplecell.engine.run.thread_count import thread_count
 from simplecell.forks import lock
 from simplecell.graph.graph import Graph, evaluate
@@ -29,7 +30,7 @@ class Executable:
     """A graph ready to run. Parameters (placeholders of role `parameter`) are set seldom; inputs come with each
     call."""
 
-    def __init__(self, graph: Graph, threads: int, precision: str) -> None:
+    def __init__(self, graph: Graph, threads: int, precision: Precision) -> None:
         self.graph = graph
         self.program: Program | None = None
         self._specs = [t.spec for t in graph.outputs]
@@ -44,7 +45,7 @@ class Executable:
         """held while parameters are taken or prepared; not while the program runs"""
         self.threads = threads
         if machine_code():
-            from simplecell.engine.planning.plan import plan
+            from simplecell.engine.plan import plan
             from simplecell.engine.run.runtime import Bound
             from simplecell.engine.target import host
 
@@ -114,10 +115,7 @@ class Executable:
         return list(out)
 
 
-PRECISIONS = ("fast", "tight", "exact")
-
-
-def build(graph: Graph, *, threads: int | None = None, precision: str = "fast") -> Executable:
+def build(graph: Graph, *, threads: int | None = None, precision: str = COMPILED) -> Executable:
     """Compile a graph.
 
     Args:
@@ -130,9 +128,7 @@ def build(graph: Graph, *, threads: int | None = None, precision: str = "fast") 
         TypeError: for threads that are no whole number.
         ValueError: for an unknown precision, or a number of threads that is out of range.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be 'fast', 'tight' or 'exact', got {precision!r}.")
-    return Executable(simplify(graph), thread_count(threads), precision)
+    return Executable(simplify(graph), thread_count(threads), checked(precision))
 
 
 @cache

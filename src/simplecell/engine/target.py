@@ -39,6 +39,13 @@ class Target:
         return 4 * self.lanes
 
     @property
+    def peak(self) -> float:
+        """GFLOP/s of one core at 3 GHz with two multipliers; Zen 4's are half as wide as AVX-512. Against it stand
+        bytes per nanosecond."""
+        wide = 0.5 if self.avx512 and self.cpu == "znver4" else 1.0
+        return 3.0 * 2 * 2 * self.lanes * wide * (1.0 if self.fma else 0.5)
+
+    @property
     def avx512(self) -> bool:
         return self.lanes == 16
 

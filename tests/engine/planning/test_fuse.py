@@ -5,7 +5,8 @@ import pytest
 
 from simplecell import ops
 from simplecell.engine.code.expression import Expression
-from simplecell.engine.planning.fuse import Group, apart, fuse
+from simplecell.engine.planning.fuse import apart, fuse
+from simplecell.engine.planning.groups import AnchoredGroup, Group, LoopGroup, ReductionGroup
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import Constant, Placeholder, placeholder
 from simplecell.ops.base import Spec
@@ -36,7 +37,7 @@ def run(groups: list[Group], graph: Graph, arrays: list[np.ndarray]) -> list[np.
 
     for group in groups:
         op = group.anchor.op
-        if group.epilogue is not None:
+        if isinstance(group, AnchoredGroup):
             acc = op.reference(*(value(t) for t in group.inputs))
             flat = []
             for kind, t in zip(group.epilogue.kinds, group.operands):
@@ -46,7 +47,7 @@ def run(groups: list[Group], graph: Graph, arrays: list[np.ndarray]) -> list[np.
                 )
                 flat.append(v.reshape(-1) if kind != "full" else v)
             results = interpret(group.epilogue.expression, [acc, *flat])
-        elif group.expression is not None:
+        elif isinstance(group, (LoopGroup, ReductionGroup)) and group.expression is not None:
             read = [np.broadcast_to(value(t), np.broadcast_shapes(value(t).shape, group.shape)) for t in group.inputs]
             results = interpret(group.expression, read)
             if isinstance(op, ops.Reduce):
@@ -99,7 +100,7 @@ def test_groups_compute_what_the_graph_does(seed):
     groups = fuse(graph)
     for got, expected in zip(run(groups, graph, arrays), evaluate(graph, arrays), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
-    singles = [s for g in groups for s in (apart(g) if g.epilogue is not None else [g])]
+    singles = [s for g in groups for s in (apart(g) if isinstance(g, AnchoredGroup) else [g])]
     for got, expected in zip(run(singles, graph, arrays), evaluate(graph, arrays), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 

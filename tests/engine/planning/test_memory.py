@@ -3,7 +3,7 @@
 import numpy as np
 
 from simplecell.engine.build import build
-from simplecell.engine.planning.lowering import _last_first
+from simplecell.engine.planning.finish import _last_first
 from simplecell.engine.planning.memory import ALIGNMENT, place
 from simplecell.engine.run.program import Step
 from simplecell.graph.graph import Graph

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from simplecell import ops
-from simplecell.engine.planning import blocking
+from simplecell.engine.plan import plan
+from simplecell.engine.planning import segments
 from simplecell.engine.planning.pieces import pieces
-from simplecell.engine.planning.plan import plan
 from simplecell.engine.run.describe import describe
 from simplecell.engine.run.runtime import Bound
 from simplecell.engine.target import host, target
@@ -108,7 +108,7 @@ def mixed(n):
 def forced(most):
     """Runs of independent groups, all of them for at most `most` images at a time."""
 
-    def cut(groups, images, ctx):
+    def cut(groups, images, costs):
         found = []
         for i, group in enumerate(groups):
             now = most if group in images.independent else images.batch
@@ -142,13 +142,13 @@ def test_bits_do_not_depend_on_the_pieces(network, on, monkeypatch):
     graph = network(5)
     rng = np.random.default_rng(NETWORKS.index(network))
     arrays = [guarded(rng.standard_normal(t.shape).astype(np.float32) * 0.3) for t in graph.inputs]
-    monkeypatch.setattr(blocking, "_cut", forced(5))
+    monkeypatch.setattr(segments, "_cut", forced(5))
     whole, want = outputs(graph, arrays, on, 1)
     assert all(s.part is None for s in whole.run)
     for y, w in zip(want, evaluate(graph, arrays)):
         np.testing.assert_allclose(y, w, rtol=1e-3, atol=1e-4)
     for most, threads in ((1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (1, 3)) if on == host().name else ((2, 1),):
-        monkeypatch.setattr(blocking, "_cut", forced(most))
+        monkeypatch.setattr(segments, "_cut", forced(most))
         program, found = outputs(graph, arrays, on, threads)
         assert any(s.part is not None for s in program.run)
         assert [y.tobytes() for y in found] == [w.tobytes() for w in want], (most, threads)
@@ -156,9 +156,9 @@ def test_bits_do_not_depend_on_the_pieces(network, on, monkeypatch):
 
 def test_memory_is_for_the_pieces(monkeypatch):
     graph = residual(16)
-    monkeypatch.setattr(blocking, "_cut", forced(16))
+    monkeypatch.setattr(segments, "_cut", forced(16))
     whole = plan(graph, host(), 1, "fast")
-    monkeypatch.setattr(blocking, "_cut", forced(1))
+    monkeypatch.setattr(segments, "_cut", forced(1))
     one = plan(graph, host(), 1, "fast")
     assert one.arena_bytes < whole.arena_bytes / 6
     assert len(one.prepare) == len(whole.prepare)
@@ -180,13 +180,13 @@ def test_what_has_no_machine_code_is_run_whole(monkeypatch):
     x = placeholder(Spec((4, 6, 6, 3), "float64"))
     w = placeholder(Spec((3, 3, 3, 3), "float64"), "w", "parameter")
     graph = Graph.of([x, w], [ops.tanh(ops.convolution(x, w, 1, "same"))])
-    monkeypatch.setattr(blocking, "_cut", forced(1))
+    monkeypatch.setattr(segments, "_cut", forced(1))
     program = plan(graph, host(), 1, "fast")
     assert program.call_outs and all(s.part is None for s in program.run)
 
 
 def test_description(monkeypatch):
-    monkeypatch.setattr(blocking, "_cut", forced(2))
+    monkeypatch.setattr(segments, "_cut", forced(2))
     graph = residual(5)
     program, _ = outputs(graph, [np.zeros(t.shape, np.float32) for t in graph.inputs], None, 1)
     text = describe(program, host(), 1, [1e-6] * len(program.run))

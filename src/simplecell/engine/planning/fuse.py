@@ -15,16 +15,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from simplecell.engine.code.elementwise import supports
 from simplecell.engine.code.expression import Epilogue, Expression, Instruction
+from simplecell.engine.planning.groups import AnchoredGroup, Group, LoopGroup, ReductionGroup
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor
 from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc
 from simplecell.ops.elementwise import Binary, Cast, Select, StopGradient, Unary
 from simplecell.ops.linear import MatMul
-from simplecell.ops.pooling import AveragePool, MaxPool
 from simplecell.ops.reduction import Reduce
 from simplecell.ops.shaping import BroadcastTo
 
@@ -35,53 +35,19 @@ MAX_CONE = 10
 MAX_EPILOGUE = 16
 
 
-@dataclass(frozen=True, eq=False)
-class Group:
-    """Nodes that one lowering turns into steps.
-
-    `anchor` decides the lowering. For loops and reductions, `expression` computes `outputs` (or what is reduced) from
-    `inputs`, whose shapes broadcast to `shape`. For an anchor with an epilogue, `operands` are the epilogue's further
-    inputs, and `pool` (see planning/pools.py)
-    follows it: `shape` is what is pooled.
-    """
-
-    nodes: tuple[Node, ...]
-    anchor: Node
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    expression: Expression | None = None
-    shape: tuple[int, ...] = ()
-    epilogue: Epilogue | None = None
-    operands: tuple[Tensor, ...] = ()
-    pool: MaxPool | AveragePool | None = None
-
-    @property
-    def output(self) -> Tensor:
-        return self.outputs[0]
-
-    @property
-    def label(self) -> str:
-        return next((n.scope for n in (self.anchor, *self.nodes) if n.scope), "")
-
-    @property
-    def reads(self) -> tuple[Tensor, ...]:
-        return (*self.inputs, *self.operands)
-
-
-def fuse(graph: Graph, loops_only: frozenset[Node] = frozenset()) -> list[Group]:
-    """Groups in an order in which they can run. Anchors in `loops_only` get no epilogue (their lowering refused it)."""
+def fuse(graph: Graph) -> list[Group]:
+    """Groups in an order in which they can run."""
     all_users = _users(graph, graph.nodes, {})
     cones = {n: c for n in graph.nodes if isinstance(n.op, Reduce) and (c := _cone(n, graph, all_users)) is not None}
     nodes = _needed(graph, cones)
     users = _users(graph, nodes, cones)
     position = {n: i for i, n in enumerate(nodes)}
-    keep = set(graph.outputs)
 
     groups: list[Group] = []
     taken: set[Node] = set()
     for node in nodes:
-        if isinstance(node.op, WITH_EPILOGUE) and node not in loops_only and node not in taken:
-            group = _with_epilogue(node, users, position, keep, taken)
+        if isinstance(node.op, WITH_EPILOGUE) and node not in taken:
+            group = _with_epilogue(node, users, position, taken)
             groups.append(group)
             taken.update(group.nodes)
     for node, cone in cones.items():
@@ -91,21 +57,23 @@ def fuse(graph: Graph, loops_only: frozenset[Node] = frozenset()) -> list[Group]
     taken.update(loops)
     for node in nodes:
         if node not in taken and not isinstance(node.op, (Placeholder, Constant)):
-            groups.append(
-                Group((node,), node, node.inputs, node.outputs, shape=node.outputs[0].shape if node.outputs else ())
-            )
-    groups.extend(_clusters(loops, groups, position, users, keep))
+            groups.append(single(node))
+    groups.extend(_clusters(loops, groups, position, users))
     return _ordered(groups, position)
 
 
 def apart(group: Group) -> list[Group]:
     """The group's nodes one by one, as groups without fusion."""
-    return [
-        Group((n,), n, n.inputs, n.outputs, shape=n.outputs[0].shape)
-        if not _elementwise(n)
-        else _loop_group([n], {t: {None} for t in n.outputs}, set(n.outputs))
-        for n in group.nodes
-    ]
+    return [_loop([n], {t: {None} for t in n.outputs}) if _elementwise(n) else single(n) for n in group.nodes]
+
+
+def single(node: Node) -> Group:
+    """One node as a group."""
+    if isinstance(node.op, WITH_EPILOGUE):
+        return AnchoredGroup((node,), node, node.inputs, node.outputs, node.outputs[0].shape)
+    if isinstance(node.op, Reduce):
+        return ReductionGroup((node,), node, node.inputs, node.outputs, node.inputs[0].shape)
+    return Group.of(node)
 
 
 # --- element-wise nodes ----------------------------------------------------------------------------------------------
@@ -182,7 +150,7 @@ def _expression(
 # --- 1. reductions ---------------------------------------------------------------------------------------------------
 
 
-def _cone(reduce: Node, graph: Graph, users: dict[Tensor, set[Node | None]]) -> Group | None:
+def _cone(reduce: Node, graph: Graph, users: dict[Tensor, set[Node | None]]) -> ReductionGroup | None:
     """The reduction with the element-wise nodes before it, or None where there are none.
 
     What others need too stays outside, but for a difference or a cast: the deviation from a mean, which variance and
@@ -213,10 +181,10 @@ def _cone(reduce: Node, graph: Graph, users: dict[Tensor, set[Node | None]]) -> 
     expression, inputs = _expression(chosen, [reduce.inputs[0]])
     if not inputs:
         return None
-    return Group((*chosen, reduce), reduce, inputs, reduce.outputs, expression, shape)
+    return ReductionGroup((*chosen, reduce), reduce, inputs, reduce.outputs, shape, expression)
 
 
-def _needed(graph: Graph, cones: dict[Node, Group]) -> list[Node]:
+def _needed(graph: Graph, cones: dict[Node, ReductionGroup]) -> list[Node]:
     """Nodes that the outputs need once reductions read the leaves of their cones."""
     needed: set[Node] = set()
     stack = [t.node for t in graph.outputs]
@@ -228,7 +196,7 @@ def _needed(graph: Graph, cones: dict[Node, Group]) -> list[Node]:
     return [n for n in graph.nodes if n in needed]
 
 
-def _users(graph: Graph, nodes: Sequence[Node], cones: dict[Node, Group]) -> dict[Tensor, set[Node | None]]:
+def _users(graph: Graph, nodes: Sequence[Node], cones: dict[Node, ReductionGroup]) -> dict[Tensor, set[Node | None]]:
     """Who reads each tensor; None stands for the graph's own outputs."""
     users: dict[Tensor, set[Node | None]] = defaultdict(set)
     for node in nodes:
@@ -243,7 +211,7 @@ def _users(graph: Graph, nodes: Sequence[Node], cones: dict[Node, Group]) -> dic
 
 
 def _with_epilogue(
-    anchor: Node, users: dict[Tensor, set[Node | None]], position: dict[Node, int], keep: set[Tensor], taken: set[Node]
+    anchor: Node, users: dict[Tensor, set[Node | None]], position: dict[Node, int], taken: set[Node]
 ) -> Group:
     """The anchor and the longest run of element-wise followers after which a single tensor leaves the group."""
     out = anchor.outputs[0]
@@ -263,19 +231,11 @@ def _with_epilogue(
             if len(leaving) == 1 and leaving[0] is region[-1].outputs[0] and leaving[0].spec.dtype == "float32":
                 best = list(region)
     if not best:
-        return Group((anchor,), anchor, anchor.inputs, anchor.outputs, shape=out.shape)
+        return single(anchor)
     expression, inputs = _expression(best, [best[-1].outputs[0]], first=[out])
-    kinds = tuple(_kind(t, out) for t in inputs[1:])
-    return Group(
-        (anchor, *best),
-        anchor,
-        anchor.inputs,
-        best[-1].outputs,
-        None,
-        out.shape,
-        Epilogue(expression, kinds),
-        inputs[1:],
-    )
+    epilogue = Epilogue(expression, tuple(_kind(t, out) for t in inputs[1:]))
+    nodes, outputs = (anchor, *best), best[-1].outputs
+    return AnchoredGroup(nodes, anchor, anchor.inputs, outputs, out.shape, epilogue, inputs[1:])
 
 
 def _fits_epilogue(node: Node, out: Tensor, inside: set[Tensor]) -> bool:
@@ -307,7 +267,6 @@ def _clusters(
     groups: Sequence[Group],
     position: dict[Node, int],
     users: dict[Tensor, set[Node | None]],
-    keep: set[Tensor],
 ) -> list[Group]:
     """Merge element-wise nodes of one shape while no cycle arises."""
     producer: dict[Tensor, int] = {}
@@ -333,7 +292,7 @@ def _clusters(
                     members[s] = both
                     del members[mine]
                     mine = s
-    return [_loop_group(sorted(m, key=position.__getitem__), users, keep) for m in members.values()]
+    return [_loop(sorted(m, key=position.__getitem__), users) for m in members.values()]
 
 
 class _Order:
@@ -401,10 +360,10 @@ def _leaving(nodes: Sequence[Node], users: dict[Tensor, set[Node | None]]) -> li
     return [t for n in nodes for t in n.outputs if users[t] - members]
 
 
-def _loop_group(nodes: Sequence[Node], users: dict[Tensor, set[Node | None]], keep: set[Tensor]) -> Group:
+def _loop(nodes: Sequence[Node], users: dict[Tensor, set[Node | None]]) -> LoopGroup:
     outputs = _leaving(nodes, users)
     expression, inputs = _expression(nodes, outputs)
-    return Group(tuple(nodes), nodes[-1], inputs, tuple(outputs), expression, nodes[0].outputs[0].shape)
+    return LoopGroup(tuple(nodes), nodes[-1], inputs, tuple(outputs), nodes[0].outputs[0].shape, expression)
 
 
 def _ordered(groups: Sequence[Group], position: dict[Node, int]) -> list[Group]:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from simplecell.engine.algorithms.convolution.separable.algorithm import SeparableConvolution
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.groups import AnchoredGroup, Group, JoinedGroup, LoopGroup, ReductionGroup
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Node, Placeholder, Tensor
 from simplecell.ops.activation import LogSoftmax, Softmax
@@ -105,11 +104,9 @@ _RULES: dict[type[Op], Callable[[Any, Sequence[Tensor], int], Sides | None]] = {
 def _sides(group: Group, batch: int) -> dict[Tensor, bool] | None:
     """Which of the tensors that the group reads must carry images; None if it is not independent."""
     op = group.anchor.op
-    if isinstance(op, SeparableConvolution):
-        return _of_several([g for g in (op.expand, op.depthwise, op.project) if g is not None], batch)
-    if (
-        group.expression is not None
-    ):  # element-wise in `inputs`, which broadcast to `shape`; a reduction perhaps on top of that
+    if isinstance(group, JoinedGroup):
+        return _of_several(group.members, batch)
+    if _has_expression(group):  # element-wise in `inputs`; a reduction perhaps on top of that
         if group.shape[:1] != (batch,) or isinstance(op, Reduce) and 0 in op.axes:
             return None
         return {t: len(t.shape) == len(group.shape) and t.shape[0] == batch for t in group.inputs}
@@ -117,13 +114,14 @@ def _sides(group: Group, batch: int) -> dict[Tensor, bool] | None:
     sides = rule(op, group.inputs, batch) if rule is not None else None
     if sides is None or len(group.outputs) != 1 or group.output.shape[:1] != (batch,):
         return None
-    kinds = group.epilogue.kinds if group.epilogue is not None else ()
-    return _joined(
-        [
-            *zip(group.inputs, sides, strict=True),
-            *((t, kind == "full") for t, kind in zip(group.operands, kinds, strict=True)),
-        ]
-    )
+    read = list(zip(group.inputs, sides, strict=True))
+    if isinstance(group, AnchoredGroup):
+        read += [(t, kind == "full") for t, kind in zip(group.operands, group.epilogue.kinds, strict=True)]
+    return _joined(read)
+
+
+def _has_expression(group: Group) -> bool:
+    return isinstance(group, LoopGroup) or isinstance(group, ReductionGroup) and group.expression is not None
 
 
 def _of_several(groups: Sequence[Group], batch: int) -> dict[Tensor, bool] | None:
@@ -160,34 +158,26 @@ def for_images(group: Group, n: int, images: Images, small: dict[Tensor, Tensor]
         return tuple(map(like, tensors))
 
     op, inputs = group.anchor.op, group.anchor.inputs
-    if (
-        group.expression is not None
-    ):  # the anchor's own inputs lie inside of the expression; of them only the shapes count
+    if _has_expression(group):  # the anchor's own inputs lie inside of the expression; of them only the shapes count
         small.update((t, resized(t)) for t in inputs if t not in small and t.shape == group.shape)
-    if isinstance(op, SeparableConvolution):
-        parts = [g for g in (op.expand, op.depthwise, op.project) if g is not None]
-        small.update((t, resized(t)) for g in parts[:-1] for t in g.outputs)
-        expand, depthwise, project = (
-            None if g is None else for_images(g, n, images, small) for g in (op.expand, op.depthwise, op.project)
-        )
-        assert depthwise is not None
-        op = SeparableConvolution(expand, depthwise, project)
-    elif isinstance(op, Reshape):
+    changed: dict[str, Any] = {}
+    if isinstance(group, JoinedGroup):
+        small.update((t, resized(t)) for g in group.members[:-1] for t in g.outputs)
+        changed["members"] = tuple(for_images(g, n, images, small) for g in group.members)
+    elif isinstance(group, AnchoredGroup):
+        changed["operands"] = likes(group.operands)
+    if isinstance(op, Reshape):
         op = Reshape((n, *op.shape[1:]))
     elif isinstance(op, Slice):
         op = replace(op, stop=(n, *op.stop[1:]))
-    anchor = Node(
-        op,
-        likes(inputs),
-        group.anchor.scope,
-        tuple(like(t) if t in images.carrying else resized(t) for t in group.anchor.outputs),
-    )
+    small.update((t, resized(t)) for t in group.anchor.outputs if t not in small)
+    anchor = Node(op, likes(inputs), group.anchor.scope, likes(group.anchor.outputs))
     shape = (n, *group.shape[1:]) if group.shape else ()
     return replace(
         group,
         anchor=anchor,
         inputs=likes(group.inputs),
         outputs=likes(group.outputs),
-        operands=likes(group.operands),
         shape=shape,
+        **changed,
     )

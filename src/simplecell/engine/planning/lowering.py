@@ -1,18 +1,18 @@
-"""What a lowering works with: it is given a group of nodes and appends the steps that compute them.
+"""What turns groups into steps: a `Lowering` is given to the function of an op's family, which appends the steps that
+compute the group.
 
-Lowerings register themselves by op class:
+Such functions register themselves by the op of a group's anchor, or by the kind of group:
 
     @lowers(Convolution)
-    def convolution(ctx: Lowering, group: Group) -> bool | str: ...
+    def convolution(ctx: Lowering, group: Group) -> str | None: ...
 
-A lowering returns None when it has appended its steps, or the reason (a string) why it cannot; then the op runs as its
+They return None when they have appended steps, or the reason (a string) why they cannot; then the op runs as its
 reference.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -21,92 +21,152 @@ import numpy as np
 
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.kernel import Kernel
-from simplecell.engine.planning import memory, tune
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning import memory
+from simplecell.engine.planning.algorithm import Choice
+from simplecell.engine.planning.choices import Choices
+from simplecell.engine.planning.facts import Facts
+from simplecell.engine.planning.groups import AnchoredGroup, Group
 from simplecell.engine.planning.placement import Place
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.run.program import Address, Buffer, Program, Step
+from simplecell.engine.run.program import SCRATCH_STRIDE, Address, Buffer, Considered, Step, predicted_ns
 from simplecell.engine.target import Target
-from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor
 from simplecell.ops.base import Op, Spec
-from simplecell.ops.callout import CallOut
 from simplecell.ops.elementwise import StopGradient
 from simplecell.ops.shaping import Reshape
 
-T = TypeVar("T")
-LoweringFunction = Callable[["Lowering", Group], "str | None"]
-_registered: dict[type[Op], list[tuple[int, LoweringFunction]]] = {}
-
 Kept = TypeVar("Kept")
+LoweringFunction = Callable[["Lowering", Group], "str | None"]
+_registered: dict[type[Op] | type[Group], list[tuple[int, LoweringFunction]]] = {}
 
 SMALL_WORK_NS = 4000.0
 """A step predicted to take less runs on one thread: meeting the others would cost more."""
 
 
-SHARED_CACHE = 32 * 2**20
-"""bytes of the last-level cache that one program may count on"""
-
-
-def lowers(*ops: type[Op], order: int = 0) -> Callable[[LoweringFunction], LoweringFunction]:
-    """Register a lowering for op classes. Where several are registered for one, the lowest `order` is asked first."""
+def lowers(*kinds: type[Op] | type[Group], order: int = 0) -> Callable[[LoweringFunction], LoweringFunction]:
+    """Register what lowers groups of some kind, or whose anchor is one of some ops. Where several are registered for
+    one, the lowest `order` is asked first."""
 
     def register(function: LoweringFunction) -> LoweringFunction:
-        for op in ops:
-            _registered.setdefault(op, []).append((order, function))
-            _registered[op].sort(key=lambda entry: entry[0])
+        for kind in kinds:
+            _registered.setdefault(kind, []).append((order, function))
+            _registered[kind].sort(key=lambda entry: entry[0])
         return function
 
     return register
 
 
-class Lowering:
-    """Collects buffers and steps. `precision` is `fast`, `tight` or `exact` (see build)."""
+class Refused(Exception):
+    """A group of several nodes cannot be lowered as it is: it is taken apart, and its nodes are lowered one by one."""
 
-    def __init__(self, graph: Graph, target: Target, threads: int, precision: str) -> None:
-        self._places: dict[Tensor, Place] = {}
-        self.graph, self.target, self.threads, self.precision = graph, target, threads, precision
-        self._buffers: list[Buffer] = []
-        self._steps: list[Step] = []
+    def __init__(self, group: Group, reason: str) -> None:
+        super().__init__(reason)
+        self.group, self.reason = group, reason
+
+
+class Buffers:
+    """The buffers of a program, as they are asked for."""
+
+    def __init__(self) -> None:
+        self.all: list[Buffer] = []
+        self.scratch = self.add(Buffer("scratch", 0)).buffer
+        self.scratch_bytes = 0
+        """that one thread needs at most"""
+
+    def add(self, buffer: Buffer) -> Address:
+        self.all.append(buffer)
+        return Address(len(self.all) - 1)
+
+
+class Lowering:
+    """Collects steps, and the buffers that they touch.
+
+    `within` begins another one inside of it: what that collects becomes part of this one only by `accept`.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        setting: Setting,
+        choices: Choices,
+        places: Mapping[Tensor, Place],
+        notes: Mapping[Tensor, str],
+    ) -> None:
+        self.facts, self.setting, self.choices, self.notes = facts, setting, choices, notes
+        self.buffers = Buffers()
+        self.steps: list[Step] = []
+        self.inputs: list[Spec] = []
+        self.parameters: list[Spec] = []
+        self._places = dict(places)
+        self._whole: dict[Tensor, Tensor] = {}
         self._addresses: dict[Tensor, Address] = {}
         self._once: dict[Hashable, Any] = {}
-        self._scratch = self._buffer(Buffer("scratch", 0)).buffer
-        self._changing: set[Tensor] = set()
-        self._decided: dict[Hashable, Any] = {}
-        self._whole: dict[Tensor, Tensor] = {}
+        self._outer: Lowering | None = None
         self._label = ""
-        self._inputs: list[Spec] = []
-        self._parameters: list[Spec] = []
-        for tensor in graph.inputs:
+        for tensor in facts.graph.inputs:
             op = tensor.node.op
             assert isinstance(op, Placeholder)
-            kind, specs = ("parameter", self._parameters) if op.role == "parameter" else ("input", self._inputs)
-            self._addresses[tensor] = self._buffer(Buffer(kind, tensor.spec.nbytes, len(specs)))
+            kind, specs = ("parameter", self.parameters) if op.role == "parameter" else ("input", self.inputs)
+            self._addresses[tensor] = self.buffers.add(Buffer(kind, tensor.spec.nbytes, len(specs)))
             specs.append(tensor.spec)
-        self.weights_from_memory = sum(s.nbytes for s in self._parameters) > SHARED_CACHE
-        """Do the weights of the whole network leave the shared cache between one run and the next?"""
 
-    # --- for lowerings -----------------------------------------------------------------------------------------------
+    # --- what is planned for -----------------------------------------------------------------------------------------
 
-    def address(self, tensor: Tensor) -> Address:
-        """Where the tensor lies: in C order, dense but for what `strides` says. The first call for a group's output
-        makes its buffer."""
-        found = self._addresses.get(tensor)
+    @property
+    def target(self) -> Target:
+        return self.setting.target
+
+    @property
+    def threads(self) -> int:
+        return self.setting.threads
+
+    @property
+    def precision(self) -> str:
+        return self.setting.precision
+
+    def choice(self, group: Group) -> Choice[Any] | None:
+        """Which algorithm was chosen for the group, whatever part of the batch it stands for."""
+        return self.choices.get(self.whole(group.anchor.outputs[0]))
+
+    def note(self, group: Group) -> str:
+        """What earlier stages have to say about the group."""
+        return self.notes.get(self.whole(group.output), "")
+
+    def given(self, tensor: Tensor) -> bool:
+        """Does it depend on parameters and constants alone?"""
+        return self.facts.given(self.whole(tensor))
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """The tensor for the whole batch, where `tensor` is that for some of its images: what decides about bits must
+        not depend on their number."""
+        found = self._whole.get(tensor)
         if found is None:
-            op = tensor.node.op
-            place = self._places.get(tensor)
-            if isinstance(op, Constant):
-                found = self.constant(op.value)
-            elif place is not None:
-                found = self.address(place.whole) + 4 * place.channel
-            else:
-                found = self._buffer(Buffer("arena", tensor.spec.nbytes))
-            self._addresses[tensor] = found
+            return tensor if self._outer is None else self._outer.whole(tensor)
         return found
 
-    def place(self, places: Mapping[Tensor, Place]) -> None:
-        """Let tensors lie in others. Before any of them has an address."""
-        self._places.update(places)
+    # --- where tensors lie -------------------------------------------------------------------------------------------
+
+    def address(self, tensor: Tensor) -> Address:
+        """Where the tensor lies: in C order, dense but for what `pixel_stride` says. The first call for a group's
+        output makes its buffer."""
+        found = self._addresses.get(tensor)
+        if found is not None:
+            return found
+        if self._outer is not None and tensor not in self._whole:
+            return self._outer.address(tensor)
+        op, place = tensor.node.op, self.place_of(tensor)
+        if isinstance(op, Constant):
+            found = self.constant(op.value)
+        elif place is not None:
+            found = self.address(place.whole) + 4 * place.channel
+        else:
+            found = self.buffers.add(Buffer("arena", tensor.spec.nbytes))
+        self._addresses[tensor] = found
+        return found
+
+    def view(self, tensor: Tensor, of: Address) -> None:
+        """`tensor` lies at an address that exists already (a reshape, a contiguous slice)."""
+        self._addresses[tensor] = of
 
     def pixel_stride(self, tensor: Tensor) -> int:
         """Elements from one pixel (the last axis but one) to the next: the channels, of the concatenation that the
@@ -115,62 +175,27 @@ class Lowering:
 
     def placed(self, tensor: Tensor) -> bool:
         """Is the tensor written into its place in a concatenation, and so not dense?"""
-        return tensor in self._places
+        return self.place_of(tensor) is not None
 
     def placed_already(self, tensor: Tensor) -> bool:
         """Does it have an address already: is it given, or has a step written it? (What was fused into another's
         expression never does.)"""
-        return tensor in self._addresses
+        return tensor in self._addresses or self._outer is not None and self._outer.placed_already(tensor)
 
     def root(self, tensor: Tensor) -> Tensor:
         """The tensor in whose memory it is placed; itself if it is not placed."""
-        place = self._places.get(tensor)
+        place = self.place_of(tensor)
         return tensor if place is None else place.whole
 
-    @property
-    def setting(self) -> Setting:
-        """What is planned for."""
-        precision: Any = self.precision
-        return Setting(self.target, self.threads, precision, tune.active(), self.weights_from_memory)
-
-    def given(self, tensor: Tensor) -> bool:
-        """Does it depend on parameters and constants alone?"""
-        if not self._changing:
-            self._changing = {
-                t for t in self.graph.inputs if isinstance(t.node.op, Placeholder) and t.node.op.role != "parameter"
-            }
-            for node in self.graph.nodes:
-                if not self._changing.isdisjoint(node.inputs):
-                    self._changing.update(node.outputs)
-        return self.whole(tensor) not in self._changing
-
-    def whole(self, tensor: Tensor) -> Tensor:
-        """The tensor for the whole batch, where `tensor` is that for some of its images: what decides about bits must
-        not depend on their number."""
-        return self._whole.get(tensor, tensor)
-
-    def view(self, tensor: Tensor, of: Address) -> None:
-        """`tensor` lies at an address that exists already (a reshape, a contiguous slice)."""
-        self._addresses[tensor] = of
+    def place_of(self, tensor: Tensor) -> Place | None:
+        """Where in another tensor it lies; None if in memory of its own."""
+        found = self._places.get(tensor)
+        return found if found is not None or self._outer is None else self._outer.place_of(tensor)
 
     def constant(self, value: np.ndarray) -> Address:
         """Data known now, e.g. an index table."""
         value = np.ascontiguousarray(value)
-        return self._buffer(Buffer("constant", value.nbytes, value=value))
-
-    def temporary(self, nbytes: int) -> Address:
-        """Memory that only the steps that mention it use. If all its writers depend on parameters alone (packed
-        weights), it is computed once and kept; otherwise it lives in the arena between its first and its last
-        mention."""
-        return self._buffer(Buffer("arena", nbytes))
-
-    def once(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        """`make()` the first time that `key` is met: e.g. packed weights that several steps share. Name tensors in the
-        key."""
-        if key not in self._once:
-            self._once[key] = make()
-        kept: Kept = self._once[key]
-        return kept
+        return self.buffers.add(Buffer("constant", value.nbytes, value=value))
 
     def tables(self, values: Mapping[str, np.ndarray]) -> dict[str, Address]:
         """The addresses of constants, each of which is kept once."""
@@ -179,27 +204,38 @@ class Lowering:
             for name, value in values.items()
         }
 
-    def decide(self, key: Hashable, choose: Callable[[], T]) -> T:
-        """`choose()` the first time that `key` is met, afterwards what it gave then. Name tensors in the key."""
-        if key not in self._decided:
-            self._decided[key] = choose()
-        found: T = self._decided[key]
-        return found
+    def temporary(self, nbytes: int) -> Address:
+        """Memory that only the steps that mention it use. If all its writers depend on parameters alone (packed
+        weights), it is computed once and kept; otherwise it lives in the arena between its first and its last
+        mention."""
+        return self.buffers.add(Buffer("arena", nbytes))
+
+    def once(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
+        """`make()` the first time that `key` is met: e.g. packed weights that several steps share. Name tensors in the
+        key."""
+        around: Lowering | None = self
+        while around is not None:
+            if key in around._once:
+                found: Kept = around._once[key]
+                return found
+            around = around._outer
+        kept = self._once[key] = make()
+        return kept
 
     def scratch(self, nbytes: int) -> dict[str, Address | int]:
         """`nbytes` of scratch per thread: pass `**ctx.scratch(n)` for the kernel's arguments `scratch` and
         `scratch_stride`."""
-        current = self._buffers[self._scratch]
         need = memory.rounded(nbytes) + 2 * memory.ALIGNMENT  # neighbours do not share a line
-        if need > current.nbytes:
-            self._buffers[self._scratch] = replace(current, nbytes=need)
-        return {"scratch": Address(self._scratch), "scratch_stride": _SCRATCH_STRIDE}
+        self.buffers.scratch_bytes = max(need, self.buffers.scratch_bytes)
+        return {"scratch": Address(self.buffers.scratch), "scratch_stride": SCRATCH_STRIDE}
 
     def epilogue(self, group: Group) -> tuple[Epilogue, dict[str, Address | int | float]]:
         """The group's epilogue and the kernel arguments `e0, e1, …` for it."""
-        if group.epilogue is None:
+        if not isinstance(group, AnchoredGroup):
             return NO_EPILOGUE, {}
         return group.epilogue, {f"e{i}": self.address(t) for i, t in enumerate(group.operands)}
+
+    # --- steps -------------------------------------------------------------------------------------------------------
 
     def step(
         self,
@@ -207,21 +243,28 @@ class Lowering:
         *,
         algorithm: str = "",
         reason: str = "",
+        considered: tuple[Considered, ...] = (),
         shapes: str = "",
         flops: int = 0,
         nbytes: int = 0,
+        predicted: float = 0.0,
         parallel: bool | None = None,
         label: str | None = None,
         **arguments: Any,
     ) -> None:
         """Append a step. Addresses in `kernel.outputs` are written, all others read; give every other argument as int
         or float.
-        parallel: do all threads share it? None: if there is enough to do."""
+
+        Args:
+            predicted: nanoseconds on one thread, by the family's own reckoning; 0: by flops and bytes.
+            parallel: do all threads share it? None: if there is enough to do.
+            label: the layer; None: the group's.
+        """
         if set(arguments) != set(kernel.arguments):
             raise AssertionError(f"{kernel.name} takes {kernel.arguments}, got {tuple(arguments)}")
         ordered = tuple((a, arguments[a]) for a in kernel.arguments)
-        buffers = [(a, v.buffer) for a, v in ordered if isinstance(v, Address) and v.buffer != self._scratch]
-        self._steps.append(
+        buffers = [(a, v.buffer) for a, v in ordered if isinstance(v, Address) and v.buffer != self.buffers.scratch]
+        self.steps.append(
             Step(
                 kernel,
                 ordered,
@@ -230,26 +273,20 @@ class Lowering:
                 label=self._label if label is None else label,
                 algorithm=algorithm or kernel.name,
                 reason=reason,
+                considered=considered,
                 shapes=shapes,
                 flops=flops,
                 nbytes=nbytes,
+                predicted=predicted,
                 parallel=predicted_ns(flops, nbytes) > SMALL_WORK_NS if parallel is None else parallel,
             )
         )
-
-    def predict(self, nanoseconds: float) -> None:
-        """What the last step appended (but for one that is hardly ever run) will take on one thread, by its own
-        family's reckoning."""
-        last = next(
-            i for i, s in reversed(list(enumerate(self._steps))) if s.kernel is None or s.kernel.if_marked is None
-        )
-        self._steps[last] = replace(self._steps[last], predicted=nanoseconds)
 
     def call_out(self, node: Node, reason: str) -> None:
         """Append a step that runs the node's reference."""
         inputs = tuple((self.address(t), t.spec) for t in node.inputs)
         outputs = tuple((self.address(t), t.spec) for t in node.outputs)
-        self._steps.append(
+        self.steps.append(
             Step(
                 None,
                 (),
@@ -267,20 +304,19 @@ class Lowering:
             )
         )
 
-    # --- for the planner ---------------------------------------------------------------------------------------------
-
     def lower(self, group: Group) -> None:
+        """Append the steps of a group. Raises Refused for one of several nodes that has no machine code."""
         self._label = group.label
         if is_view(group):
             self.view(group.output, self.address(group.anchor.inputs[0]))
             return
         reasons = []
-        for _, function in _registered.get(type(group.anchor.op), []):
-            before = len(self._steps)
+        for _, function in _registered.get(type(group)) or _registered.get(type(group.anchor.op), []):
+            before = len(self.steps)
             reason = function(self, group)
             if reason is None:
                 return
-            if len(self._steps) != before:
+            if len(self.steps) != before:
                 raise AssertionError(f"{group.anchor.op.name}: the lowering refused after it had appended steps")
             reasons.append(reason)
         reason = "; ".join(reasons) or "no machine code for it"
@@ -288,238 +324,35 @@ class Lowering:
             raise Refused(group, reason)
         self.call_out(group.anchor, reason)
 
-    @contextlib.contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Steps that are appended inside are gone if `Refused` is raised."""
-        steps, once = len(self._steps), dict(self._once)
-        try:
-            yield
-        except Refused:
-            del self._steps[steps:]
-            self._once = once
-            raise
+    # --- one within another ------------------------------------------------------------------------------------------
 
-    def some_images(
-        self, groups: Sequence[Group], like: Mapping[Tensor, Tensor], roots: Collection[Tensor], threads: int
-    ) -> tuple[list[Step], dict[int, Tensor], dict[int, int]]:
-        """Lower groups that stand for some images of others, and do not append the steps that depend on the images.
+    def within(self, threads: int | None = None, whole: Mapping[Tensor, Tensor] | None = None) -> Lowering:
+        """Another one, whose buffers are this one's and whose steps are its own.
 
         Args:
-            groups: of tensors for some images.
-            like: tensors for the whole batch → those for some images.
-            roots: which of the former lie in memory for the whole batch.
-            threads: that will run the steps.
-
-        Returns:
-            The steps; the stand-ins in them for `roots`; and their other buffers with their sizes. Raises Refused if a
-            group has no machine code.
+            threads: that will run its steps; None: as many as here.
+            whole: tensors for some images → those for the whole batch. The former lie in buffers of their own.
         """
-        like = dict(like)
-        for t in tuple(like):
-            root = self.root(t)
-            if root is not t:
-                small = like.setdefault(
-                    root, Tensor(Spec((like[t].shape[0], *root.shape[1:]), root.spec.dtype), root.node, root.index)
-                )
-                self._places[like[t]] = Place(small, self._places[t].channel)
-        self._whole.update((small, t) for t, small in like.items())
-        stand_ins = {t: self._buffer(Buffer("stand-in", 0)) for t in roots}
-        self._addresses.update((like[t], address) for t, address in stand_ins.items())
-        before, first = self._steps, len(self._buffers)
-        self._steps, self.threads, all_threads = [], threads, self.threads
-        try:
-            for group in groups:
-                self.lower(group)
-            steps = self._steps
-        finally:
-            self._steps, self.threads = before, all_threads
-        if any(s.kernel is None for s in steps) or any(
-            self._addresses[like[t]] != address for t, address in stand_ins.items()
-        ):
-            raise Refused(groups[0], "some images of it have no machine code")
-        changing = _depending(steps, {a.buffer for a in stand_ins.values()})
-        inside = {i: self._buffers[i].nbytes for i in changing if i >= first}
-        for i in inside:
-            self._buffers[i] = replace(self._buffers[i], kind="stand-in")
-        self._steps += [s for s in steps if not _touches(s, changing)]  # weights to be packed
-        return (
-            [s for s in steps if _touches(s, changing)],
-            {a.buffer: t for t, a in stand_ins.items()},
-            inside,
-        )
+        inner = Lowering.__new__(Lowering)
+        inner.facts, inner.choices, inner.notes, inner.buffers = self.facts, self.choices, self.notes, self.buffers
+        inner.setting = self.setting if threads is None else replace(self.setting, threads=threads)
+        inner.inputs, inner.parameters, inner.steps = self.inputs, self.parameters, []
+        inner._whole = dict(whole or {})
+        inner._places, inner._addresses, inner._once = {}, {}, {}
+        inner._outer, inner._label = self, ""
+        return inner
 
-    def append(self, steps: Iterable[Step]) -> None:
-        """Steps that are ready."""
-        self._steps += steps
+    def accept(self, inner: Lowering) -> None:
+        """Take over the steps of a lowering within this one, and what it knows."""
+        self.steps += inner.steps
+        self._once |= inner._once
+        self._addresses |= inner._addresses
 
-    def finish(self) -> Program:
-        """Bind the outputs, divide the steps into prepare and run, and place the arena."""
-        self._bind_outputs()
-        run_buffers = _depending(self._steps, {i for i, b in enumerate(self._buffers) if b.kind in ("input", "output")})
-        run = _looking_ahead([s for s in self._steps if _touches(s, run_buffers)])
-        prepare = _last_first(_wanted([s for s in self._steps if not _touches(s, run_buffers)], run), run)
-        wanted = {i for s in run for i in s.reads}
-        for i, b in enumerate(self._buffers):
-            if b.kind == "arena" and i not in run_buffers:
-                self._buffers[i] = replace(b, kind="prepared" if i in wanted else "preparing")
-        arena = self._place("arena", run)
-        preparing = self._place("preparing", prepare)
-        kept = self._keep(run)
-        return Program(
-            tuple(self._buffers),
-            prepare,
-            run,
-            tuple(self._inputs),
-            tuple(self._parameters),
-            tuple(t.spec for t in self.graph.outputs),
-            arena,
-            self._buffers[self._scratch].nbytes,
-            kept,
-            preparing,
-            self.precision,
-        )
-
-    def _place(self, kind: str, steps: tuple[Step, ...]) -> int:
-        """Offsets for all buffers of a kind; the size of their arena."""
-        sizes = {i: b.nbytes for i, b in enumerate(self._buffers) if b.kind == kind}
-        offsets, size = memory.place(sizes, [s.writes for s in steps], [s.reads for s in steps])
-        for i, offset in offsets.items():
-            self._buffers[i] = replace(self._buffers[i], offset=offset)
-        return size
-
-    def _keep(self, run: tuple[Step, ...]) -> int:
-        """Constants and prepared buffers lie one after the other as `run` reads them, in one block (large pages,
-        streaming); its size. Constants, which are written before anything is prepared, come first: each between weights
-        would have a large page to itself for as long."""
-        order = dict.fromkeys([i for s in run for i in s.reads] + list(range(len(self._buffers))))
-        top = 0
-        for kind in ("constant", "prepared"):
-            for i in (i for i in order if self._buffers[i].kind == kind):
-                self._buffers[i] = replace(self._buffers[i], offset=top)
-                top += memory.rounded(self._buffers[i].nbytes)
-        return top
-
-    def _bind_outputs(self) -> None:
-        """An output's buffer becomes the caller's array; one that lies elsewhere already (an input handed through, a
-        constant, a part of another buffer, the same tensor twice) is copied there."""
-        self._label = ""
-        taken: set[int] = set()
-        written = {b for s in self._steps for b in s.writes}
-        for position, tensor in enumerate(self.graph.outputs):
-            address = self.address(tensor)
-            buffer = self._buffers[address.buffer]
-            whole = buffer.kind == "arena" and address.offset == 0 and buffer.nbytes == tensor.spec.nbytes
-            if whole and address.buffer in written and address.buffer not in taken:
-                self._buffers[address.buffer] = replace(buffer, kind="output", position=position)
-                taken.add(address.buffer)
-            else:
-                node = Node.make(CallOut(lambda x: x, tensor.spec, "copy"), (tensor,))
-                self._addresses[node.outputs[0]] = self._buffer(Buffer("output", tensor.spec.nbytes, position))
-                self.call_out(node, "an output that has its value elsewhere")
-
-    def _buffer(self, buffer: Buffer) -> Address:
-        self._buffers.append(buffer)
-        return Address(len(self._buffers) - 1)
-
-
-def _looking_ahead(run: list[Step]) -> tuple[Step, ...]:
-    """The steps; those that fetch weights ahead know where the next step's lie, which come from memory otherwise when
-    that begins (ResNet-50: 2% of the time). Weights that are still to be computed in the same run are fetched in vain,
-    and without harm."""
-    steps: list[Step] = []
-    following: Address | int | float = 0
-    for step in reversed(run):
-        if step.kernel is not None and step.kernel.if_marked is not None:
-            steps.append(step)  # hardly ever run
-            continue
-        arguments = dict(step.arguments)
-        if following and "next_weights" in arguments:
-            step = replace(
-                step, arguments=tuple((a, following if a == "next_weights" else v) for a, v in step.arguments)
-            )
-        following = arguments.get("weights", following)
-        steps.append(step)
-    return tuple(reversed(steps))
-
-
-def _wanted(prepare: list[Step], run: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The steps that something reads what they write of: a product that went into the packing (see `convolution`) is of
-    no more use."""
-    read = {b for s in run for b in s.reads}
-    kept = []
-    for step in reversed(prepare):
-        if step.kernel is None or read.intersection(step.writes):
-            kept.append(step)
-            read.update(step.reads)
-    return tuple(reversed(kept))
-
-
-def _last_first(prepare: tuple[Step, ...], run: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The same steps; what `run` reads last is prepared first, as far as they do not wait for each other. A program
-    that is frozen lets go of parameters one by one while the packed ones grow, page by page; at the end, it has the
-    last one twice. The last layers of a network have the largest."""
-    waiting_for: list[set[int]] = []
-    writer: dict[int, int] = {}
-    readers: dict[int, set[int]] = {}
-    for i, step in enumerate(prepare):
-        waiting_for.append(
-            {writer[b] for b in (*step.reads, *step.writes) if b in writer}.union(
-                *(readers.get(b, ()) for b in step.writes)
-            )
-        )
-        for b in step.reads:
-            readers.setdefault(b, set()).add(i)
-        for b in step.writes:
-            writer[b] = i
-            readers[b] = set()
-    # The steps that others wait for come right before the last of those, so that what they pass on is short-lived.
-    first_read = {b: i for i, s in reversed(list(enumerate(run))) for b in s.reads}
-    rank = [max((first_read.get(b, -1) for b in s.writes), default=-1) for s in prepare]
-    order: dict[int, None] = {}
-    for last in sorted(range(len(prepare)), key=lambda i: (rank[i], i), reverse=True):
-        stack = [last]
-        while stack:
-            missing = [i for i in waiting_for[stack[-1]] if i not in order]
-            if missing:
-                stack.extend(sorted(missing))
-            else:
-                order.setdefault(stack.pop())
-    return tuple(prepare[i] for i in order)
-
-
-class Refused(Exception):
-    """A lowering refuses a group of several nodes: the planner takes it apart and tries again."""
-
-    def __init__(self, group: Group, reason: str) -> None:
-        super().__init__(reason)
-        self.group, self.reason = group, reason
+    def place(self, tensor: Tensor, place: Place) -> None:
+        """Let a tensor lie in another, before it has an address."""
+        self._places[tensor] = place
 
 
 def is_view(group: Group) -> bool:
     """Does its output lie where its input lies?"""
     return isinstance(group.anchor.op, (Reshape, StopGradient)) and len(group.nodes) == 1
-
-
-def _touches(step: Step, buffers: Set[int]) -> bool:
-    return not buffers.isdisjoint(step.reads) or not buffers.isdisjoint(step.writes)
-
-
-def _depending(steps: Sequence[Step], changing: Set[int]) -> set[int]:
-    """`changing`, and the buffers whose content may change with them: all that a step touches these writes."""
-    found = set(changing)
-    while True:
-        before = len(found)
-        for s in steps:
-            if _touches(s, found):
-                found.update(s.writes)
-        if len(found) == before:
-            return found
-
-
-_SCRATCH_STRIDE = -1
-"""Stands for the size of one thread's scratch, which is known when all steps are (see `runtime`)."""
-
-
-def predicted_ns(flops: int, nbytes: int) -> float:
-    """A first guess of one thread's time: 60 GFLOP/s or 8 GB/s, whichever is slower."""
-    return max(flops / 60.0, nbytes / 8.0)

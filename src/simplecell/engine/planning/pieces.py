@@ -8,15 +8,18 @@ from outside, or is wanted outside, lies where it would without pieces; there ea
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from simplecell.engine.planning import memory
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.groups import Group
 from simplecell.engine.planning.images import Images, for_images
-from simplecell.engine.planning.lowering import Lowering, is_view
-from simplecell.engine.run.program import Address, Part, Step
+from simplecell.engine.planning.lowering import Lowering, Refused, is_view
+from simplecell.engine.planning.placement import Place
+from simplecell.engine.planning.segments import Segment
+from simplecell.engine.run.program import Address, Buffer, Part, Step, depending, touches
 from simplecell.graph.tensor import Tensor
+from simplecell.ops.base import Spec
 
 
 @dataclass(frozen=True)
@@ -81,56 +84,79 @@ class _Template:
         return replace(movable.step, arguments=tuple(arguments), reads=reads, writes=writes, part=part)
 
 
-def lower_in_pieces(ctx: Lowering, groups: Sequence[Group], most: int, images: Images, wanted: Set[Tensor]) -> None:
-    """Append the steps of independent `groups`, for at most `most` images at a time. `wanted` are the tensors that
-    others read. Raises Refused, with nothing appended, if they cannot be lowered so."""
-    with ctx.attempt():
-        roots = _outside(ctx, groups, images, wanted)
-        plan = pieces(images.batch, most, ctx.threads)
-        templates: dict[tuple[int, bool], _Template] = {}
-        for piece in plan:
-            key = (piece.count, piece.thread is None)
-            if key not in templates:
-                templates[key] = _template(ctx, groups, piece, images, roots)
-        frame_bytes = max(t.frame for t in templates.values())
-        frame = ctx.temporary(frame_bytes * max(1 + (p.thread or 0) for p in plan))
-        for start in range(0, len(plan), ctx.threads):
-            together = plan[start : start + ctx.threads]
-            template = templates[together[0].count, together[0].thread is None]
-            parts = [Part(frame.buffer, p.first, p.count, images.batch, p.thread) for p in together]
-            frames = [frame + (p.thread or 0) * frame_bytes for p in together]
-            ctx.append(template.moved(step, part, own) for step in template.steps for part, own in zip(parts, frames))
+def lower_in_pieces(ctx: Lowering, segment: Segment, images: Images) -> None:
+    """Append the steps of a segment of independent groups, for some images at a time. Raises Refused, with nothing
+    appended, if they cannot be lowered so."""
+    attempt = ctx.within()
+    roots = _outside(attempt, segment, images)
+    plan = pieces(images.batch, segment.most, ctx.threads)
+    templates: dict[tuple[int, bool], _Template] = {}
+    for piece in plan:
+        key = (piece.count, piece.thread is None)
+        if key not in templates:
+            templates[key] = _template(attempt, segment.groups, piece, images, roots)
+    frame_bytes = max(t.frame for t in templates.values())
+    frame = attempt.temporary(frame_bytes * max(1 + (p.thread or 0) for p in plan))
+    for start in range(0, len(plan), ctx.threads):
+        together = plan[start : start + ctx.threads]
+        template = templates[together[0].count, together[0].thread is None]
+        parts = [Part(frame.buffer, p.first, p.count, images.batch, p.thread) for p in together]
+        frames = [frame + (p.thread or 0) * frame_bytes for p in together]
+        attempt.steps += (template.moved(s, part, own) for s in template.steps for part, own in zip(parts, frames))
+    ctx.accept(attempt)
 
 
-def _outside(ctx: Lowering, groups: Sequence[Group], images: Images, wanted: Set[Tensor]) -> set[Tensor]:
+def _outside(ctx: Lowering, segment: Segment, images: Images) -> list[Tensor]:
     """The tensors that lie in memory for the whole batch. Of what is placed in another tensor, only that other one."""
-    made = {t for g in groups for t in g.outputs}
-    outside = (made & wanted) | {t for g in groups for t in g.reads if t in images.carrying and t not in made}
-    for group in reversed(groups):  # who wants a view wants what it is a view of
+    made = dict.fromkeys(t for g in segment.groups for t in g.outputs)
+    outside = dict.fromkeys(t for t in made if t in segment.wanted)
+    outside |= dict.fromkeys(t for g in segment.groups for t in g.reads if t in images.carrying and t not in made)
+    for group in reversed(segment.groups):  # who wants a view wants what it is a view of
         if is_view(group) and group.output in outside:
-            outside.add(group.anchor.inputs[0])
-    for group in groups:
+            outside[group.anchor.inputs[0]] = None
+    for group in segment.groups:
         if is_view(group) and group.output in outside:
             ctx.view(group.output, ctx.address(group.anchor.inputs[0]))
-            outside.remove(group.output)
-    return {ctx.root(t) for t in outside}
+            del outside[group.output]
+    return list(dict.fromkeys(ctx.root(t) for t in outside))
 
 
-def _template(ctx: Lowering, groups: Sequence[Group], piece: Piece, images: Images, roots: set[Tensor]) -> _Template:
-    like: dict[Tensor, Tensor] = {}
-    alike = [for_images(g, piece.count, images, like) for g in groups]
-    steps, stand_ins, inside = ctx.some_images(alike, like, roots, ctx.threads if piece.thread is None else 1)
-    outside = {i: (ctx.address(t), t.spec.nbytes // images.batch) for i, t in stand_ins.items()}
+def _template(
+    ctx: Lowering, groups: Sequence[Group], piece: Piece, images: Images, roots: Sequence[Tensor]
+) -> _Template:
+    """Lower the groups for a piece. Steps that do not depend on the images (weights are packed) are appended to `ctx`.
+    Raises Refused if a group has no machine code."""
+    small: dict[Tensor, Tensor] = {}
+    alike = [for_images(g, piece.count, images, small) for g in groups]
+    for t in tuple(small):
+        root = ctx.root(t)
+        if root is not t and root not in small:
+            spec = Spec((small[t].shape[0], *root.shape[1:]), root.spec.dtype)
+            small[root] = Tensor(spec, root.node, root.index)
+    threads = ctx.threads if piece.thread is None else 1
+    inner = ctx.within(threads, whole={like: t for t, like in small.items()})
+    for t, like in small.items():
+        place = ctx.place_of(t)
+        if place is not None:
+            inner.place(like, Place(small[place.whole], place.channel))
+    first = len(ctx.buffers.all)
+    stand_ins = {t: ctx.buffers.add(Buffer("stand-in", 0)) for t in roots}
+    for t, address in stand_ins.items():
+        inner.view(small[t], address)
+    for group in alike:
+        inner.lower(group)
+    if any(s.kernel is None for s in inner.steps) or any(inner.address(small[t]) != a for t, a in stand_ins.items()):
+        raise Refused(groups[0], "some images of it have no machine code")
+    changing = depending(inner.steps, {a.buffer for a in stand_ins.values()})
+    steps = [s for s in inner.steps if touches(s, changing)]
+    inner.steps = [s for s in inner.steps if not touches(s, changing)]
+    ctx.accept(inner)
+    inside = {i: ctx.buffers.all[i].nbytes for i in changing if i >= first + len(stand_ins)}
+    outside = {a.buffer: (ctx.address(t), t.spec.nbytes // images.batch) for t, a in stand_ins.items()}
     offsets, frame = memory.place(inside, [s.writes for s in steps], [s.reads for s in steps])
+    moving = outside.keys() | inside.keys()
     movable = [
-        _Movable(
-            s,
-            tuple(
-                i
-                for i, (_, v) in enumerate(s.arguments)
-                if isinstance(v, Address) and (v.buffer in outside or v.buffer in inside)
-            ),
-        )
+        _Movable(s, tuple(i for i, (_, v) in enumerate(s.arguments) if isinstance(v, Address) and v.buffer in moving))
         for s in steps
     ]
     return _Template(tuple(movable), outside, offsets, frame)

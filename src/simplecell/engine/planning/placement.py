@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.groups import AnchoredGroup, Group, LoopGroup
 from simplecell.graph.tensor import Tensor
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.elementwise import Binary, Cast, Select, Unary
@@ -70,17 +70,15 @@ def _writes_strided(group: Group) -> bool:
     op = group.anchor.op
     if isinstance(op, Concatenate):
         return _joins_channels(group)
-    if isinstance(op, Convolution):
-        if group.output.shape[-1] < NARROW:
-            return False
-        return op.groups == 1 and (group.epilogue is None or "full" not in group.epilogue.kinds)
+    if isinstance(op, Convolution) and isinstance(group, AnchoredGroup):
+        return group.output.shape[-1] >= NARROW and op.groups == 1 and "full" not in group.epilogue.kinds
     return False
 
 
 def _read_strided(tensor: Tensor, readers: Sequence[Group]) -> bool:
     joins = sum(_joins_channels(g) for g in readers)
     loops = sum(
-        g.expression is not None and isinstance(g.anchor.op, (Unary, Binary, Select, Cast)) and g.shape == tensor.shape
+        isinstance(g, LoopGroup) and isinstance(g.anchor.op, (Unary, Binary, Select, Cast)) and g.shape == tensor.shape
         for g in readers
     )
     return joins == 1 and joins + loops == len(readers)

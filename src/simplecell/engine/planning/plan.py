@@ -1,68 +1,81 @@
-"""graph → program: fuse, lower, place."""
+"""The stages of planning, from a graph to a program. Each is a value that one function makes of the one before."""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import import_module
+from dataclasses import dataclass
 
-from simplecell.engine.algorithms.convolution.separable.algorithm import joined
-from simplecell.engine.planning.blocking import segments
-from simplecell.engine.planning.fuse import Group, apart, fuse
+from simplecell.engine.planning.choices import Choices, Chooser
+from simplecell.engine.planning.facts import Facts
+from simplecell.engine.planning.finish import finish
+from simplecell.engine.planning.fuse import apart
+from simplecell.engine.planning.groups import Group
 from simplecell.engine.planning.images import Images
+from simplecell.engine.planning.joins import Groups, group
 from simplecell.engine.planning.lowering import Lowering, Refused
 from simplecell.engine.planning.pieces import lower_in_pieces
 from simplecell.engine.planning.placement import places
-from simplecell.engine.planning.pools import pooled
-from simplecell.engine.planning.recompute import recompute
-from simplecell.engine.planning.siblings import merge_siblings
+from simplecell.engine.planning.segments import Segment, segments
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.run.program import Program
-from simplecell.engine.target import Target
 from simplecell.graph.graph import Graph
 
-FAMILIES = (
-    "loops.algorithm",
-    "reductions.algorithm",
-    "reductions.activation",
-    "shaping.algorithm",
-    "random.algorithm",
-    "products.algorithm",
-    "convolution.table",
-    "convolution.depthwise.algorithm",
-    "convolution.gradients",
-    "pooling.algorithm",
-    "resampling.algorithm",
-)
-"""Modules of `engine/algorithms` that register how ops become steps."""
+
+@dataclass(frozen=True)
+class Stages:
+    """All that is made on the way. `print` shows it."""
+
+    groups: Groups
+    """which nodes are computed together"""
+    choices: Choices
+    """by which algorithm"""
+    segments: tuple[Segment, ...]
+    """for how many images of the batch at a time"""
+    program: Program
+    """by which steps, in which memory"""
+
+    def __str__(self) -> str:
+        chosen = [f"{t.spec}: {c.algorithm.name}, {c.reason}" for t, c in self.choices.items()]
+        parts = {"groups": [str(self.groups)], "choices": chosen, "segments": map(str, self.segments)}
+        return "\n\n".join("\n".join([f"{title}:", *lines]) for title, lines in parts.items())
 
 
-@cache
-def _load_lowerings() -> None:
-    for name in FAMILIES:
-        import_module(f"simplecell.engine.algorithms.{name}")
+def stages(graph: Graph, setting: Setting) -> Stages:
+    """Everything from the graph to the program."""
+    chooser = Chooser(graph, setting)
+    groups = group(chooser)
+    choices = chooser.choices(groups.all)
+    images = Images.of(groups.all, graph)
+    cut = tuple(segments(groups.all, graph.outputs, images, choices, setting))
+    return Stages(groups, choices, cut, steps(groups, choices, cut, images, setting, chooser.facts))
 
 
-def plan(graph: Graph, target: Target, threads: int, precision: str) -> Program:
-    """The program for a graph. Nothing is compiled here: that is `machine`'s, when the program is bound."""
-    _load_lowerings()
-    ctx = Lowering(graph, target, threads, precision)
-    groups = pooled(joined(merge_siblings(recompute(fuse(graph), graph.outputs)), graph, target, threads), ctx)
-    images = Images.of(groups, graph)
-    ctx.place(places(groups, graph.outputs))
-    for segment in segments(groups, images, ctx):
-        try:
-            if segment.most < images.batch:
-                lower_in_pieces(ctx, segment.groups, segment.most, images, segment.wanted)
+def steps(
+    groups: Groups, choices: Choices, cut: tuple[Segment, ...], images: Images, setting: Setting, facts: Facts
+) -> Program:
+    """The program of the segments' steps."""
+    ctx = Lowering(facts, setting, choices, places(groups.all, facts.graph.outputs), groups.notes)
+    for segment in cut:
+        if segment.most < images.batch:
+            try:
+                lower_in_pieces(ctx, segment, images)
                 continue
-        except Refused:
-            pass  # then all images at once
-        for group in segment.groups:
-            _lower(ctx, group)
-    return ctx.finish()
+            except Refused:
+                pass  # then all images at once
+        for g in segment.groups:
+            _lower(ctx, g)
+    return finish(ctx)
 
 
-def _lower(ctx: Lowering, group: Group) -> None:
+def _lower(ctx: Lowering, g: Group) -> None:
     try:
-        ctx.lower(group)
+        ctx.lower(g)
     except Refused as refused:
         for single in apart(refused.group):
             ctx.lower(single)
+
+
+def alone(graph: Graph, g: Group, setting: Setting, choices: Choices) -> Program:
+    """The program of a graph that is one group, by an algorithm that is given."""
+    ctx = Lowering(Facts(graph), setting, choices, {}, {})
+    ctx.lower(g)
+    return finish(ctx)

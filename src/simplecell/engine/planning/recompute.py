@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from simplecell.engine.code.expression import Expression, Instruction
-from simplecell.engine.planning.fuse import MAX_INSTRUCTIONS, MAX_POINTERS, Group
+from simplecell.engine.planning.fuse import MAX_INSTRUCTIONS, MAX_POINTERS
+from simplecell.engine.planning.groups import Group, LoopGroup, ReductionGroup
 from simplecell.graph.tensor import Tensor
-from simplecell.ops.reduction import Reduce
 
 CHEAP = frozenset(
     "add subtract multiply maximum minimum negative absolute square relu select cast constant equal not_equal less "
@@ -68,17 +68,13 @@ class _Work:
 
     def outputs_of_loops(self) -> list[tuple[int, Tensor]]:
         """Large outputs of loops, last ones first within a loop."""
-        loops = [
-            (i, g)
-            for i, g in enumerate(self.groups)
-            if g is not None and g.expression is not None and not isinstance(g.anchor.op, Reduce)
-        ]
+        loops = [(i, g) for i, g in enumerate(self.groups) if isinstance(g, LoopGroup)]
         return [(i, t) for i, g in loops for t in reversed(g.outputs) if t.spec.nbytes >= SMALLEST]
 
     def leave_to_readers(self, i: int, t: Tensor) -> bool:
         """Let every reader of `t` compute it, if that is possible and moves fewer bytes."""
         group, using = self.groups[i], self.readers.get(t, set())
-        if group is None or t in self.keep or not 0 < len(using) <= MAX_READERS:
+        if not isinstance(group, LoopGroup) or t in self.keep or not 0 < len(using) <= MAX_READERS:
             return False
         smaller = _without(group, t)
         saved = (
@@ -104,7 +100,7 @@ class _Work:
     def drop_reads(self, i: int, t: Tensor) -> None:
         """Readers of `t` that read all it is computed from anyway compute it, though it is stored for others."""
         group = self.groups[i]
-        recipe = _recipe(group, t, False) if group is not None else None
+        recipe = _recipe(group, t, False) if isinstance(group, LoopGroup) else None
         for k in tuple(self.readers.get(t, ())):
             changed = _with_recipe(self.groups[k], t, recipe) if recipe is not None else None
             if changed is not None and _traffic(changed.inputs) < _traffic(self._inputs(k)):
@@ -122,11 +118,10 @@ class _Work:
             self.readers.setdefault(t, set()).add(k)
 
 
-def _recipe(group: Group, t: Tensor, from_outputs: bool) -> _Recipe | None:
+def _recipe(group: LoopGroup, t: Tensor, from_outputs: bool) -> _Recipe | None:
     """`t` from the group's inputs (and its other outputs, if `from_outputs`); None if that takes many or expensive
     instructions."""
     e = group.expression
-    assert e is not None
     others = {v: o for v, o in zip(e.outputs, group.outputs) if o is not t} if from_outputs else {}
     first = len(e.inputs)
     target = next(v for v, o in zip(e.outputs, group.outputs) if o is t)
@@ -159,13 +154,10 @@ def _recipe(group: Group, t: Tensor, from_outputs: bool) -> _Recipe | None:
 
 def _with_recipe(group: Group | None, t: Tensor, recipe: _Recipe) -> Group | None:
     """The group reading the recipe's inputs instead of `t`; None if it cannot."""
-    if group is None or group.epilogue is not None or group.operands or t not in set(group.inputs):
+    if not isinstance(group, (LoopGroup, ReductionGroup)) or t not in set(group.inputs):
         return None
-    e = group.expression
-    if e is None and isinstance(group.anchor.op, Reduce):  # a reduction without a prologue gets one
-        group = replace(group, shape=t.shape)
-        e = Expression.identity(t.spec.dtype)
-    if e is None or t.shape != group.shape:
+    e = group.expression or Expression.identity(t.spec.dtype)
+    if t.shape != group.shape:
         return None
     place = next(k for k, s in enumerate(group.inputs) if s is t)
     rest = [s for s in group.inputs if s is not t]
@@ -196,10 +188,9 @@ def _with_recipe(group: Group | None, t: Tensor, recipe: _Recipe) -> Group | Non
     )
 
 
-def _without(group: Group, t: Tensor) -> Group | None:
+def _without(group: LoopGroup, t: Tensor) -> LoopGroup | None:
     """The group without one of its outputs, and without what only that needed; None if nothing is left."""
     e = group.expression
-    assert e is not None
     pairs = [(v, o) for v, o in zip(e.outputs, group.outputs) if o is not t]
     if not pairs:
         return None

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from simplecell.engine.precision import Precision
 from simplecell.engine.target import Target
-
-Precision = Literal["fast", "tight", "exact"]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from simplecell.engine.code.expression import Expression, Instruction
-from simplecell.engine.planning.fuse import MAX_INSTRUCTIONS, MAX_POINTERS, Group
+from simplecell.engine.planning.fuse import MAX_INSTRUCTIONS, MAX_POINTERS
+from simplecell.engine.planning.groups import Group, ReductionGroup
 from simplecell.graph.tensor import Tensor
-from simplecell.ops.reduction import Reduce
 
 MAX_RESULTS = 2
 """More accumulators than that leave the vector registers of AVX2."""
@@ -23,13 +23,13 @@ def merge_siblings(groups: Sequence[Group]) -> list[Group]:
     now: list[Group | None] = list(groups)
     open_: dict[tuple[object, ...], list[int]] = {}
     for i, group in enumerate(groups):
-        if not isinstance(group.anchor.op, Reduce):
+        if not isinstance(group, ReductionGroup):
             continue
         x = group.anchor.inputs[0]
         kind = (x.shape, group.anchor.op, group.output.spec.dtype)
         for k in open_.get(kind, []):
             first = now[k]
-            if first is None or any(made_at.get(t, -1) >= k for t in group.inputs):
+            if not isinstance(first, ReductionGroup) or any(made_at.get(t, -1) >= k for t in group.inputs):
                 continue
             merged = _merged(first, group, x.shape)
             if merged is not None:
@@ -40,7 +40,7 @@ def merge_siblings(groups: Sequence[Group]) -> list[Group]:
     return [g for g in now if g is not None]
 
 
-def _merged(a: Group, b: Group, shape: tuple[int, ...]) -> Group | None:
+def _merged(a: ReductionGroup, b: ReductionGroup, shape: tuple[int, ...]) -> ReductionGroup | None:
     """Both reductions as one group, or None if they share no large input or are too large together."""
     shared = {t for t in a.inputs if t.spec.nbytes >= SMALLEST} & set(b.inputs)
     if not shared or len(a.outputs) + len(b.outputs) > MAX_RESULTS:

@@ -8,18 +8,9 @@ from itertools import groupby, zip_longest
 
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.machine.machine import machine
-from simplecell.engine.planning.lowering import predicted_ns
-from simplecell.engine.run.program import Part, Program, Step
+from simplecell.engine.precision import PROMISES
+from simplecell.engine.run.program import Part, Program, Step, predicted_ns
 from simplecell.engine.target import Target
-
-PRECISIONS = {
-    "fast": "errors are at most 3e-5 of an output's largest value, "
-    "so that values much smaller than that may lose their digits; "
-    "NaN and infinities stay with the outputs that see them",
-    "tight": "errors are those of direct sums; an outlier, a NaN or an infinity changes nothing but the outputs "
-    "that see it",
-    "exact": "direct sums",
-}
 
 COLUMNS = ("layer", "algorithm", "shapes", "MFLOP", "KiB", "predicted µs", "measured µs", "GFLOP/s")
 
@@ -36,7 +27,7 @@ def describe(program: Program, target: Target, threads: int, measured: Sequence[
         f"memory: arena {_mib(program.arena_bytes)}, scratch {_mib(program.scratch_bytes)} per thread, constants and "
         "prepared weights "
         f"{_mib(program.kept_bytes)} ({len(program.prepare)} steps when weights change)",
-        *([f"precision {program.precision}: {PRECISIONS[program.precision]}"] if program.precision else []),
+        f"precision {program.precision}: {PROMISES[program.precision]}",
         "",
         line(_fit(c, w, i) for i, (c, w) in enumerate(zip(COLUMNS, widths))),
         line("─" * w for w in widths),

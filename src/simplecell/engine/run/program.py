@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.precision import Precision
 from simplecell.ops.base import Op, Spec
+
+SCRATCH_STRIDE = -1
+"""Stands, among a step's arguments, for the size of one thread's scratch, which is known when all steps are."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,19 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Considered:
+    """What a table of algorithms said about one of them."""
+
+    name: str
+    refusal: str | None = None
+    """why it cannot compute the problem; None: it can"""
+    cost: float = 0.0
+    """predicted nanoseconds on one thread, those for the weights included where they change at each run"""
+    seconds: float | None = None
+    """measured, where the program is tuned"""
+
+
+@dataclass(frozen=True)
 class Step:
     """One kernel with its arguments, or (kernel None) a call-out: an op that runs as its NumPy reference."""
 
@@ -73,7 +91,9 @@ class Step:
     """the layer, as `outer/inner`"""
     algorithm: str = ""
     reason: str = ""
-    """why this algorithm, and why not the ones before it in the table"""
+    """why this algorithm, and how its work is cut, in one line"""
+    considered: tuple[Considered, ...] = ()
+    """what the table of algorithms said about each"""
     shapes: str = ""
     flops: int = 0
     nbytes: int = 0
@@ -95,6 +115,28 @@ class Step:
     @property
     def name(self) -> str:
         return self.kernel.name if self.kernel is not None else f"call-out {self.op.name if self.op else ''}"
+
+
+def touches(step: Step, buffers: Set[int]) -> bool:
+    """Does it read or write one of these buffers?"""
+    return not buffers.isdisjoint(step.reads) or not buffers.isdisjoint(step.writes)
+
+
+def depending(steps: Sequence[Step], changing: Set[int]) -> set[int]:
+    """`changing`, and the buffers whose content may change with them: all that a step touches these writes."""
+    found = set(changing)
+    while True:
+        before = len(found)
+        for s in steps:
+            if touches(s, found):
+                found.update(s.writes)
+        if len(found) == before:
+            return found
+
+
+def predicted_ns(flops: int, nbytes: int) -> float:
+    """A first guess of one thread's time: 60 GFLOP/s or 8 GB/s, whichever is slower."""
+    return max(flops / 60.0, nbytes / 8.0)
 
 
 def meet(before: Step, after: Step | None) -> bool:
@@ -123,7 +165,7 @@ class Program:
     """constants and prepared buffers"""
     preparing_bytes: int = 0
     """the arena of `prepare`"""
-    precision: str = ""
+    precision: Precision = "exact"
     """that it was planned for"""
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from simplecell import ops
-from simplecell.engine.planning.plan import plan
+from simplecell.engine.plan import plan
 from simplecell.engine.target import target
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import placeholder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 
 from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.algorithms.convolution.steps import append
 from simplecell.engine.algorithms.convolution.table import ALGORITHMS
-from simplecell.engine.planning.fuse import Group
-from simplecell.engine.planning.lowering import Lowering
+from simplecell.engine.planning.algorithm import Choice
+from simplecell.engine.planning.fuse import single
+from simplecell.engine.planning.plan import alone
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.run.runtime import Bound
 from simplecell.engine.target import host, target
 from simplecell.graph.graph import Graph
@@ -64,18 +66,16 @@ def lowered(
         placeholder(Spec(shape, "float32"), role="parameter"),
     )
     node = Node.make(op, (src, weights))
-    nodes, output = (node,), node.outputs[0]
+    group, setting = single(node), Setting(t, threads, precision)
     if pool is not None:
-        nodes = (node, Node.make(pool, node.outputs))
-        output = nodes[1].outputs[0]
-    ctx = Lowering(Graph.of([src, weights], [output]), t, threads, precision)
-    group = Group(nodes, node, node.inputs, (output,), shape=node.outputs[0].shape, pool=pool)
-    if algorithm.refuses(problem, ctx.setting) is not None or (
-        pool is not None and algorithm.refuses_pool(problem, ctx.setting, None) is not None
+        pooled = Node.make(pool, node.outputs)
+        group = replace(group, nodes=(node, pooled), outputs=pooled.outputs, pool=pool)
+    if algorithm.refuses(problem, setting) is not None or (
+        pool is not None and algorithm.refuses_pool(problem, setting, None) is not None
     ):
         return None
-    append(ctx, group, problem, algorithm, "")
-    return Bound(ctx.finish(), t, threads)
+    choices = {node.outputs[0]: Choice(problem, algorithm, 0.0, ())}
+    return Bound(alone(Graph.of([src, weights], [group.output]), group, setting, choices), t, threads)
 
 
 def run(bound: Bound, x: np.ndarray) -> np.ndarray:

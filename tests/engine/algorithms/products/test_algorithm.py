@@ -11,7 +11,7 @@ import pytest
 from simplecell import ops
 from simplecell.engine.algorithms.products.algorithm import Axis, Product, joined_axes, matmul_tile, plan_matmul
 from simplecell.engine.code.expression import NO_EPILOGUE
-from simplecell.engine.planning.plan import plan
+from simplecell.engine.plan import plan
 from simplecell.engine.run.runtime import Bound
 from simplecell.engine.target import host, target
 from simplecell.graph.graph import Graph, evaluate

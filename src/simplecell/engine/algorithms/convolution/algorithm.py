@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from simplecell.engine.algorithms.algorithm import Algorithm
 from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import Epilogue
+from simplecell.engine.planning.algorithm import Algorithm
 from simplecell.engine.planning.setting import Setting
 
 

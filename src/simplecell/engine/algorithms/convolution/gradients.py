@@ -14,7 +14,7 @@ from simplecell.engine.algorithms.convolution.direct.gradient import WeightsPlan
 from simplecell.engine.algorithms.convolution.direct.gradient_kernel import SumParts
 from simplecell.engine.algorithms.convolution.direct.kernel import SPREAD
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.algorithms.convolution.table import convolution
+from simplecell.engine.algorithms.convolution.table import chosen_for, convolve
 from simplecell.engine.algorithms.convolution.turning import SpreadZeros, TurnWeights
 from simplecell.engine.algorithms.convolution.winograd.gradient import (
     WinogradWeightsPlan,
@@ -24,7 +24,9 @@ from simplecell.engine.algorithms.convolution.winograd.gradient import (
 )
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
 from simplecell.engine.algorithms.sliding import Axis
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.algorithm import Choice
+from simplecell.engine.planning.choices import Chooser, chooses
+from simplecell.engine.planning.groups import AnchoredGroup, Group
 from simplecell.engine.planning.lowering import Lowering, lowers
 from simplecell.engine.run.program import Address
 from simplecell.graph.tensor import Node, Tensor, placeholder
@@ -134,21 +136,45 @@ def gradient_src(ctx: Lowering, group: Group) -> str | None:
         return f"machine code is for float32, this is {diff_dst.spec.dtype}"
     if 0 in (diff_dst.spec.size, weights.spec.size, group.output.spec.size):
         return "an array is empty"
-    rank = len(op.src_spatial)
-    if rank > 3:
+    if len(op.src_spatial) > 3:
         return "more than three spatial axes"
-    reach = tuple((k - 1) * d for k, d in zip(weights.shape[:-2], op.dilation))
-    padding = tuple((r - low, r - high) for r, (low, high) in zip(reach, op.padding))
-    if max(op.strides) > 1 or min(map(min, padding)) < 0:
+    forward_op, choice = _forward(op, weights.shape), ctx.choice(group)
+    if forward_op is None or choice is None:
         _by_phases(ctx, group, op)
         return None
-    turned = placeholder(
-        Spec((*weights.shape[:-2], weights.shape[-1] // op.groups, weights.shape[-2] * op.groups)), "turned weights"
-    )
+    assert isinstance(group, AnchoredGroup)
+    turned = placeholder(Spec(_turned_shape(op, weights.shape)), "turned weights")
     every = [Taps(k, k - 1, 1) for k in weights.shape[:-2]]
     ctx.view(turned, ctx.once((weights, "turned"), lambda: _turned(ctx, weights, op.groups, every)))
-    forward = Node(Convolution((1,) * rank, padding, op.dilation, op.groups), (diff_dst, turned), group.anchor.scope)
-    return convolution(ctx, replace(group, anchor=forward))
+    convolve(ctx, replace(group, anchor=Node(forward_op, (diff_dst, turned), group.anchor.scope)), choice)
+    return None
+
+
+@chooses(ConvolutionGradientSrc)
+def chosen(chooser: Chooser, group: Group) -> Choice[ConvolutionProblem] | None:
+    """By which algorithm the gradient for the input is computed, where it is a convolution."""
+    op, (diff_dst, weights) = group.anchor.op, group.anchor.inputs
+    assert isinstance(op, ConvolutionGradientSrc)
+    forward = _forward(op, weights.shape) if len(op.src_spatial) <= 3 else None
+    if forward is None or diff_dst.spec.dtype != "float32" or 0 in (diff_dst.spec.size, weights.spec.size):
+        return None
+    shape = _turned_shape(op, weights.shape)
+    # What it takes to bring the turned weights into an algorithm's form is not counted, though that is done in each step
+    # of training: it is little beside a batch of pixels.
+    return chosen_for(chooser, forward, diff_dst.shape, shape, False)
+
+
+def _forward(op: ConvolutionGradientSrc, weights: tuple[int, ...]) -> Convolution | None:
+    """The convolution of diff_dst with the turned weights that the gradient is; None if it is not one."""
+    reach = tuple((k - 1) * d for k, d in zip(weights[:-2], op.dilation))
+    padding = tuple((r - low, r - high) for r, (low, high) in zip(reach, op.padding))
+    if max(op.strides) > 1 or min(map(min, padding)) < 0:
+        return None
+    return Convolution((1,) * len(reach), padding, op.dilation, op.groups)
+
+
+def _turned_shape(op: ConvolutionGradientSrc, weights: tuple[int, ...]) -> tuple[int, ...]:
+    return (*weights[:-2], weights[-1] // op.groups, weights[-2] * op.groups)
 
 
 @dataclass(frozen=True)

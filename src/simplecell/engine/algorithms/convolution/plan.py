@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from simplecell.engine.algorithms.algorithm import K, Plan, Schedule
 from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.planning.algorithm import K, Plan, Schedule
 
 
 @dataclass(frozen=True)

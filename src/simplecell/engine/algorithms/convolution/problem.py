@@ -89,6 +89,10 @@ class ConvolutionProblem:
         d, h, w = (o // size for o, size in zip(self.dst, self.pool.size))
         return d, h, w
 
+    def for_images(self, n: int) -> ConvolutionProblem:
+        """The same for `n` images. (Not for kernels of one tap, whose images are one long row.)"""
+        return replace(self, n=n)
+
     def without_pool(self) -> ConvolutionProblem:
         """The convolution of all that is pooled, without what is left over behind the last window of an axis."""
         if self.pool is None:

@@ -8,19 +8,25 @@ from typing import Any
 from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.plan import Apart, Packing
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.groups import Group
 from simplecell.engine.planning.lowering import Lowering
-from simplecell.engine.run.program import Address
+from simplecell.engine.run.program import Address, Considered
 from simplecell.graph.tensor import Placeholder, Tensor
 from simplecell.ops.elementwise import Binary
 
 
 def append(
-    ctx: Lowering, group: Group, problem: ConvolutionProblem, algorithm: ConvolutionAlgorithm, reason: str
+    ctx: Lowering,
+    group: Group,
+    problem: ConvolutionProblem,
+    algorithm: ConvolutionAlgorithm,
+    reason: str,
+    considered: tuple[Considered, ...] = (),
+    predicted: float = 0.0,
 ) -> None:
     """The step that packs the weights (once for all that pack them alike), the one that convolves, and the one that
-    sums again, directly, the tiles in which that has found an outlier. `problem` says what the anchor's inputs are: it
-    may be a product of matrices."""
+    sums again, directly, the tiles in which that has found an outlier. `problem` says what the anchor's inputs are:
+    they may be a product of matrices."""
     src, weights = group.anchor.inputs
     epilogue, operands = ctx.epilogue(group)
     plan = algorithm.plan(problem, ctx.setting, epilogue, ctx.pixel_stride(group.output))
@@ -34,6 +40,8 @@ def append(
         plan.kernel,
         algorithm=plan.title if problem.pool is None else f"{plan.title} + {problem.pool}",
         reason=reason,
+        considered=considered,
+        predicted=predicted,
         shapes=str(problem),
         flops=problem.flops,
         nbytes=problem.nbytes,

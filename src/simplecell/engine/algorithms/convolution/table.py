@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 
-from simplecell.engine.algorithms.algorithm import Algorithm, Choice, choose
 from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.direct.algorithm import Direct
 from simplecell.engine.algorithms.convolution.fourier_channels.algorithm import FourierChannels
@@ -17,10 +16,16 @@ from simplecell.engine.algorithms.convolution.planar.algorithm import Planar
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.convolution.steps import append
 from simplecell.engine.algorithms.convolution.winograd.algorithm import Winograd
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.algorithm import Algorithm, Choice, choose
+from simplecell.engine.planning.choices import Chooser, chooses
+from simplecell.engine.planning.fuse import single
+from simplecell.engine.planning.groups import AnchoredGroup, Group
 from simplecell.engine.planning.lowering import Lowering, Refused, lowers
+from simplecell.engine.planning.plan import alone
+from simplecell.engine.planning.setting import Setting
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Node, placeholder
+from simplecell.ops.base import Spec
 from simplecell.ops.convolution import Convolution
 
 ALGORITHMS: tuple[ConvolutionAlgorithm, ...] = (
@@ -39,63 +44,73 @@ ALGORITHMS: tuple[ConvolutionAlgorithm, ...] = (
 """In order of preference."""
 
 
-def choice_for(ctx: Lowering, group: Group) -> Choice[ConvolutionProblem]:
-    """The choice for a convolution that has machine code: made once, for the whole batch, whatever part of it the group
-    stands for."""
-    op, src, weights = group.anchor.op, ctx.whole(group.anchor.inputs[0]), group.anchor.inputs[1]
+@chooses(Convolution)
+def chosen(chooser: Chooser, group: Group) -> Choice[ConvolutionProblem] | None:
+    """By which algorithm a convolution is computed; None if it has no machine code."""
+    op, (src, weights) = group.anchor.op, group.anchor.inputs
     assert isinstance(op, Convolution)
-    problem = ConvolutionProblem.of(op, src.shape, weights.shape)
-    assert problem is not None
-    return ctx.decide(
-        (op, src, weights),
-        lambda: choose(
-            ALGORITHMS,
-            problem,
-            ctx.setting,
-            weights_change=not ctx.given(weights),
-            alone=partial(_alone, problem, ctx, group),
-        ),
-    )
+    if src.spec.dtype != "float32" or 0 in src.shape or 0 in weights.shape:
+        return None
+    return chosen_for(chooser, op, src.shape, weights.shape, not chooser.facts.given(weights))
+
+
+def chosen_for(
+    chooser: Chooser, op: Convolution, src: tuple[int, ...], weights: tuple[int, ...], weights_change: bool
+) -> Choice[ConvolutionProblem] | None:
+    """The choice for a convolution of arrays of these shapes; None for more than three spatial axes."""
+    problem = ConvolutionProblem.of(op, src, weights)
+    if problem is None:
+        return None
+    runs = partial(_runs, op, src, weights, problem, chooser.setting)
+    return choose(ALGORITHMS, problem, chooser.setting, weights_change=weights_change, runs=runs)
 
 
 @lowers(Convolution)
 def convolution(ctx: Lowering, group: Group) -> str | None:
     """Append the steps of a convolution."""
-    op = group.anchor.op
-    assert isinstance(op, Convolution)
-    src, weights = group.anchor.inputs
+    op, (src, weights) = group.anchor.op, group.anchor.inputs
+    assert isinstance(op, Convolution) and isinstance(group, AnchoredGroup)
     if src.spec.dtype != "float32":
         return f"machine code is for float32, this is {src.spec.dtype}"
     if 0 in src.shape or 0 in weights.shape:
         return "an array is empty"
-    problem = ConvolutionProblem.of(op, src.shape, weights.shape, group.pool)
-    if problem is None:
+    choice = ctx.choice(group)
+    if choice is None:
         return "more than three spatial axes"
-    choice = choice_for(ctx, group)
-    if choice.algorithm.refuses(problem, ctx.setting) is not None:
-        raise Refused(group, "what is chosen for the whole batch refuses a part of it")
-    assert isinstance(choice.algorithm, ConvolutionAlgorithm)
-    append(ctx, group, problem, choice.algorithm, choice.reason)
-    ctx.predict(choice.cost * src.shape[0] / ctx.whole(src).shape[0])
+    convolve(ctx, group, choice)
     return None
 
 
-def _alone(
-    problem: ConvolutionProblem, ctx: Lowering, group: Group, algorithm: Algorithm[ConvolutionProblem]
+def convolve(ctx: Lowering, group: AnchoredGroup, choice: Choice[ConvolutionProblem]) -> None:
+    """Append the steps of a convolution by the algorithm that was chosen for the whole batch."""
+    op, (src, weights) = group.anchor.op, group.anchor.inputs
+    assert isinstance(op, Convolution) and isinstance(choice.algorithm, ConvolutionAlgorithm)
+    problem = ConvolutionProblem.of(op, src.shape, weights.shape, group.pool)
+    assert problem is not None
+    if choice.algorithm.refuses(problem, ctx.setting) is not None:
+        raise Refused(group, "what is chosen for the whole batch refuses a part of it")
+    predicted = choice.cost * src.shape[0] / ctx.whole(src).shape[0]
+    append(ctx, group, problem, choice.algorithm, choice.reason, choice.considered, predicted)
+
+
+def _runs(
+    op: Convolution,
+    src: tuple[int, ...],
+    weights: tuple[int, ...],
+    problem: ConvolutionProblem,
+    setting: Setting,
+    algorithm: Algorithm[ConvolutionProblem],
 ) -> Callable[[], object]:
     """The convolution alone, without its epilogue, by one algorithm: a function that runs it."""
     from simplecell.engine.run.runtime import Bound
 
-    assert isinstance(algorithm, ConvolutionAlgorithm)
-    src, weights = (
-        placeholder(ctx.whole(t).spec, role=role) for t, role in zip(group.anchor.inputs, ("input", "parameter"))
-    )
-    node = Node.make(group.anchor.op, (src, weights))
-    single = Lowering(Graph.of([src, weights], node.outputs), ctx.target, ctx.threads, ctx.precision)
-    append(single, Group((node,), node, node.inputs, node.outputs, shape=node.outputs[0].shape), problem, algorithm, "")
-    bound = Bound(single.finish(), ctx.target, ctx.threads)
+    x, w = placeholder(Spec(src), role="input"), placeholder(Spec(weights), role="parameter")
+    group = single(Node.make(op, (x, w)))
+    choices = {group.output: Choice(problem, algorithm, 0.0, ())}
+    program = alone(Graph.of([x, w], [group.output]), group, setting, choices)
+    bound = Bound(program, setting.target, setting.threads)
     rng = np.random.default_rng(0)
-    x, w = (rng.standard_normal(t.shape, np.float32) for t in (src, weights))
-    y = np.empty(node.outputs[0].shape, np.float32)
-    bound.prepare([w])
-    return lambda: bound.run([x], [y])
+    arrays = [rng.standard_normal(shape, np.float32) for shape in (src, weights)]
+    out = np.empty(group.output.shape, np.float32)
+    bound.prepare(arrays[1:])
+    return lambda: bound.run(arrays[:1], [out])

@@ -11,7 +11,7 @@ from simplecell.engine.algorithms.loops.columns import CHANNEL, FULL, ROW, SCALA
 from simplecell.engine.algorithms.loops.kernel import BROADCAST, CONTIGUOUS, STRIDED, Loop, cost
 from simplecell.engine.code.expression import Expression
 from simplecell.engine.code.kernel import Kernel
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.groups import Group, LoopGroup
 from simplecell.engine.planning.lowering import Lowering, lowers
 from simplecell.engine.run.program import Address
 from simplecell.graph.tensor import Tensor
@@ -194,7 +194,7 @@ def operand(ctx: Lowering, tensor: Tensor, shape: Sequence[int]) -> Operand:
 
 @lowers(Unary, Binary, Select, Cast, BroadcastTo, StopGradient)
 def elementwise(ctx: Lowering, group: Group) -> str | None:
-    if group.expression is None:
+    if not isinstance(group, LoopGroup):
         if isinstance(group.anchor.op, (BroadcastTo, StopGradient)):
             return _copy(ctx, group)
         dtypes = ", ".join(sorted({t.spec.dtype for t in (*group.inputs, *group.outputs)}))

@@ -6,9 +6,8 @@ from simplecell.engine.algorithms.pooling.kernel import PoolAny, PoolForward, Po
 from simplecell.engine.algorithms.sliding import Sliding, sliding
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.code.window import Columns
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.groups import Group
 from simplecell.engine.planning.lowering import Lowering, lowers
-from simplecell.engine.planning.pools import why_apart
 from simplecell.graph.tensor import Tensor
 from simplecell.ops.pooling import AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient
 
@@ -49,12 +48,12 @@ def forward(ctx: Lowering, group: Group) -> str | None:
         )
     else:
         kernel, reason = PoolAny(function, window.planes, ragged, epilogue), f"unrolled: {columns}"
-    apart = why_apart(ctx, group)
+    note = ctx.note(group)
     given = window.work(ctx) | {"src": ctx.address(src), "dst": ctx.address(group.output), **operands}
     ctx.step(
         kernel,
         algorithm=f"{function} pooling",
-        reason=f"{reason}; not with the convolution: {apart}" if apart else reason,
+        reason=f"{reason}; {note}" if note else reason,
         shapes=f"{src.spec} → {dst.spec}",
         nbytes=src.spec.nbytes + dst.spec.nbytes,
         **{a: given[a] for a in kernel.arguments},

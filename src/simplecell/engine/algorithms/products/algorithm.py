@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Literal
 
-from simplecell.engine.algorithms.algorithm import DRAW
 from simplecell.engine.algorithms.convolution.direct.algorithm import Direct, direct_cost, direct_tile
 from simplecell.engine.algorithms.convolution.matrix.algorithm import Matrix, matrix_cost
 from simplecell.engine.algorithms.convolution.matrix.algorithm import refusal as matrix_refusal
@@ -16,7 +15,8 @@ from simplecell.engine.algorithms.convolution.steps import append
 from simplecell.engine.algorithms.products.matmul.kernel import MatMul as MatMulKernel
 from simplecell.engine.algorithms.products.matvec.kernel import MatVec
 from simplecell.engine.code.tile import Tile, tiles
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.algorithm import DRAW
+from simplecell.engine.planning.groups import Group
 from simplecell.engine.planning.lowering import Lowering, lowers
 from simplecell.engine.target import Target
 from simplecell.graph.tensor import Tensor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simplecell.engine.algorithms.random.kernel import Random
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.groups import Group
 from simplecell.engine.planning.lowering import Lowering, lowers
 from simplecell.ops.random import RandomBits, RandomNormal, RandomUniform
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from simplecell.engine.algorithms.reductions import scan
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.groups import Group
 from simplecell.engine.planning.lowering import Lowering, lowers
 from simplecell.ops.activation import LogSoftmax, Softmax
 

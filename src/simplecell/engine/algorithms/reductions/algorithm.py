@@ -13,7 +13,7 @@ from simplecell.engine.algorithms.reductions import scan
 from simplecell.engine.algorithms.reductions.kernel import Columns, Rows
 from simplecell.engine.code.elementwise import ALL
 from simplecell.engine.code.expression import Expression, Instruction
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.groups import Group, ReductionGroup
 from simplecell.engine.planning.lowering import Lowering, lowers
 from simplecell.ops.dtypes import to_dtype
 from simplecell.ops.reduction import ArgReduce, Cumulative, Reduce
@@ -210,7 +210,7 @@ def _vectors(n: int, lanes: int) -> int:
 @lowers(Reduce)
 def reduce(ctx: Lowering, group: Group) -> str | None:
     op, x = group.anchor.op, group.anchor.inputs[0]
-    assert isinstance(op, Reduce)
+    assert isinstance(op, Reduce) and isinstance(group, ReductionGroup)
     if x.spec.dtype not in ALL:
         return f"{x.spec.dtype} has no machine code"
     expression = group.expression or Expression.identity(x.spec.dtype)

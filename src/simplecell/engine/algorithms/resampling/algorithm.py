@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from simplecell.engine.algorithms.resampling import kernel as resize
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.groups import Group
 from simplecell.engine.planning.lowering import Lowering, lowers
 from simplecell.ops.resampling import Resize, ResizeGradient, axis_weights
 

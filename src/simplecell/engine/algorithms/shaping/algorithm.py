@@ -20,7 +20,7 @@ from simplecell.engine.algorithms.shaping.transpose import SMALLEST
 from simplecell.engine.algorithms.shaping.transpose import Transpose as Transposing
 from simplecell.engine.code.elementwise import ALL
 from simplecell.engine.code.expression import Expression, Instruction
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.groups import Group
 from simplecell.engine.planning.lowering import Lowering, lowers
 from simplecell.engine.run.program import Address
 from simplecell.graph.tensor import Tensor

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from simplecell import ops
-from simplecell.engine.planning.plan import plan
+from simplecell.engine.plan import plan
 from simplecell.engine.run.program import Program
 from simplecell.engine.run.runtime import Bound
 from simplecell.engine.target import Target, host

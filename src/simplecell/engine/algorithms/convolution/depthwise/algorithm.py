@@ -19,7 +19,7 @@ from simplecell.engine.algorithms.sliding import MOST_COLUMNS, MOST_PIXELS, Axis
 from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.code.window import Columns, plan_columns
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.groups import Group
 from simplecell.engine.planning.lowering import Lowering, lowers
 from simplecell.engine.run.program import Address
 from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights

@@ -19,10 +19,7 @@ BYTES_PER_NS = 10.0
 
 
 def peak(target: Target) -> float:
-    """GFLOP/s of one core at 3 GHz with two multipliers; Zen 4's are half as wide as AVX-512. Against it stand bytes
-    per nanosecond."""
-    wide = 0.5 if target.avx512 and target.cpu == "znver4" else 1.0
-    return 3.0 * 2 * 2 * target.lanes * wide * (1.0 if target.fma else 0.5)
+    return target.peak
 
 
 def merged_groups(problem: ConvolutionProblem, lanes: int) -> int:
@@ -277,7 +274,7 @@ def direct_cost(problem: ConvolutionProblem, target: Target) -> float:
     runs, pixels = (1, row * problem.dst[1]) if joined else (problem.dst[1], row)
     done = runs * -(-pixels // tile.pixels) * tile.pixels * -(-vectors // tile.vectors) * tile.vectors * target.lanes
     flops = 2 * problem.taps * (problem.ic // groups) * done * groups * problem.n * problem.dst[0]
-    return max(flops / (peak(target) * tiles(target)[tile]), problem.nbytes / BYTES_PER_NS)
+    return max(flops / (target.peak * tiles(target)[tile]), problem.nbytes / BYTES_PER_NS)
 
 
 def _rounded(value: int, to: int) -> int:

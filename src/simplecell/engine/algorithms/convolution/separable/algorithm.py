@@ -21,30 +21,41 @@ from simplecell.engine.algorithms.convolution.separable.weights import PackPairs
 from simplecell.engine.algorithms.sliding import Sliding, sliding
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.tile import Tile, best_tile
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.choices import Chooser
+from simplecell.engine.planning.groups import AnchoredGroup, Group, JoinedGroup
+from simplecell.engine.planning.joins import Groups, joins
 from simplecell.engine.planning.lowering import Lowering, lowers
 from simplecell.engine.run.program import Address
 from simplecell.engine.target import Target
-from simplecell.graph.graph import Graph
-from simplecell.graph.tensor import Node, Tensor
-from simplecell.ops.base import Op
+from simplecell.graph.tensor import Tensor
 from simplecell.ops.convolution import Convolution
 
 
 @dataclass(frozen=True, eq=False)
-class SeparableConvolution(Op):
-    """Convolutions that follow one another, as one op of the engine's own."""
+class SeparableGroup(JoinedGroup):
+    """A pointwise convolution, a depthwise one and another pointwise one, in this order; either of the pointwise ones
+    may be missing."""
 
-    expand: Group | None
-    depthwise: Group
-    project: Group | None
+    @property
+    def depthwise(self) -> Group:
+        return next(g for g in self.members if _is_depthwise(g))
+
+    @property
+    def expand(self) -> Group | None:
+        return None if self.members[0] is self.depthwise else self.members[0]
+
+    @property
+    def project(self) -> Group | None:
+        return None if self.members[-1] is self.depthwise else self.members[-1]
 
 
-def joined(groups: Sequence[Group], graph: Graph, target: Target, threads: int) -> list[Group]:
+@joins(order=1)
+def joined(groups: Sequence[Group], chooser: Chooser) -> Groups:
     """The groups, with separable convolutions joined where it pays."""
+    target, threads = chooser.setting.target, chooser.setting.threads
     made_by = {t: g for g in groups for t in g.outputs}
     users = Counter(t for g in groups for t in set(g.reads))
-    users.update(graph.outputs)
+    users.update(chooser.facts.graph.outputs)
     read_by = {t: g for g in groups for t in g.reads}
     gone: set[Group] = set()
     replaced: dict[Group, Group] = {}
@@ -61,7 +72,7 @@ def joined(groups: Sequence[Group], graph: Graph, target: Target, threads: int) 
         parts = [g for g in (before, group, after) if g is not None]
         gone.update(parts)
         replaced[parts[-1]] = _join(before, group, after)
-    return [replaced.get(g, g) for g in groups if g in replaced or g not in gone]
+    return Groups(tuple(replaced.get(g, g) for g in groups if g in replaced or g not in gone))
 
 
 def _pays(before: Group | None, group: Group, after: Group | None, target: Target, threads: int) -> bool:
@@ -82,8 +93,8 @@ def _join(before: Group | None, depthwise: Group, after: Group | None) -> Group:
     inside = {g.output for g in parts[:-1]}
     inputs = tuple(dict.fromkeys(t for g in parts for t in g.reads if t not in inside))
     last = parts[-1]
-    anchor = Node(SeparableConvolution(before, depthwise, after), inputs, last.label, last.outputs)
-    return Group(tuple(n for g in parts for n in g.nodes), anchor, inputs, last.outputs, shape=last.shape)
+    nodes = tuple(n for g in parts for n in g.nodes)
+    return SeparableGroup(nodes, last.anchor, inputs, last.outputs, last.shape, tuple(parts))
 
 
 def _is_depthwise(group: Group) -> bool:
@@ -115,7 +126,7 @@ def _is_pointwise(group: Group) -> bool:
 
 def _local(group: Group) -> bool:
     """Does the epilogue read nothing of the output's own shape?"""
-    return group.epilogue is None or "full" not in group.epilogue.kinds
+    return not isinstance(group, AnchoredGroup) or "full" not in group.epilogue.kinds
 
 
 def _beyond_cache(tensor: Tensor, target: Target) -> bool:
@@ -144,7 +155,7 @@ def _projects(group: Group, after: Group, target: Target) -> bool:
         and _local(group)
         and _small_weights(after, target)
         and after.inputs[0] is group.output
-        and all(t is not group.output for t in after.operands)
+        and sum(t is group.output for t in after.reads) == 1
     )
 
 
@@ -164,10 +175,10 @@ def _window(group: Group) -> Sliding:
     )
 
 
-@lowers(SeparableConvolution)
+@lowers(SeparableGroup)
 def separable(ctx: Lowering, group: Group) -> str | None:
-    op = group.anchor.op
-    assert isinstance(op, SeparableConvolution)
+    assert isinstance(group, SeparableGroup)
+    op = group
     window = _window(op.depthwise)
     src, weights = (op.expand or op.depthwise).inputs[0], op.depthwise.anchor.inputs[1]
     h, w, channels, oc, lanes = window.height, window.width, window.oc, group.shape[-1], ctx.target.lanes

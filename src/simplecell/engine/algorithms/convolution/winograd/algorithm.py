@@ -42,6 +42,8 @@ a relu on or off here and there."""
 class Winograd(ConvolutionAlgorithm):
     """F(outputs, taps): transforms of inputs and outputs, products at each point between them."""
 
+    knows_weights = True
+
     def __init__(self, outputs: int, taps: int) -> None:
         self.transform = Transform(outputs, taps)
         self.name = f"winograd F({outputs},{taps})"

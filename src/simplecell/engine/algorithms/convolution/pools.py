@@ -4,9 +4,8 @@ The pool reads the map again, four times what it writes for windows of 2×2, and
 64→64 takes 0.77 of the time that it takes with the pool as a step of its own, 3→64 takes 0.71; where the map stays in
 the cache, 0.9 to 1.
 
-Whether it can be had with the convolution is the algorithm's to say (`Algorithm.pools`), and the algorithm is chosen
-without regard to the pool. So this is planned here, when the choice can be made, after fusion has given each
-convolution its epilogue.
+Whether it can be had with the convolution is the algorithm's to say (`refuses_pool`), and the algorithm is chosen
+without regard to the pool. So pools are joined after fusion has given each convolution its epilogue.
 """
 
 from __future__ import annotations
@@ -14,51 +13,50 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.algorithms.convolution.table import choice_for
-from simplecell.engine.planning.fuse import Group
-from simplecell.engine.planning.lowering import Lowering
-from simplecell.graph.tensor import Node
+from simplecell.engine.planning.choices import Chooser
+from simplecell.engine.planning.groups import AnchoredGroup, Group
+from simplecell.engine.planning.joins import Groups, joins
+from simplecell.graph.tensor import Node, Tensor
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.pooling import AveragePool, MaxPool
 
 
-def pooled(groups: Sequence[Group], ctx: Lowering) -> list[Group]:
-    """The groups, with pools joined to convolutions that can pool."""
+@joins(order=2)
+def pooled(groups: Sequence[Group], chooser: Chooser) -> Groups:
+    """The groups, with pools joined to convolutions that can pool; and of the other pools why they are not."""
     made_by = {t: g for g in groups for t in g.outputs}
     users = Counter(t for g in groups for t in set(g.reads))
-    users.update(ctx.graph.outputs)
+    users.update(chooser.facts.graph.outputs)
     gone: set[Group] = set()
     replaced: dict[Group, tuple[Group, ...]] = {}
+    notes: dict[Tensor, str] = {}
     for group in groups:
         op = group.anchor.op
-        if not isinstance(op, (MaxPool, AveragePool)) or len(group.nodes) > 1:
+        if not isinstance(op, (MaxPool, AveragePool)):
             continue
         before = made_by.get(group.inputs[0])
-        if before is None or not isinstance(before.anchor.op, Convolution):
+        if not isinstance(before, AnchoredGroup) or not isinstance(before.anchor.op, Convolution):
             continue
-        why = _refusal(before, op, ctx) if users[before.output] == 1 else "others read what is pooled"
+        alone = users[before.output] == 1
+        why = _refusal(before, op, chooser) if alone else "others read what is pooled"
         halves = _halves(op)
         if why is None:
             replaced[group] = (_with_pool(before, group.anchor),)
-        elif users[before.output] == 1 and halves is not None and _refusal(before, halves[0], ctx) is None:
+        elif alone and halves is not None and _refusal(before, halves[0], chooser) is None:
             first = Node.make(halves[0], group.inputs, group.label)
             second = Node(halves[1], first.outputs, group.label, group.outputs)
-            replaced[group] = (
-                _with_pool(before, first),
-                Group((second,), second, second.inputs, second.outputs, shape=group.shape),
-            )
+            replaced[group] = (_with_pool(before, first), Group.of(second))
         else:
-            ctx.decide(("apart", group.output), partial(str, why))
+            notes[group.output] = f"not with the convolution: {why}"
             continue
         gone.add(before)
-    return [r for g in groups if g not in gone for r in replaced.get(g, (g,))]
+    return Groups(tuple(r for g in groups if g not in gone for r in replaced.get(g, (g,))), notes)
 
 
-def _with_pool(convolution: Group, pool: Node) -> Group:
+def _with_pool(convolution: AnchoredGroup, pool: Node) -> Group:
     assert isinstance(pool.op, (MaxPool, AveragePool))
     return replace(convolution, nodes=(*convolution.nodes, pool), outputs=pool.outputs, pool=pool.op)
 
@@ -77,27 +75,15 @@ def _halves(pool: MaxPool | AveragePool) -> tuple[MaxPool, MaxPool] | None:
     )
 
 
-def why_apart(ctx: Lowering, group: Group) -> str:
-    """Why a pool is not joined with the convolution before it; empty if there is none."""
-    return ctx.decide(("apart", ctx.whole(group.output)), str)
-
-
-def _refusal(group: Group, pool: MaxPool | AveragePool, ctx: Lowering) -> str | None:
+def _refusal(group: AnchoredGroup, pool: MaxPool | AveragePool, chooser: Chooser) -> str | None:
     op, (src, weights) = group.anchor.op, group.anchor.inputs
     assert isinstance(op, Convolution)
     if pool.size != pool.strides or any(map(any, pool.padding)):
         return "windows overlap, lie apart, or reach over the edge"
     if src.spec.dtype != "float32" or 0 in src.shape or 0 in weights.shape or op.groups > 1:
         return "no float32 convolution of all channels"
-    problem = ConvolutionProblem.of(op, src.shape, weights.shape, pool)
-    return (
-        _algorithm(ctx, group).refuses_pool(problem, ctx.setting, group.epilogue)
-        if problem is not None
-        else "more than three spatial axes"
-    )
-
-
-def _algorithm(ctx: Lowering, group: Group) -> ConvolutionAlgorithm:
-    algorithm = choice_for(ctx, group).algorithm
-    assert isinstance(algorithm, ConvolutionAlgorithm)
-    return algorithm
+    problem, choice = ConvolutionProblem.of(op, src.shape, weights.shape, pool), chooser.choice(group)
+    if problem is None or choice is None:
+        return "more than three spatial axes"
+    assert isinstance(choice.algorithm, ConvolutionAlgorithm)
+    return choice.algorithm.refuses_pool(problem, chooser.setting, group.epilogue)

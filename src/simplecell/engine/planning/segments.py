@@ -16,20 +16,19 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log2, prod
+from typing import Any
 
 import numpy as np
 
-from simplecell.engine.algorithms.algorithm import Algorithm
-from simplecell.engine.algorithms.convolution.direct.algorithm import peak
-from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.algorithms.convolution.table import choice_for
-from simplecell.engine.planning.fuse import Group
+from simplecell.engine.planning.algorithm import Choice
+from simplecell.engine.planning.choices import Choices
+from simplecell.engine.planning.groups import Group
 from simplecell.engine.planning.images import Images
-from simplecell.engine.planning.lowering import Lowering
+from simplecell.engine.planning.setting import Setting
 from simplecell.graph.tensor import Tensor
 from simplecell.ops.convolution import Convolution
 
-NEAR = 0.375
+L2_SHARE = 0.375
 """Share of L2 within which what a group reads and writes costs nothing but its instructions."""
 DOUBLING_NS = 0.0115
 """Nanoseconds that a byte costs more each time that what a group touches doubles, from there on. Measured in
@@ -65,9 +64,15 @@ class Segment:
     most: int
     wanted: frozenset[Tensor]
 
+    def __str__(self) -> str:
+        return "\n".join([f"at most {self.most} images at a time:", *(f"  {g}" for g in self.groups)])
 
-def segments(groups: Sequence[Group], images: Images, ctx: Lowering) -> list[Segment]:
-    """The groups, in an order in which they can run: at first what depends on parameters alone, then the segments."""
+
+def segments(
+    groups: Sequence[Group], outputs: Sequence[Tensor], images: Images, choices: Choices, setting: Setting
+) -> list[Segment]:
+    """The groups, in an order in which they can run: at first what depends on parameters alone, then the segments.
+    `outputs` are the graph's."""
     changing = set(images.inputs)
     before: list[Group] = []
     run: list[Group] = []
@@ -77,40 +82,37 @@ def segments(groups: Sequence[Group], images: Images, ctx: Lowering) -> list[Seg
         if depends:
             changing.update(group.outputs)
     readers: dict[Tensor, set[Group | None]] = defaultdict(set)
-    for t in ctx.graph.outputs:
+    for t in outputs:
         readers[t].add(None)
     for group in groups:
         for t in group.reads:
             readers[t].add(group)
 
     def segment(members: Sequence[Group], most: int) -> Segment:
-        return Segment(
-            tuple(members), most, frozenset(t for g in members for t in g.outputs if not readers[t] <= set(members))
-        )
+        wanted = frozenset(t for g in members for t in g.outputs if not readers[t] <= set(members))
+        return Segment(tuple(members), most, wanted)
 
-    return [segment(before, images.batch), *(segment(run[i:j], most) for i, j, most in _cut(run, images, ctx))]
+    cuts = _cut(run, images, _Costs(images, choices, setting))
+    return [segment(before, images.batch), *(segment(run[i:j], most) for i, j, most in cuts)]
 
 
-def _cut(groups: Sequence[Group], images: Images, ctx: Lowering) -> list[tuple[int, int, int]]:
+def _cut(groups: Sequence[Group], images: Images, costs: _Costs) -> list[tuple[int, int, int]]:
     """(first group, end, images at a time) of each segment: the cheapest way to cut the run of groups, by dynamic
     programming.
 
     Costs are nanoseconds per image of one thread, without the arithmetic, which is the same for all.
     """
-    each = images.batch // ctx.threads  # images of a thread
-    sizes = [n for n in SIZES if n < each]
+    sizes, each = costs.sizes, costs.each
     if not sizes:
         return [(0, len(groups), images.batch)]
-    # In the last column all images are taken at once, and the threads share each step.
-    columns = np.array([*sizes, each])
     made_at = {t: i for i, g in enumerate(groups) for t in g.outputs}
     best = np.zeros(len(groups) + 1)
     choice: list[tuple[int, int]] = [(0, 0)]
-    open_ = np.full((len(columns), len(groups)), np.inf)  # cost of a segment that begins at a group, up to here
+    open_ = np.full((len(sizes) + 1, len(groups)), np.inf)  # cost of a segment that begins at a group, up to here
     for j, group in enumerate(groups):
         if group in images.independent:
             open_[:, j] = SEGMENT_NS / each
-            base, inputs = _costs(group, images, columns, ctx)
+            base, inputs = costs.of(group)
             open_[:, : j + 1] += base[:, None]
             for t, inside, outside in inputs:
                 produced = made_at.get(t, -1)
@@ -132,71 +134,68 @@ def _cut(groups: Sequence[Group], images: Images, ctx: Lowering) -> list[tuple[i
     return found[::-1]
 
 
-Costs = tuple[Tensor, np.ndarray, float]
+Reading = tuple[Tensor, np.ndarray, float]
 """A tensor that carries images, and the cost of reading it: inside of the segment that makes it (for each number of
 images), and outside."""
 
 
-def _costs(group: Group, images: Images, columns: np.ndarray, ctx: Lowering) -> tuple[np.ndarray, list[Costs]]:
-    """What the group costs by numbers of images: all but its inputs, and those."""
-    each = int(columns[-1])
-    made = sum(t.spec.nbytes for t in group.outputs) / images.batch
-    inputs = [t for t in dict.fromkeys(group.reads) if t in images.carrying]
-    touched = made + sum(t.spec.nbytes for t in inputs) / images.batch
-    seen = BEHIND_TAPS if _has_taps(group) else 1.0
-    ns = seen * np.array([_byte_ns(n * touched, ctx.target.l2) for n in columns])
-    base = (
-        2 * made * ns + (STEP_NS + (columns == each) * (ctx.threads > 1) * MEETING_NS) / columns
-    )  # what is written is fetched first
-    base += _weights(group, images, columns, ctx)
-    costs = []
-    for t in inputs:
-        nbytes = t.spec.nbytes / images.batch
-        costs.append(
-            (t, nbytes * ns, 3 * seen * nbytes * _byte_ns(each * nbytes, ctx.target.l2))
-        )  # outside it is written and read far away
-    return base, costs
+class _Costs:
+    """What a group costs by the number of images that are taken at a time."""
+
+    def __init__(self, images: Images, choices: Choices, setting: Setting) -> None:
+        self.images, self.choices, self.setting = images, choices, setting
+        self.each = images.batch // setting.threads
+        """images of a thread"""
+        self.sizes = [n for n in SIZES if n < self.each]
+        # In the last column all images are taken at once, and the threads share each step.
+        self.columns = np.array([*self.sizes, self.each])
+
+    def of(self, group: Group) -> tuple[np.ndarray, list[Reading]]:
+        """All but its inputs, and those."""
+        images, columns, each, l2 = self.images, self.columns, self.each, self.setting.target.l2
+        made = sum(t.spec.nbytes for t in group.outputs) / images.batch
+        inputs = [t for t in dict.fromkeys(group.reads) if t in images.carrying]
+        touched = made + sum(t.spec.nbytes for t in inputs) / images.batch
+        seen = BEHIND_TAPS if _has_taps(group) else 1.0
+        ns = seen * np.array([_byte_ns(n * touched, l2) for n in columns])
+        meeting = (columns == each) * (self.setting.threads > 1) * MEETING_NS
+        base = 2 * made * ns + (STEP_NS + meeting) / columns  # what is written is fetched first
+        base += self._weights(group)
+        found = []
+        for t in inputs:
+            nbytes = t.spec.nbytes / images.batch
+            # outside it is written and read far away
+            found.append((t, nbytes * ns, 3 * seen * nbytes * _byte_ns(each * nbytes, l2)))
+        return base, found
+
+    def _weights(self, group: Group) -> np.ndarray:
+        """Nanoseconds per image that come of reading the weights again for each piece."""
+        choice = self.choices.get(group.anchor.outputs[0]) if _has_taps(group) else None
+        if choice is not None and choice.algorithm.knows_weights:
+            return self._again(choice)
+        columns = self.columns
+        nbytes = sum(t.spec.nbytes for t in dict.fromkeys(group.reads) if t not in self.images.carrying)
+        arithmetic = nbytes / 4 * 2 * prod(group.shape[1:-1]) / (0.85 * self.setting.target.peak)
+        again = np.maximum(nbytes * STREAM_NS / columns - HIDDEN * arithmetic, 0)
+        return np.asarray(again + WEIGHT_NS * nbytes / columns)
+
+    def _again(self, choice: Choice[Any]) -> np.ndarray:
+        """By an algorithm whose cost knows how many share a pass over the weights."""
+        least = choice.cost / self.images.batch
+        found = np.full(len(self.columns), least)
+        for i, n in enumerate(self.columns):
+            found[i] = choice.algorithm.cost(choice.problem.for_images(int(n)), self.setting) / n
+            if found[i] < FLAT * least:  # so it stays for more images
+                found[i:] = least
+                break
+        return found
 
 
 def _byte_ns(touched: float, l2: int) -> float:
     """of a byte that a group reads or writes while it touches so many."""
-    return DOUBLING_NS * log2(min(max(touched / (NEAR * l2), 1), FAR / NEAR))
+    return DOUBLING_NS * log2(min(max(touched / (L2_SHARE * l2), 1), FAR / L2_SHARE))
 
 
 def _has_taps(group: Group) -> bool:
     op = group.anchor.op
     return isinstance(op, Convolution) and op.groups == 1 and prod(group.anchor.inputs[1].shape[:-2]) > 1
-
-
-def _weights(group: Group, images: Images, columns: np.ndarray, ctx: Lowering) -> np.ndarray:
-    """Nanoseconds per image that come of reading the weights again for each piece."""
-    op = group.anchor.op
-    if isinstance(op, Convolution) and _has_taps(group) and group.output.spec.dtype == "float32":
-        choice = choice_for(ctx, group)
-        if choice.algorithm.name.startswith(
-            "winograd"
-        ):  # its cost knows the number of tiles that share a pass over the weights
-            return _again(op, group, choice.algorithm, choice.cost / images.batch, columns, ctx)
-    nbytes = sum(t.spec.nbytes for t in dict.fromkeys(group.reads) if t not in images.carrying)
-    arithmetic = nbytes / 4 * 2 * prod(group.shape[1:-1]) / (0.85 * peak(ctx.target))
-    return np.asarray(np.maximum(nbytes * STREAM_NS / columns - HIDDEN * arithmetic, 0) + WEIGHT_NS * nbytes / columns)
-
-
-def _again(
-    op: Convolution,
-    group: Group,
-    algorithm: Algorithm[ConvolutionProblem],
-    least: float,
-    columns: np.ndarray,
-    ctx: Lowering,
-) -> np.ndarray:
-    src, weights = group.anchor.inputs
-    found = np.full(len(columns), least)
-    for i, n in enumerate(columns):
-        problem = ConvolutionProblem.of(op, (int(n), *src.shape[1:]), weights.shape)
-        assert problem is not None
-        found[i] = algorithm.cost(problem, ctx.setting) / n
-        if found[i] < FLAT * least:  # so it stays for more images
-            found[i:] = least
-            break
-    return found

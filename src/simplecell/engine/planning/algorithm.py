@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.planning import tune
 from simplecell.engine.planning.setting import Setting
+from simplecell.engine.run.program import Considered
 
 P = TypeVar("P")
 K = TypeVar("K", bound=Kernel)
@@ -67,6 +69,8 @@ class Algorithm(Generic[P]):
     name: str
     decisive: ClassVar[bool] = False
     """Where it does not refuse, those behind it in the table are not asked."""
+    knows_weights: ClassVar[bool] = False
+    """Does its cost know how often weights are read again where a batch is computed a few images at a time?"""
 
     def refuses(self, problem: P, setting: Setting) -> str | None:
         """Why it cannot compute the problem, or None."""
@@ -82,21 +86,10 @@ class Algorithm(Generic[P]):
 
 
 @dataclass(frozen=True)
-class Considered:
-    """What a table said about one algorithm."""
-
-    name: str
-    refusal: str | None = None
-    cost: float = 0.0
-    """predicted nanoseconds on one thread, those for the weights included where they change at each run"""
-    seconds: float | None = None
-    """measured, where the program is tuned"""
-
-
-@dataclass(frozen=True)
 class Choice(Generic[P]):
     """Which algorithm computes a problem, and what spoke for it."""
 
+    problem: P
     algorithm: Algorithm[P]
     cost: float
     """predicted nanoseconds on one thread"""
@@ -121,14 +114,14 @@ def choose(
     setting: Setting,
     *,
     weights_change: bool = False,
-    alone: Callable[[Algorithm[P]], Callable[[], object]] | None = None,
+    runs: Callable[[Algorithm[P]], Callable[[], object]] | None = None,
 ) -> Choice[P]:
     """The cheapest algorithm that does not refuse; the earlier in the table wins a near draw.
 
     Args:
         table: algorithms, of which at least one refuses nothing.
         weights_change: they are brought into an algorithm's form in each run.
-        alone: an algorithm → a function that runs it on the problem, for tuning; None: it is not timed.
+        runs: an algorithm → a function that runs it on the problem, for tuning; None: it is not timed.
     """
     considered: list[Considered] = []
     offered: list[tuple[float, Algorithm[P]]] = []
@@ -148,19 +141,13 @@ def choose(
     for entry in offered[1:]:
         best = entry if entry[0] < DRAW * best[0] else best
     cost, chosen = best
-    if setting.tune and alone is not None and len(offered) > 1:
+    if setting.tune and runs is not None and len(offered) > 1:
         timed = {a.name: a for c, a in offered if c < TIMED * best[0]}
         seconds = tune.times(
             f"{problem} on {setting.target.name} {setting.target.cpu}, {setting.threads} threads",
-            {name: _prepared(alone, a) for name, a in timed.items()},
+            {name: partial(runs, a) for name, a in timed.items()},
         )
         chosen = timed[min(seconds, key=seconds.__getitem__)]
         cost = next(c for c, a in offered if a is chosen)
         considered = [Considered(c.name, c.refusal, c.cost, seconds.get(c.name)) for c in considered]
-    return Choice(chosen, cost, tuple(considered))
-
-
-def _prepared(
-    alone: Callable[[Algorithm[P]], Callable[[], object]], algorithm: Algorithm[P]
-) -> Callable[[], Callable[[], object]]:
-    return lambda: alone(algorithm)
+    return Choice(problem, chosen, cost, tuple(considered))

@@ -4,11 +4,12 @@ won."""
 from dataclasses import replace
 
 from simplecell import ops
-from simplecell.engine.planning.blocking import segments
+from simplecell.engine.plan import plan
+from simplecell.engine.planning.choices import Chooser
 from simplecell.engine.planning.fuse import fuse
 from simplecell.engine.planning.images import Images
-from simplecell.engine.planning.lowering import Lowering
-from simplecell.engine.planning.plan import plan
+from simplecell.engine.planning.segments import segments
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import host
 from simplecell.graph.gradients import gradients
 from simplecell.graph.graph import Graph
@@ -30,7 +31,9 @@ def chain(batch, size, channels, kernel=1, layers=4, role="parameter"):
 def cut(graph, threads=1):
     groups = fuse(graph)
     images = Images.of(groups, graph)
-    return [s for s in segments(groups, images, Lowering(graph, TARGET, threads, "fast")) if s.groups]
+    setting = Setting(TARGET, threads, "fast")
+    choices = Chooser(graph, setting).choices(groups)
+    return [s for s in segments(groups, graph.outputs, images, choices, setting) if s.groups]
 
 
 def test_large_activations_are_taken_in_small_pieces():

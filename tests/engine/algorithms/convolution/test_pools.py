@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from simplecell import ops
+from simplecell.engine.algorithms.convolution import pools
 from simplecell.engine.algorithms.convolution.matrix import algorithm as matrix
 from simplecell.engine.algorithms.convolution.matrix.algorithm import pooling_costs
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.planning import blocking
-from simplecell.engine.planning import plan as planning
-from simplecell.engine.planning.plan import plan
+from simplecell.engine.plan import plan
+from simplecell.engine.planning import joins, segments
 from simplecell.engine.run.describe import describe
 from simplecell.engine.run.program import Program
 from simplecell.engine.run.runtime import Bound
@@ -25,10 +25,6 @@ from simplecell.ops.convolution import Convolution
 from simplecell.ops.pooling import AveragePool, MaxPool
 from tests.engine.harness import available_targets
 from tests.engine.planning.test_pieces import Network, forced
-
-
-def alone(groups: Any, ctx: Any) -> Any:
-    return groups
 
 
 def computed(
@@ -132,12 +128,13 @@ def test_the_bits_are_those_of_two_steps(network: Any, on: str, monkeypatch: pyt
     for threads in (2, 3):
         assert [y.tobytes() for y in computed(graph, arrays, on, threads)[1]] == [y.tobytes() for y in found]
     for most, threads in ((1, 1), (2, 1), (1, 2)):
-        monkeypatch.setattr(blocking, "_cut", forced(most))
+        monkeypatch.setattr(segments, "_cut", forced(most))
         pieces, result = computed(graph, arrays, on, threads)
         assert any(s.part is not None for s in pieces.run)
         assert [y.tobytes() for y in result] == [y.tobytes() for y in found]
     monkeypatch.undo()
-    monkeypatch.setattr(planning, "pooled", alone)
+    rules = [rule for rule in joins._registered if rule[1] is not pools.pooled]
+    monkeypatch.setattr(joins, "_registered", rules)
     program, result = computed(graph, arrays, on)
     assert any(s.algorithm.endswith("pooling") for s in program.run)
     for y, expected in zip(found, result):

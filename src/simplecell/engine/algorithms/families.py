@@ -1,0 +1,32 @@
+"""The families of algorithms. Each registers what it lowers, chooses and joins when it is imported: a new one is a line
+here."""
+
+from simplecell.engine.algorithms.convolution import gradients as _gradients
+from simplecell.engine.algorithms.convolution import pools as _pools
+from simplecell.engine.algorithms.convolution import table as _convolution
+from simplecell.engine.algorithms.convolution.depthwise import algorithm as _depthwise
+from simplecell.engine.algorithms.convolution.separable import algorithm as _separable
+from simplecell.engine.algorithms.loops import algorithm as _loops
+from simplecell.engine.algorithms.pooling import algorithm as _pooling
+from simplecell.engine.algorithms.products import algorithm as _products
+from simplecell.engine.algorithms.random import algorithm as _random
+from simplecell.engine.algorithms.reductions import activation as _activation
+from simplecell.engine.algorithms.reductions import algorithm as _reductions
+from simplecell.engine.algorithms.resampling import algorithm as _resampling
+from simplecell.engine.algorithms.shaping import algorithm as _shaping
+
+FAMILIES = (
+    _loops,
+    _reductions,
+    _activation,
+    _shaping,
+    _random,
+    _products,
+    _convolution,
+    _depthwise,
+    _separable,
+    _gradients,
+    _pools,
+    _pooling,
+    _resampling,
+)
