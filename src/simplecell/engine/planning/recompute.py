@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from simplecell.engine.code.expression import Expression, Instruction
-from simplecell.engine.planning.fuse import MAX_INSTRUCTIONS, MAX_POINTERS
+from simplecell.engine.planning.expressions import MAX_INSTRUCTIONS, MAX_POINTERS
 from simplecell.engine.planning.groups import Group, LoopGroup, ReductionGroup
 from simplecell.graph.tensor import Tensor
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from simplecell.engine.code.expression import Expression, Instruction
-from simplecell.engine.planning.fuse import MAX_INSTRUCTIONS, MAX_POINTERS
+from simplecell.engine.planning.expressions import MAX_INSTRUCTIONS, MAX_POINTERS
 from simplecell.engine.planning.groups import Group, ReductionGroup
 from simplecell.graph.tensor import Tensor
 

@@ -4,12 +4,12 @@ measured time."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby, zip_longest
 
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.machine.machine import machine
 from simplecell.engine.precision import PROMISES
-from simplecell.engine.run.program import Part, Program, Step, predicted_ns
+from simplecell.engine.run.program import Part, Program
+from simplecell.engine.run.records import Pieces, Record, grouped
 from simplecell.engine.target import Target
 
 COLUMNS = ("layer", "algorithm", "shapes", "MFLOP", "KiB", "predicted µs", "measured µs", "GFLOP/s")
@@ -18,7 +18,7 @@ COLUMNS = ("layer", "algorithm", "shapes", "MFLOP", "KiB", "predicted µs", "mea
 def describe(program: Program, target: Target, threads: int, measured: Sequence[float] | None = None) -> str:
     """A table with one row per step (one for all pieces of the batch, where a segment takes a few images at a time), a
     summary, and the reasons, one line for each that differs."""
-    rows = _rows(program.run, measured)
+    rows = _rows(program, measured)
     widths = [max(len(c), *(len(r[i]) for r in rows), 1) if rows else len(c) for i, c in enumerate(COLUMNS)]
     line = "  ".join
     text = [
@@ -62,26 +62,14 @@ def kernels(program: Program) -> list[Kernel]:
     return list(dict.fromkeys(s.kernel for s in (*program.prepare, *program.run) if s.kernel is not None))
 
 
-def _rows(steps: Sequence[Step], measured: Sequence[float] | None) -> list[tuple[str, ...]]:
+def _rows(program: Program, measured: Sequence[float] | None) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    numbered = list(enumerate(steps))
-    for segment, members in groupby(numbered, key=lambda e: e[1].part.segment if e[1].part is not None else None):
-        group = list(members)
-        if segment is None:
-            rows += [_row(s.label, [s], [measured[i]] if measured else []) for i, s in group]
-            continue
-        pieces: dict[Part, list[tuple[int, Step]]] = {}
-        for i, s in group:
-            assert s.part is not None
-            pieces.setdefault(s.part, []).append((i, s))
-        rows.append((_title(list(pieces)), *("" for _ in COLUMNS[1:])))
-        for together in zip_longest(*pieces.values()):  # the same step of each piece
-            found = [e for e in together if e is not None]
-            rows.append(
-                _row(
-                    f"│ {found[0][1].label}", [s for _, s in found], [measured[i] for i, _ in found] if measured else []
-                )
-            )
+    for entry in grouped(program, measured):
+        if isinstance(entry, Pieces):
+            rows.append((_title(entry.parts), *("" for _ in COLUMNS[1:])))
+            rows += [_row(f"│ {_label(r)}", r) for r in entry.records]
+        else:
+            rows.append(_row(_label(entry), entry))
     return rows
 
 
@@ -94,20 +82,21 @@ def _title(pieces: Sequence[Part]) -> str:
     )
 
 
-def _row(label: str, steps: Sequence[Step], measured: Sequence[float]) -> tuple[str, ...]:
-    """One row for steps that differ only in their images."""
-    first, flops, seconds = steps[0], sum(s.flops for s in steps), sum(measured)
-    nbytes = sum(s.nbytes for s in steps)
-    predicted = sum(s.predicted or predicted_ns(s.flops, s.nbytes) for s in steps)
+def _label(r: Record) -> str:
+    return f"{r.layer}#{r.call}" if r.call > 1 else r.layer
+
+
+def _row(label: str, r: Record) -> tuple[str, ...]:
+    seconds = r.measured or 0.0
     return (
         label or "·",
-        first.algorithm,
-        first.shapes,
-        f"{flops / 1e6:.2f}" if flops else "",
-        f"{nbytes / 1024:.0f}" if nbytes else "",
-        f"{predicted / 1e3:.1f}" if flops or nbytes else "",
-        "" if not measured else f"{seconds * 1e6:.1f}",
-        "" if not seconds or not flops else f"{flops / seconds / 1e9:.1f}",
+        r.algorithm,
+        r.shapes,
+        f"{r.flops / 1e6:.2f}" if r.flops else "",
+        f"{r.nbytes / 1024:.0f}" if r.nbytes else "",
+        f"{r.predicted * 1e6:.1f}" if r.flops or r.nbytes else "",
+        "" if r.measured is None else f"{seconds * 1e6:.1f}",
+        "" if not seconds or not r.flops else f"{r.flops / seconds / 1e9:.1f}",
     )
 
 

@@ -159,8 +159,8 @@ def chosen(chooser: Chooser, group: Group) -> Choice[ConvolutionProblem] | None:
     if forward is None or diff_dst.spec.dtype != "float32" or 0 in (diff_dst.spec.size, weights.spec.size):
         return None
     shape = _turned_shape(op, weights.shape)
-    # What it takes to bring the turned weights into an algorithm's form is not counted, though that is done in each step
-    # of training: it is little beside a batch of pixels.
+    # What it takes to bring the turned weights into an algorithm's form is not counted, though that is done in each
+    # step of training: it is little beside a batch of pixels.
     return chosen_for(chooser, forward, diff_dst.shape, shape, False)
 
 
