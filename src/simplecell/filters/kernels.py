@@ -37,7 +37,7 @@ def set_kernel(layer: Any, kernel: Any, bias: Any = None) -> Any:
     Raises:
         TypeError: if the layer has no kernel that can be set, or the kernel holds no numbers.
         ValueError: if the kernel or the bias does not fit; the message says what was expected. Where that depends on
-        the number of
+            the number of
             input channels, it comes when the layer is built.
 
     >>> import simplecell, keras

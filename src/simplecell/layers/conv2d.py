@@ -30,7 +30,7 @@ class Conv2D(PaddedConvolution, keras.layers.Conv2D):
 
     Raises:
         ValueError: if an argument has another form, an axis is too short to be reflected or wrapped, or the filter does
-        not fit.
+            not fit.
 
     >>> import numpy as np, simplecell
     >>> layer = simplecell.layers.Conv2D(4, 3, padding="reflect", strides=2, dilation_rate=2)

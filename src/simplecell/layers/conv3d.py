@@ -31,7 +31,7 @@ class Conv3D(PaddedConvolution, keras.layers.Conv3D):
 
     Raises:
         ValueError: if an argument has another form, an axis is too short to be reflected or wrapped, or the filter does
-        not fit.
+            not fit.
 
     >>> import numpy as np, simplecell
     >>> layer = simplecell.layers.Conv3D(4, 3, padding=((1, 1), (0, 0), (2, 0)))
