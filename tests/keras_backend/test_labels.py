@@ -132,8 +132,7 @@ def test_what_lies_outside_of_a_matrix_is_counted_nowhere() -> None:
     assert float(iou.result()) == pytest.approx(1)
 
 
-# --- gradients
-# ------------------------------------------------------------------------------------------------------------
+# --- gradients --------------------------------------------------------------------------------------------------------
 
 
 def test_gradients_of_arrays_outside_of_a_step_are_an_error() -> None:

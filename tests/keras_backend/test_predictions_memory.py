@@ -172,8 +172,7 @@ def test_nobody_shares_a_prediction(eagerly: bool) -> None:
         np.testing.assert_array_equal(call(x), x)
 
 
-# --- batches without samples
-# ----------------------------------------------------------------------------------------------
+# --- batches without samples ------------------------------------------------------------------------------------------
 
 
 def trained(**options: Any) -> keras.Model:
@@ -228,8 +227,7 @@ def test_predictions_of_no_samples_have_none() -> None:
         model.predict(Dataset([]), verbose=0)
 
 
-# --- what is no data
-# ------------------------------------------------------------------------------------------------------
+# --- what is no data --------------------------------------------------------------------------------------------------
 
 
 def test_no_data_at_all_is_an_error_that_says_so() -> None:

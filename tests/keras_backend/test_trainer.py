@@ -31,8 +31,7 @@ def unchanged(before, model):
     return all(np.array_equal(a, b) for a, b in zip(before, weights(model), strict=True))
 
 
-# --- programs
-# -----------------------------------------------------------------------------------------------------------
+# --- programs ---------------------------------------------------------------------------------------------------------
 
 
 def test_one_program_per_kind_of_batch():
@@ -107,8 +106,7 @@ def test_unseeded_randomness_moves_on():
     assert (model.predict(X, verbose=0) != model.predict(X, verbose=0)).any()
 
 
-# --- errors leave everything as it was
-# -----------------------------------------------------------------------------------
+# --- errors leave everything as it was --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("eagerly", [False, True])
@@ -198,8 +196,7 @@ def test_nan_goes_through():
     assert np.isnan(classifier().predict(X * np.nan, verbose=0)).all()
 
 
-# --- custom steps
-# --------------------------------------------------------------------------------------------------------
+# --- custom steps -----------------------------------------------------------------------------------------------------
 
 
 def regression(cls, **options):
@@ -330,8 +327,7 @@ def test_optimizer_options_do_the_same_eagerly(options):
     np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-6)
 
 
-# --- run_eagerly
-# ---------------------------------------------------------------------------------------------------------
+# --- run_eagerly ------------------------------------------------------------------------------------------------------
 
 
 class Looks(keras.Model):

@@ -134,8 +134,7 @@ def test_crops_start_everywhere_alike() -> None:
     assert ((counts - 100) ** 2 / 100).sum() < 26  # chi² of 8 degrees of freedom: one in a thousand is more
 
 
-# --- slices that begin at a tensor
-# ----------------------------------------------------------------------------------------
+# --- slices that begin at a tensor ------------------------------------------------------------------------------------
 
 
 SLICES: dict[str, Any] = {
@@ -213,8 +212,7 @@ def test_slices_of_unknown_size_say_what_to_do(bad: Any) -> None:
         model.train_on_batch(np.ones((3, 4), "float32"), np.array([1]))
 
 
-# --- what cannot be traced
-# ------------------------------------------------------------------------------------------------
+# --- what cannot be traced --------------------------------------------------------------------------------------------
 
 
 class Looks(layers.Layer):

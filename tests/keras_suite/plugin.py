@@ -28,8 +28,7 @@ from keras.src.testing import test_case
 EXPECTED = tomllib.loads((Path(__file__).parent / "expected.toml").read_text())["expected"]
 
 
-# --- training checks on: Keras's test case leaves them out by the backend's name
-# ----------------------------------------
+# --- training checks on: Keras's test case leaves them out by the backend's name --------------------------------------
 
 
 class _NamedOtherwise(types.ModuleType):
@@ -48,8 +47,7 @@ conftest.skip_if_backend = lambda given_backend, reason: lambda test: test  # ty
 sys.modules["conftest"] = conftest
 
 
-# --- libraries that some test files import but most of their tests do not use
-# -------------------------------------------
+# --- libraries that some test files import but most of their tests do not use -----------------------------------------
 
 _OPTIONAL = [
     name
@@ -125,8 +123,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Any:
     return report
 
 
-# --- what is expected
-# --------------------------------------------------------------------------------------------------
+# --- what is expected -------------------------------------------------------------------------------------------------
 
 _ABOUT_NUMPY = re.compile(r"numpy|trainable backend|training", re.IGNORECASE)
 

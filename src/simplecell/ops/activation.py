@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from simplecell.ops import elementwise as ew
-from simplecell.ops import reduction
+from simplecell.ops import reduction, shaping
 from simplecell.ops.arguments import normalize_axis, require_inexact
 from simplecell.ops.base import Op, Spec, apply, spec_of
 from simplecell.ops.dtypes import accumulator, to_dtype
@@ -200,7 +200,5 @@ def sparse_sigmoid(x: Any) -> Any:
 
 def glu(x: Any, axis: int = -1) -> Any:
     """First half of the channels, times the sigmoid of the second."""
-    from simplecell.ops import shaping
-
     a, b = shaping.split(x, 2, axis)
     return ew.multiply(a, ew.sigmoid(b))

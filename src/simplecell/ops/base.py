@@ -62,7 +62,8 @@ class Op:
         raise NotImplementedError(type(self).__name__)
 
     def gradient(self, inputs: Sequence[Any], outputs: Sequence[Any], diff_outputs: Sequence[Any]) -> Sequence[Any]:
-        """For each input, the gradient as an expression of other ops (None: no gradient flows to it).
+        """For each input, the gradient as an expression of other ops (None: no gradient flows to it). Axes along which
+        an input was broadcast are left in it: who asks sums over them, in one place for all ops.
 
         `diff_outputs` has one entry per output, in the outputs' dtype; an output that nothing depends on comes as None.
         """

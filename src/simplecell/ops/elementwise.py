@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from simplecell.ops import reduction
 from simplecell.ops.arguments import broadcast_shapes, operands, require_equal_dtypes, require_inexact
 from simplecell.ops.base import Op, Spec, apply, constant_value, spec_of
 from simplecell.ops.dtypes import is_floating, is_inexact, is_integer, to_dtype
@@ -178,8 +177,7 @@ class Binary(Op):
         rule = _BINARY_GRADIENTS.get(self.function)
         if rule is None:
             return [None, None]
-        pair = rule(inputs[0], inputs[1], outputs[0], diff_outputs[0])
-        return [None if g is None else reduction.sum_to(g, spec_of(x).shape) for g, x in zip(pair, inputs, strict=True)]
+        return rule(inputs[0], inputs[1], outputs[0], diff_outputs[0])
 
 
 def _extremum_gradient(beats: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any, Any], tuple[Any, Any]]:
@@ -248,13 +246,8 @@ class Select(Op):
         return np.where(*arrays)
 
     def gradient(self, inputs: Sequence[Any], outputs: Sequence[Any], diff_outputs: Sequence[Any]) -> Sequence[Any]:
-        condition, a, b = inputs
-        (d,) = diff_outputs
-        return [
-            None,
-            reduction.sum_to(select(condition, d, 0), spec_of(a).shape),
-            reduction.sum_to(select(condition, 0, d), spec_of(b).shape),
-        ]
+        condition, (d,) = inputs[0], diff_outputs
+        return [None, select(condition, d, 0), select(condition, 0, d)]
 
 
 @dataclass(frozen=True)

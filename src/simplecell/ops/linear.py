@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from simplecell.ops import reduction, shaping
+from simplecell.ops import shaping
 from simplecell.ops.arguments import broadcast_shapes, require_equal_dtypes
 from simplecell.ops.base import Op, Spec, apply, spec_of
 from simplecell.ops.dtypes import accumulator, to_dtype
@@ -69,7 +69,7 @@ class MatMul(Op):
             diff_b = matmul(d, a, True, self.transpose_a)
         else:
             diff_b = matmul(a, d, not self.transpose_a, False)
-        return [reduction.sum_to(diff_a, shape_a), reduction.sum_to(diff_b, shape_b)]
+        return [diff_a, diff_b]
 
 
 def matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:

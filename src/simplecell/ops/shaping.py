@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from simplecell.ops import reduction
 from simplecell.ops.arguments import broadcast_shapes, normalize_axes, normalize_axis, operands, require_equal_dtypes
 from simplecell.ops.base import Op, Spec, apply, spec_of
 from simplecell.ops.dtypes import is_inexact, is_integer, to_dtype
@@ -77,7 +76,7 @@ class BroadcastTo(Op):
         return np.broadcast_to(arrays[0], self.shape)
 
     def gradient(self, inputs: Sequence[Any], outputs: Sequence[Any], diff_outputs: Sequence[Any]) -> Sequence[Any]:
-        return [reduction.sum_to(diff_outputs[0], spec_of(inputs[0]).shape)]
+        return [diff_outputs[0]]
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,7 @@ def pair() -> keras.Model:
 PAIR = [RNG.normal(size=(4, 5)).astype("float32"), RNG.integers(0, 7, (4, 3)).astype("int32")]
 
 
-# --- out
-# ------------------------------------------------------------------------------------------------------------------
+# --- out --------------------------------------------------------------------------------------------------------------
 
 
 def test_an_output_that_overlaps_the_input_is_an_error() -> None:
@@ -130,8 +129,7 @@ def test_state_that_a_run_changes_moves_on_with_and_without_out() -> None:
     assert float(model.layers[0].calls) == 6, "describing leaves variables as they are"
 
 
-# --- x
-# --------------------------------------------------------------------------------------------------------------------
+# --- x ----------------------------------------------------------------------------------------------------------------
 
 
 def test_lists_and_numbers_of_other_kinds_are_converted() -> None:
@@ -228,8 +226,7 @@ def test_batch_sizes_are_whole_numbers(size: Any) -> None:
         simplecell.compile(same()).describe(batch_size=size)
 
 
-# --- describe and assembly
-# ------------------------------------------------------------------------------------------------
+# --- describe and assembly --------------------------------------------------------------------------------------------
 
 
 def test_a_model_of_any_size_is_described_for_a_shape_or_for_the_last_one_used() -> None:
@@ -293,8 +290,7 @@ def test_several_inputs_are_described() -> None:
     assert program._programs.keys()[-1] == ((4, 5), (4, 3))
 
 
-# --- copies
-# ---------------------------------------------------------------------------------------------------------------
+# --- copies -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -316,8 +312,7 @@ def test_a_copy_has_the_model_and_the_settings(duplicate: Any) -> None:
         duplicate(program)
 
 
-# --- many sizes
-# -----------------------------------------------------------------------------------------------------------
+# --- many sizes -------------------------------------------------------------------------------------------------------
 
 
 def test_programs_of_many_sizes_give_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,8 +75,7 @@ def _padded(x: Any, height: int, width: int, value: float) -> Any:
     return shaping.pad(x, ((0, 0), (top, top), (left, left), (0, 0)), "constant", float(value))
 
 
-# --- a scale and a shift per axis
-# -----------------------------------------------------------------------------------------
+# --- a scale and a shift per axis -------------------------------------------------------------------------------------
 
 
 def _triangle(x: Any) -> Any:

@@ -1,8 +1,9 @@
 """Keras's `backend.linalg`: matrix functions. LAPACK through NumPy; the gradients are products and solves."""
 
 from simplecell.keras_backend.linalg.derivatives import jvp
-from simplecell.keras_backend.linalg.factorization import cholesky, cholesky_inverse, eig, eigh, lu_factor, qr, svd
+from simplecell.keras_backend.linalg.factorization import cholesky, cholesky_inverse, eig, eigh, lu_factor, qr
 from simplecell.keras_backend.linalg.norms import norm
+from simplecell.keras_backend.linalg.singular import svd
 from simplecell.keras_backend.linalg.solving import (
     det,
     inv,

@@ -8,13 +8,13 @@ import numpy as np
 
 from simplecell import ops
 from simplecell.keras_backend.dispatch import callout, constant, symbolic
+from simplecell.keras_backend.linalg.solving import inv, solve
 from simplecell.keras_backend.linalg.support import in_dtype, matmul, matrix, spec_like, transposed, wide
 from simplecell.keras_backend.numpy.indexing import tril, triu
 from simplecell.keras_backend.numpy.linear import product
 from simplecell.ops import shaping
 
-# --- Cholesky
-# -----------------------------------------------------------------------------------------------------------
+# --- Cholesky ---------------------------------------------------------------------------------------------------------
 
 
 def cholesky(a: Any, upper: bool = False) -> Any:
@@ -31,8 +31,6 @@ def cholesky(a: Any, upper: bool = False) -> Any:
 
 def _cholesky_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
     """L⁻ᵀ Φ(Lᵀ·dL) L⁻¹ made symmetric; Φ takes the lower triangle with half of the diagonal (Murray 2016)."""
-    from simplecell.keras_backend.linalg.solving import inv
-
     (factor,), (diff,) = outputs, diff_outputs
     n = factor.shape[-1]
     phi = ops.multiply(tril(product(transposed(factor), diff)), constant(1 - 0.5 * np.eye(n), factor))
@@ -43,14 +41,11 @@ def _cholesky_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
 
 def cholesky_inverse(a: Any, upper: bool = False) -> Any:
     """The inverse of the matrix whose factor is given; what stands in the factor's other triangle is not looked at."""
-    from simplecell.keras_backend.linalg.solving import inv
-
     inverse = inv((triu if upper else tril)(matrix(a)))
     return product(inverse, transposed(inverse)) if upper else product(transposed(inverse), inverse)
 
 
-# --- LU and QR
-# ----------------------------------------------------------------------------------------------------------
+# --- LU and QR --------------------------------------------------------------------------------------------------------
 
 
 def lu_factor(a: Any) -> tuple[Any, Any]:
@@ -97,16 +92,13 @@ def qr(x: Any, mode: str = "reduced") -> tuple[Any, Any]:
 
 def _qr_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
     """(dQ + Q·sym(M)) R⁻ᵀ with M = R·dRᵀ − dQᵀ·Q; sym mirrors the lower triangle (Walter and Lehmann 2013)."""
-    from simplecell.keras_backend.linalg.solving import solve
-
     (q, r), (diff_q, diff_r) = outputs, diff_outputs
     m = product(r, transposed(diff_r)) - product(transposed(diff_q), q)
     mirrored = tril(m) + transposed(tril(m, -1))
     return [transposed(solve(r, transposed(diff_q + product(q, mirrored))))]
 
 
-# --- eigenvalues and singular values
-# --------------------------------------------------------------------------------------
+# --- eigenvalues ----------------------------------------------------------------------------------
 
 
 def eig(a: Any) -> tuple[Any, Any]:
@@ -148,37 +140,3 @@ def _eigh_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
         inner = rotation if inner is None else inner + rotation
     gradient = matmul(vectors, inner, transposed(vectors))
     return [ops.multiply(gradient + transposed(gradient), constant(0.5, values))]
-
-
-def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
-    x = matrix(x)
-    *batch, m, n = x.shape
-    k = min(m, n)
-    if not compute_uv:
-        return singular_values(x)
-    specs = (
-        spec_like(x, *batch, m, m if full_matrices else k),
-        spec_like(x, *batch, k),
-        spec_like(x, *batch, n if full_matrices else k, n),
-    )
-    return callout(
-        lambda a: tuple(in_dtype(f, a) for f in np.linalg.svd(wide(a), full_matrices)), x, label="svd", specs=specs
-    )
-
-
-def singular_values(x: Any) -> Any:
-    spec = spec_like(x, *x.shape[:-2], min(x.shape[-2:]))
-    return callout(
-        lambda a: in_dtype(np.linalg.svd(wide(a), compute_uv=False), a),
-        x,
-        label="singular_values",
-        specs=spec,
-        gradient=_singular_values_gradient,
-    )
-
-
-def _singular_values_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
-    """U diag(ds) Vᵀ."""
-    (x,), (diff,) = inputs, diff_outputs
-    u, s, v = svd(x, full_matrices=False)
-    return [product(ops.multiply(u, shaping.reshape(diff, (*s.shape[:-1], 1, s.shape[-1]))), v)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from simplecell import ops
 from simplecell.keras_backend.dispatch import constant, dtype_of
-from simplecell.keras_backend.linalg.factorization import singular_values
+from simplecell.keras_backend.linalg.singular import singular_values
 from simplecell.keras_backend.linalg.support import matrix
 from simplecell.keras_backend.numpy.reductions import axes_of, max, min, sum
 from simplecell.keras_backend.numpy.shaping import expand_dims, moveaxis, ravel

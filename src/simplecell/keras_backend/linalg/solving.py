@@ -8,7 +8,7 @@ import numpy as np
 
 from simplecell import ops
 from simplecell.keras_backend.dispatch import callout, promote
-from simplecell.keras_backend.linalg.factorization import singular_values
+from simplecell.keras_backend.linalg.singular import singular_values
 from simplecell.keras_backend.linalg.support import in_dtype, matmul, matrix, spec_like, transposed, wide
 from simplecell.keras_backend.numpy.indexing import tril, triu
 from simplecell.keras_backend.numpy.linear import product
@@ -32,8 +32,7 @@ def _inv_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
     return [ops.negative(matmul(inverse, diff_outputs[0], inverse))]
 
 
-# --- determinants
-# -------------------------------------------------------------------------------------------------------
+# --- determinants -----------------------------------------------------------------------------------------------------
 
 
 def _scaled_inverse(a: Any, factor: Any) -> Any:
@@ -67,8 +66,12 @@ def sign_and_log_determinant(a: Any) -> tuple[Any, Any]:
     )
 
 
-# --- linear systems
-# -----------------------------------------------------------------------------------------------------
+def slogdet(x: Any) -> tuple[Any, Any]:
+    """The same, by the name and argument of Keras's `numpy`."""
+    return sign_and_log_determinant(x)
+
+
+# --- linear systems ---------------------------------------------------------------------------------------------------
 
 
 def _columns(a: Any, b: Any) -> tuple[Any, Any, bool]:

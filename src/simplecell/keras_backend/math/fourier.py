@@ -47,8 +47,7 @@ def _get_complex_tensor_from_tuple(x: Any) -> Any:
     return real + 1j * imaginary
 
 
-# --- complex to complex: with F the matrix of the transform and N its size, Fᴴ = N·F⁻¹
-# -------------------------------------
+# --- complex to complex: with F the matrix of the transform and N its size, Fᴴ = N·F⁻¹ --------------------------------
 
 
 def _complex(
@@ -95,8 +94,7 @@ def ifft2(x: Any) -> Parts:
     return _complex(np.fft.ifft2, fft2, "ifft2", x, 2, lambda n: 1 / n)
 
 
-# --- real to half of a spectrum and back
-# -----------------------------------------------------------------------------------
+# --- real to half of a spectrum and back ------------------------------------------------------------------------------
 
 
 def _fit(x: Any, length: int) -> Any:
@@ -156,8 +154,7 @@ def irfft(x: Any, fft_length: int | None = None) -> Any:
     )
 
 
-# --- short-time transforms
-# -------------------------------------------------------------------------------------------------
+# --- short-time transforms --------------------------------------------------------------------------------------------
 
 
 def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any:

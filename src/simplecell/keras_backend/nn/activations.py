@@ -74,8 +74,7 @@ def threshold(x: Any, threshold: float, default_value: float) -> Any:
     return activation.threshold(_float(x), threshold, default_value)
 
 
-# --- distributions over an axis
-# -----------------------------------------------------------------------------------------
+# --- distributions over an axis ---------------------------------------------------------------------------------------
 
 
 def _over_axis(function: Callable[[Any, int], Any], x: Any, axis: Any) -> Any:

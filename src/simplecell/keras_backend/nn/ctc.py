@@ -30,8 +30,7 @@ def _log_sum(*terms: np.ndarray) -> np.ndarray:
     return largest + np.log(np.exp(stacked - largest).sum(0))
 
 
-# --- loss
-# ---------------------------------------------------------------------------------------------------------------
+# --- loss -------------------------------------------------------------------------------------------------------------
 
 
 def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Any:
@@ -134,8 +133,7 @@ class _Lattice:
         return np.where((real & possible[:, None])[..., None], np.exp(self.log_softmax) - share, 0)
 
 
-# --- decoding
-# -----------------------------------------------------------------------------------------------------------
+# --- decoding ---------------------------------------------------------------------------------------------------------
 
 
 def ctc_decode(

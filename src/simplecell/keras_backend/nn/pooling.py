@@ -42,8 +42,7 @@ def average_pool(
     return _pool(AveragePool, cast(inputs, floating(dtype_of(inputs))), pool_size, strides, padding, data_format)
 
 
-# --- to a given output size: windows of unequal lengths, one axis after the other
-# -----------------------------------------
+# --- to a given output size: windows of unequal lengths, one axis after the other -------------------------------------
 
 
 def _windows(size: int, output_size: int) -> list[tuple[int, int]]:

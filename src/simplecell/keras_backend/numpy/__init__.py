@@ -1,5 +1,6 @@
 """Keras's `backend.numpy`: array functions, eager on NumPy arrays and symbolic on traced tensors."""
 
+from simplecell.keras_backend.linalg.solving import slogdet
 from simplecell.keras_backend.numpy.binary import (
     add,
     allclose,
@@ -153,7 +154,6 @@ from simplecell.keras_backend.numpy.linear import (
     kron,
     matmul,
     outer,
-    slogdet,
     tensordot,
     trapezoid,
     vdot,

@@ -12,6 +12,7 @@ from keras.src.backend.common import dtypes
 from simplecell import ops
 from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.keras_backend.dispatch import callout, cast, constant, dtype_of, known, no_gradient, promote, symbolic
+from simplecell.keras_backend.numpy import reductions
 from simplecell.keras_backend.numpy.shaping import expand_dims, moveaxis, pad, ravel
 from simplecell.ops import shaping
 from simplecell.ops.base import apply
@@ -155,9 +156,7 @@ def diagflat(x: Any, k: int = 0) -> Any:
 
 
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    from simplecell.keras_backend.numpy.reductions import sum
-
-    return sum(diagonal(x, offset, axis1, axis2), -1)
+    return reductions.sum(diagonal(x, offset, axis1, axis2), -1)
 
 
 def _triangle(x: Any, keep: np.ndarray) -> Any:

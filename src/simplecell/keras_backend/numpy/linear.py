@@ -200,9 +200,3 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
         return along(full, 0, shorter - 1, longer)
     start = n2 - 1 - n2 // 2 if n1 >= n2 else n1 // 2  # NumPy's rounding of the centre
     return along(full, 0, start, start + longer)
-
-
-def slogdet(x: Any) -> Any:
-    from simplecell.keras_backend.linalg import sign_and_log_determinant
-
-    return sign_and_log_determinant(x)

@@ -28,8 +28,7 @@ from simplecell.keras_backend.numpy.shaping import along, expand_dims, ravel
 from simplecell.ops import shaping
 from simplecell.ops.dtypes import to_dtype
 
-# --- sorts: the order is found by NumPy, the values are gathered, so that gradients find their way back
-# -----------------
+# --- sorts: the order is found by NumPy, the values are gathered, so that gradients find their way back ---------------
 
 
 def argsort(x: Any, axis: int | None = -1) -> Any:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from simplecell import ops
 from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.keras_backend.dispatch import cast, dtype_of, floating, native, promote
+from simplecell.keras_backend.numpy.elementwise import sqrt
 from simplecell.ops import reduction, shaping
 from simplecell.ops.base import apply
 
@@ -56,8 +58,6 @@ def count_nonzero(x: Any, axis: Any = None) -> Any:
 
 
 def _extreme(function: str, pairwise: str, x: Any, axis: Any, keepdims: bool, initial: Any) -> Any:
-    from simplecell.keras_backend.numpy import binary
-
     x = convert_to_tensor(x)
     axes = axes_of(axis, len(x.shape))
     if product(x.shape[a] for a in axes) == 0:
@@ -68,7 +68,7 @@ def _extreme(function: str, pairwise: str, x: Any, axis: Any, keepdims: bool, in
         shape = [1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes]
         return np.full(shape, initial, dtype=x.dtype)
     result = reduce(function, x, axes, keepdims)
-    return result if initial is None else cast(getattr(binary, pairwise)(result, initial), dtype_of(x))
+    return result if initial is None else cast(getattr(ops, pairwise)(*promote(result, initial)), dtype_of(x))
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
@@ -134,8 +134,6 @@ _mean, _variance = native(np.mean, reduction.mean), native(np.var, reduction.var
 
 
 def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    from simplecell.keras_backend.numpy.elementwise import sqrt
-
     return sqrt(var(x, axis, keepdims))
 
 
