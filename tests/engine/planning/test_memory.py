@@ -4,8 +4,8 @@ import numpy as np
 
 from simplecell.engine.build import build
 from simplecell.engine.planning.finish import _last_first
-from simplecell.engine.planning.memory import ALIGNMENT, place
-from simplecell.engine.run.program import Step
+from simplecell.engine.planning.memory import place
+from simplecell.engine.run.program import ALIGNMENT, Step
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import as_tensor, placeholder
 from simplecell.ops.base import Spec

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from simplecell.engine.planning import memory
 from simplecell.engine.planning.lowering import Lowering
-from simplecell.engine.run.program import Address, Buffer, Program, Step, depending, touches
+from simplecell.engine.run.program import Address, Buffer, Program, Step, depending, rounded, touches
 from simplecell.graph.tensor import Node
 from simplecell.ops.callout import CallOut
 
@@ -100,7 +100,7 @@ def _kept(kinds: Sequence[str], buffers: Sequence[Buffer], run: Iterable[Step]) 
     for kind in ("constant", "prepared"):
         for i in (i for i in order if kinds[i] == kind):
             offsets[i] = top
-            top += memory.rounded(buffers[i].nbytes)
+            top += rounded(buffers[i].nbytes)
     return offsets, top
 
 

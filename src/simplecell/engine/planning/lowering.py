@@ -21,14 +21,22 @@ import numpy as np
 
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.kernel import Kernel
-from simplecell.engine.planning import memory
 from simplecell.engine.planning.algorithm import Choice
 from simplecell.engine.planning.choices import Choices
 from simplecell.engine.planning.facts import Facts
 from simplecell.engine.planning.groups import AnchoredGroup, Group
 from simplecell.engine.planning.placement import Place
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.run.program import SCRATCH_STRIDE, Address, Buffer, Considered, Step, predicted_ns
+from simplecell.engine.run.program import (
+    ALIGNMENT,
+    SCRATCH_STRIDE,
+    Address,
+    Buffer,
+    Considered,
+    Step,
+    predicted_ns,
+    rounded,
+)
 from simplecell.engine.target import Target
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor
 from simplecell.ops.base import Op, Spec
@@ -225,7 +233,7 @@ class Lowering:
     def scratch(self, nbytes: int) -> dict[str, Address | int]:
         """`nbytes` of scratch per thread: pass `**ctx.scratch(n)` for the kernel's arguments `scratch` and
         `scratch_stride`."""
-        need = memory.rounded(nbytes) + 2 * memory.ALIGNMENT  # neighbours do not share a line
+        need = rounded(nbytes) + 2 * ALIGNMENT  # neighbours do not share a line
         self.buffers.scratch_bytes = max(need, self.buffers.scratch_bytes)
         return {"scratch": Address(self.buffers.scratch), "scratch_stride": SCRATCH_STRIDE}
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Mapping, Sequence
 
-ALIGNMENT = 64  # one cache line, and one AVX-512 vector
-
-
-def rounded(nbytes: int) -> int:
-    return -(-max(nbytes, 1) // ALIGNMENT) * ALIGNMENT
+from simplecell.engine.run.program import rounded
 
 
 def place(

@@ -11,6 +11,15 @@ from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.precision import Precision
 from simplecell.ops.base import Op, Spec
 
+ALIGNMENT = 64
+"""bytes: one cache line, and one AVX-512 vector"""
+
+
+def rounded(nbytes: int) -> int:
+    """Bytes that a buffer takes: whole cache lines, and one at least."""
+    return -(-max(nbytes, 1) // ALIGNMENT) * ALIGNMENT
+
+
 SCRATCH_STRIDE = -1
 """Stands, among a step's arguments, for the size of one thread's scratch, which is known when all steps are."""
 

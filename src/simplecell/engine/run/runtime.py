@@ -13,9 +13,8 @@ import numpy as np
 
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.machine.machine import machine
-from simplecell.engine.planning.memory import ALIGNMENT, rounded
 from simplecell.engine.run import runner
-from simplecell.engine.run.program import Address, Program, Step, meet
+from simplecell.engine.run.program import ALIGNMENT, Address, Program, Step, meet, rounded
 from simplecell.engine.run.threads import pool
 from simplecell.engine.target import Target
 from simplecell.forks import renew_in_child
