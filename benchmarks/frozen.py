@@ -14,7 +14,7 @@ def frozen(model: Any, batch: int) -> Graph:
     """The simplified graph of `model(x)` for one float32 input, parameters replaced by their values and folded."""
     network = simplecell.trace(model, batch_size=batch)
     values = {p.tensor: p.array for p in network.parameters.values()}
-    graph = simplify(network.graph)
+    graph = simplify(network.graph).graph
     known: dict[Tensor, Tensor] = {}
     inputs = []
     for t in graph.inputs:
