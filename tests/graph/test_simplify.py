@@ -460,6 +460,15 @@ def test_what_has_become_of_a_tensor(name):
         assert simplified.where[tensor] == Folded(rule)
 
 
+def test_outputs_of_one_op_that_is_needless():
+    x = given(3)
+    both = ops.apply(ops.CallOut(lambda a: (a, a + 1), (ops.Spec((3,), "float64"),) * 2, "two"), x)
+    y = ops.custom_gradient([x * 2], [both[1]], lambda d: [d])
+    check(y)
+    where = simplify(Graph.of([x], [y])).where
+    assert where[both[0]] == where[both[1]] == Folded("custom_gradient") and where[y] is where[y.node.inputs[0]]
+
+
 def test_every_rule_has_its_case():
     assert NAMES <= {name.partition(" ")[0].removesuffix("'s") for name in FOLDED}
 

@@ -135,17 +135,20 @@ class _Pass:
 
     def where(self, after: Graph) -> dict[Tensor, Tensor | Folded]:
         """Of each old tensor: what it has become in `after`, the graph that this pass has made."""
-        kept = set(_tensors(after))
-        needless: dict[Tensor, str] = {}
-        for node in reversed(self.graph.nodes):
-            # A tensor that is gone: a rule rewrote what read it, or what read it is gone.
-            rule = self.rules.get(node) or next((needless[t] for t in node.outputs if t in needless), None)
-            for t in node.inputs:
-                if rule is not None and self.now[t] not in kept:
-                    needless.setdefault(t, rule)
+        kept = {*after.nodes, *(t.node for t in after.inputs)}
         found: dict[Tensor, Tensor | Folded] = {t: t for t in self.graph.inputs}
         for old, new in self.now.items():
-            found[old] = new if new in kept else Folded(needless[old])
+            if new.node in kept:
+                found[old] = new
+        if len(found) < len(self.now):
+            for node in reversed(self.graph.nodes):
+                # A tensor that is gone: a rule rewrote what read it, or what read it is gone.
+                name = self.rules.get(node)
+                gone = [w for t in node.outputs if isinstance(w := found.get(t), Folded)]
+                if name is not None or gone:
+                    rule = gone[0] if name is None else Folded(name)
+                    for t in (*node.inputs, *node.outputs):
+                        found.setdefault(t, rule)
         return found
 
     def _rewritten(self, node: Node) -> tuple[Tensor, ...]:
