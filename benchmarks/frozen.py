@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+import simplecell
 from simplecell.graph.graph import Graph
+from simplecell.graph.simplify import simplify
 from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor, as_tensor
 
 
 def frozen(model: Any, batch: int) -> Graph:
     """The simplified graph of `model(x)` for one float32 input, parameters replaced by their values and folded."""
-    from simplecell.keras_backend.tracing import array_of, trace_step
-
-    x = np.zeros((batch, *model.inputs[0].shape[1:]), np.float32)
-    step = trace_step(lambda d: model(d, training=False), x, threads=1)
-    values = iter([array_of(v, v.cell) for v in step._parameters])
-    graph = step.executable.graph
+    network = simplecell.trace(model, batch_size=batch)
+    values = {p.tensor: p.array for p in network.parameters.values()}
+    graph = simplify(network.graph).graph
     known: dict[Tensor, Tensor] = {}
     inputs = []
     for t in graph.inputs:
-        op = t.node.op
-        if isinstance(op, Placeholder) and op.role == "parameter":
-            known[t] = as_tensor(next(values))
+        if t in values:
+            known[t] = as_tensor(values[t])
         else:
             known[t] = t
             inputs.append(t)

@@ -22,7 +22,9 @@ _install()
 # Public name → module that defines it (`""`: the name is a submodule).
 _LAZY = {
     "compile": "simplecell.program",
-    "gradients": "simplecell.keras_backend.tracing",
+    "gradients": "simplecell.keras_backend.gradients",
+    "Network": "simplecell.graph.network",
+    "trace": "simplecell.keras_backend.model_trace",
     "data": "",
     "filters": "",
     "layers": "",

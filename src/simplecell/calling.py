@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,60 @@ _NUMBERS = "biuf"
 their own."""
 
 
-def input_specs(model: Any) -> list[InputSpec]:
-    """Shapes without the batch axis, and dtypes, of the model's inputs."""
+@dataclass(frozen=True)
+class ModelInputs:
+    """A model's inputs, in the order in which arrays are given for them.
+
+    `structure` is what the model is called with: dicts, lists and tuples around the number of each input.
+    """
+
+    specs: tuple[InputSpec, ...]
+    names: tuple[str, ...]
+    structure: Any
+
+    def packed(self, leaves: Sequence[Any]) -> Any:
+        """One thing for each input, as the model is called with them."""
+        return _filled(self.structure, leaves)
+
+
+def _filled(structure: Any, leaves: Sequence[Any]) -> Any:
+    if isinstance(structure, dict):
+        return {key: _filled(value, leaves) for key, value in structure.items()}
+    if isinstance(structure, (list, tuple)):
+        return [_filled(value, leaves) for value in structure]
+    return leaves[structure]
+
+
+def numbered(structure: Any, is_leaf: Callable[[Any], bool]) -> tuple[Any, list[str], list[Any]]:
+    """The structure with numbers for its leaves; their names by their places in it (`image`, `views/0`); the leaves.
+    Those of a dict come in the order of its keys, as in Keras."""
+    names: list[str] = []
+    leaves: list[Any] = []
+
+    def walk(part: Any, path: tuple[str, ...]) -> Any:
+        if isinstance(part, dict):
+            found = {key: walk(part[key], (*path, str(key))) for key in sorted(part, key=str)}
+            return {key: found[key] for key in part}
+        if isinstance(part, (list, tuple)) and not is_leaf(part):
+            return [walk(value, (*path, str(i))) for i, value in enumerate(part)]
+        names.append("/".join(path))
+        leaves.append(part)
+        return len(leaves) - 1
+
+    return walk(structure, ()), names, leaves
+
+
+def is_shape(x: Any) -> bool:
+    """Is it a tuple or list of sizes, which may be None?"""
+    return isinstance(x, (list, tuple)) and bool(x) and all(n is None or isinstance(n, (int, np.integer)) for n in x)
+
+
+def model_inputs(model: Any) -> ModelInputs:
+    """Shapes without the batch axis, dtypes and names of a Keras model's inputs.
+
+    Raises:
+        ValueError: the model is not built.
+    """
     if not getattr(model, "built", False):
         raise ValueError(
             "model: must be built, so that its input shapes are known. Call it once on data, or "
@@ -28,17 +81,38 @@ def input_specs(model: Any) -> list[InputSpec]:
     except AttributeError:
         inputs = None
     if inputs:
-        return [(tuple(t.shape[1:]), np.dtype(t.dtype)) for t in inputs]
+        owner = getattr(model, "_functional", None) or model  # a Sequential model has a functional one inside
+        structure, paths, tensors = numbered(getattr(owner, "_inputs_struct", list(inputs)), lambda part: False)
+        if isinstance(structure, list) and len(tensors) == 1 and structure == [0]:
+            structure = 0
+        names = paths if isinstance(structure, dict) else [t.name for t in tensors]
+        specs = [(tuple(t.shape[1:]), np.dtype(t.dtype)) for t in tensors]
+        return ModelInputs(tuple(specs), _distinct(names), structure)
     shapes = getattr(model, "_build_shapes_dict", None)
     if not shapes:
         raise ValueError("model: its input shapes are not known. Call it once on data, or `model.build(input_shape)`.")
-    first = [s for s in shapes.values() if s is not None]
-    return [(tuple(s[1:]), np.dtype("float32")) for s in (first if isinstance(first[0], tuple) else [tuple(first)])]
+    given = [shape for shape in shapes.values() if shape is not None]
+    structure, names, leaves = numbered(given if len(given) > 1 else given[0], is_shape)
+    specs = [(tuple(shape[1:]), np.dtype("float32")) for shape in leaves]
+    return ModelInputs(tuple(specs), input_names(names), structure)
 
 
-def inputs_of(x: Any, specs: Sequence[InputSpec]) -> list[np.ndarray]:
-    """The arrays of `x`, of the inputs' dtypes, C-contiguous: one array, or a list or tuple with one for each input.
-    Nested lists of numbers are arrays."""
+def input_names(paths: Sequence[str]) -> tuple[str, ...]:
+    """Names for inputs that have none: `x`, or their places in the structure."""
+    return tuple("x" if not path else f"x{path}" if path.isdigit() else path for path in paths)
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        name if names.count(name) == 1 else f"{name}#{names[: i + 1].count(name)}" for i, name in enumerate(names)
+    )
+
+
+def inputs_of(x: Any, specs: Sequence[InputSpec], names: Sequence[str] = ()) -> list[np.ndarray]:
+    """The arrays of `x`, of the inputs' dtypes, C-contiguous: one array, a list or tuple with one for each input, or a
+    dict by the inputs' names. Nested lists of numbers are arrays."""
+    if isinstance(x, dict) and names:
+        x = _by_name(x, names)
     several = isinstance(x, (list, tuple)) and (len(specs) > 1 or any(hasattr(item, "__array__") for item in x))
     given = list(x) if several else [x]
     if len(given) != len(specs):
@@ -52,6 +126,17 @@ def inputs_of(x: Any, specs: Sequence[InputSpec]) -> list[np.ndarray]:
             f"x: the inputs have {', '.join(str(a.shape[0]) for a in arrays)} samples. Pass as many of each."
         )
     return arrays
+
+
+def _by_name(x: dict[Any, Any], names: Sequence[str]) -> list[Any]:
+    _, paths, leaves = numbered(x, lambda part: not any(isinstance(v, (dict, np.ndarray)) for v in part))
+    given = dict(zip(paths, leaves, strict=True))
+    if set(given) != set(names):
+        raise ValueError(
+            f"x: the model's inputs are named {', '.join(map(repr, names))}, got {', '.join(map(repr, given))}. Pass a "
+            "dict with one array for each."
+        )
+    return [given[name] for name in names]
 
 
 def _input(position: int, x: Any, shape: tuple[int | None, ...], dtype: np.dtype[Any]) -> np.ndarray:
@@ -145,16 +230,18 @@ def outputs_of(
     return arrays
 
 
-def check_shape(position: int, shape: Sequence[Any], known: Sequence[int | None]) -> None:
+def check_shape(
+    position: int, shape: Sequence[Any], known: Sequence[int | None], argument: str = "input_shape"
+) -> None:
     """`shape`, with a batch axis, against an input's without one."""
     if len(shape) != len(known) + 1 or any(k is not None and k != n for n, k in zip(shape[1:], known)):
         wanted = ", ".join(map(str, ("batch", *known)))
         raise ValueError(
-            f"input_shape: input {position} has shape ({wanted}), got {tuple(shape)}. Give it with its batch axis."
+            f"{argument}: input {position} has shape ({wanted}), got {tuple(shape)}. Give it with its batch axis."
         )
     for n in shape:
         if n is not None and (not isinstance(n, (int, np.integer)) or n < 1):
-            raise ValueError(f"input_shape: sizes must be whole numbers from 1 on, got {tuple(shape)}.")
+            raise ValueError(f"{argument}: sizes must be whole numbers from 1 on, got {tuple(shape)}.")
 
 
 def check_batch_size(batch_size: Any) -> None:

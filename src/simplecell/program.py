@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simplecell.calling import Shape, check_batch_size, check_shape, input_specs, inputs_of, outputs_of
+from simplecell.calling import Shape, check_batch_size, check_shape, inputs_of, model_inputs, outputs_of
 from simplecell.engine.run.thread_count import thread_count
+from simplecell.graph.network import Network
 from simplecell.keras_backend.program_cache import ProgramCache
 
 if TYPE_CHECKING:
-    from simplecell.keras_backend.tracing import StepProgram
+    from simplecell.keras_backend.step_program import StepProgram
 
 
 Usual = tuple["StepProgram", np.dtype[Any], Shape, np.dtype[Any]]
@@ -25,8 +26,8 @@ Usual = tuple["StepProgram", np.dtype[Any], Shape, np.dtype[Any]]
 
 
 class CompiledModel:
-    """The inference program(s) of a model; made by `compile`. One program per batch size, all over the same machine
-    code.
+    """The program(s) of a model at inference, or of a network; made by `compile`. One program per batch size, all over
+    the same machine code.
 
     Of many sizes the least recently used programs give way (see ProgramCache), until it is frozen. `copy.copy` gives a
     program of the same model, `copy.deepcopy` and `pickle` one of a copy of the model, with the same settings.
@@ -35,7 +36,13 @@ class CompiledModel:
     def __init__(self, model: Any, batch_size: int | None, threads: int | None, precision: str, tune: bool) -> None:
         self.model, self.threads, self.precision, self.tune = model, threads, precision, tune
         self.batch_size = batch_size
-        self._specs = input_specs(model)
+        if isinstance(model, Network):
+            if batch_size is None:
+                self.batch_size = batch_size = model.batch_size
+            self._specs, self._names = model.input_specs, tuple(model.inputs)
+        else:
+            self._inputs = model_inputs(model)
+            self._specs, self._names = list(self._inputs.specs), self._inputs.names
         self._usual: dict[Shape, Usual] = {}
         """of one input and one output, by the input's shape: the program, and what fits it"""
         self._last: Usual | None = None
@@ -53,8 +60,9 @@ class CompiledModel:
         """The model's output for `x`, as `model(x, training=False)` gives it.
 
         Args:
-            x: one array `(batch, …)`, or a list of them for several inputs. Floats of another width, integers,
-                booleans, nested lists of numbers, foreign-endian and non-contiguous arrays are converted.
+            x: one array `(batch, …)`, or a list of them (or a dict by name) for several inputs. Floats of another
+                width, integers, booleans, nested lists of numbers, foreign-endian and non-contiguous arrays are
+                converted.
             out: the array (or list of arrays) to write the output to, apart from `x` and from each other in memory;
                 None makes a new one.
 
@@ -81,7 +89,7 @@ class CompiledModel:
                 program.refresh()
                 program.executable((x,), (out,))
                 return out
-        arrays = inputs_of(x, self._specs)
+        arrays = inputs_of(x, self._specs, self._names)
         if not arrays[0].shape[0] and self.model is None:
             return self._of_no_samples(arrays, out)
         program = self._program(arrays)
@@ -242,13 +250,19 @@ class CompiledModel:
 
     def _made(self, arrays: Sequence[np.ndarray]) -> StepProgram:
         from simplecell.engine.planning.tune import tuning
-        from simplecell.keras_backend.tracing import trace_step
+        from simplecell.keras_backend.model_trace import trace_model
+        from simplecell.keras_backend.step_program import StepProgram
 
-        data: Any = list(arrays) if len(arrays) > 1 else arrays[0]
+        shapes = [a.shape for a in arrays]
+        if isinstance(self.model, Network):
+            network = self.model.at(shapes[0][0])
+            wanted = [t.shape for t in network.inputs.values()]
+            if shapes != wanted:
+                raise ValueError(f"x: the network is for inputs of shape {wanted}, got {shapes}.")
+        else:
+            network = trace_model(self.model, self._inputs, shapes)
         with tuning(self.tune):
-            return trace_step(
-                lambda d: self.model(d, training=False), data, threads=self.threads, precision=self.precision
-            )
+            return StepProgram(network, threads=self.threads, precision=self.precision)
 
     def _of_no_samples(self, arrays: Sequence[np.ndarray], out: Any) -> Any:
         """The outputs of a frozen program for a batch of 0: as those of a program for another batch size, but empty."""
@@ -270,10 +284,11 @@ class CompiledModel:
 def compile(
     model: Any, batch_size: int | None = None, threads: int | None = None, precision: str = "fast", tune: bool = False
 ) -> CompiledModel:
-    """A Keras model as a function of arrays.
+    """A Keras model, or a network, as a function of arrays.
 
     Args:
-        model: a built Keras model (Sequential, functional or subclassed).
+        model: a built Keras model (Sequential, functional or subclassed), or a Network (see `simplecell.trace`), which
+            may have been traced for training, or have inner values as its outputs.
         batch_size: build the program for this batch size now; None builds one for each batch size when it first comes.
         threads: how many threads it may use (None: the setting SIMPLECELL_THREADS, or the cores of this process).
         precision: `fast` may use Winograd's and Fourier's transforms and matrix units: errors are at most 3e-5 of the

@@ -6,10 +6,12 @@ import pytest
 from simplecell import ops
 from simplecell.graph.gradients import gradients
 from simplecell.graph.graph import Graph, evaluate
-from simplecell.graph.simplify import RULES, simplify
+from simplecell.graph.simplify import RULES, Folded, Simplified, simplify
 from simplecell.graph.tensor import Placeholder, Tensor, name_scope, placeholder
+from simplecell.graph.whereabouts import whereabouts
 
 RNG = np.random.default_rng(1)
+NAMES = {rule.__name__ for rules in RULES.values() for rule in rules} | {"constant_folding", "custom_gradient"}
 
 
 def given(*shape, role="input", dtype="float64"):
@@ -29,7 +31,8 @@ def inputs_of(outputs):
 def check(*outputs: Tensor, positive: bool = False, rtol: float = 1e-9) -> Graph:
     """Simplify, compare values at random inputs, and hand back the simplified graph."""
     before = Graph.of(inputs_of(outputs), list(outputs))
-    after = simplify(before)
+    simplified = simplify(before)
+    after = simplified.graph
     assert after.inputs == before.inputs or all(a is b for a, b in zip(after.inputs, before.inputs, strict=True))
     arrays = []
     for t in before.inputs:
@@ -39,7 +42,25 @@ def check(*outputs: Tensor, positive: bool = False, rtol: float = 1e-9) -> Graph
         assert a.shape == b.shape == t.shape and a.dtype == b.dtype
         np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
     assert [t.spec for t in after.outputs] == [t.spec for t in before.outputs]
+    check_map(before, simplified, arrays, rtol)
     return after
+
+
+def check_map(before: Graph, simplified: Simplified, arrays, rtol: float) -> None:
+    """Every tensor of the graph is in the map, and what it is said to have become has its value."""
+    every = [*before.inputs, *(t for n in before.nodes for t in n.outputs)]
+    assert set(simplified.where) == set(every)
+    after = {*simplified.graph.inputs, *(t for n in simplified.graph.nodes for t in n.outputs)}
+    kept = {old: new for old, new in simplified.where.items() if isinstance(new, Tensor)}
+    assert after.issuperset(kept.values())
+    assert [kept[t] for t in before.outputs] == list(simplified.graph.outputs)
+    gone = [where for where in simplified.where.values() if isinstance(where, Folded)]
+    assert {where.rule for where in gone} <= NAMES
+    one = evaluate(Graph.of(before.inputs, list(kept)), arrays)
+    two = evaluate(Graph.of(before.inputs, list(kept.values())), arrays)
+    for old, a, b in zip(kept, one, two, strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype, old
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
 
 
 def run_time(graph: Graph) -> dict[str, int]:
@@ -345,3 +366,127 @@ def test_random_graphs(seed):
 
 def test_every_rule_is_documented():
     assert all(rule.__doc__ for rules in RULES.values() for rule in rules)
+
+
+# --- what has become of what ------------------------------------------------------------------------------------------
+
+
+def border(*widths):
+    return ((0, 0), *widths, (0, 0))
+
+
+def folded_cases():
+    """By name: a tensor, the outputs that are computed from it, and the rule that makes it needless (None: its value
+    stays)."""
+    from simplecell.graph.tensor import as_tensor
+
+    x, y = given(2, 7, 7, 3), given(3, 4)
+    conv = ops.convolution(x, weights(3, 3, 3, 4))
+    shifted = ops.convolution(x, weights(3, 3, 3, 4)) + weights(4)
+    padded, padded_again = (ops.pad(x, border((1, 1), (1, 1))) for _ in range(2))
+    around = ops.pad(ops.relu(x), border((1, 1), (1, 1)))
+    scaled = x * (1 / 255)
+    pointwise = ops.convolution(x, weights(1, 1, 3, 4))
+    turned, turned_again = ops.transpose(y), ops.transpose(y)
+    flat, flat_again = ops.reshape(y, (12,)), ops.reshape(y, (12,))
+    negative, cast = -y, ops.cast(y, "float32")
+    wide = ops.cast(ops.cast(y, "float32"), "float64")
+    known = as_tensor(np.arange(3.0))
+    sine = ops.sin(known)
+    spread = ops.apply(ops.BroadcastTo((3, 4)), given(4))
+    kept_axes = ops.sum(y, 1, keepdims=True)
+    ones = ops.sum(given(1, 5, 1), (0, 1))
+    deviations = y - ops.mean(y, 0, keepdims=True)
+    moved = ops.transpose(given(4, 1, 3), (1, 0, 2))
+    largest, zero = ops.maximum(y, 0), as_tensor(np.zeros(4))
+    argument = ops.exp(y)
+    custom = ops.custom_gradient([y * 3], [argument], lambda d: [d])
+    summed = ops.sum(ops.transpose(given(3, 4, 5), (2, 0, 1)), 0)
+    z = given(2, 6, 6, 3)
+    relu = ops.relu(z)
+    pool = ops.max_pool(relu, 2, 2)
+    (masked,) = gradients(pool, [z], [given(*pool.shape)])
+    unmasked = masked.node.inputs[1]
+    filters_padded = ops.apply(
+        ops.ConvolutionGradientWeights((3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1), 1), padded_again, given(2, 7, 7, 4)
+    )
+    return {
+        "scales_and_shifts": (conv, batch_norm(conv, 4), "scales_and_shifts"),
+        "scales_and_shifts of a sum": (shifted, shifted * weights(4), "scales_and_shifts"),
+        "a convolution that something else needs": (shifted, [shifted * weights(4), shifted], None),
+        "padding_into_convolution": (padded, ops.convolution(padded, weights(3, 3, 3, 4)), "padding_into_convolution"),
+        "padding_into_convolution of gradients": (padded_again, filters_padded, "padding_into_convolution"),
+        "padding_into_max_pool": (around, ops.max_pool(around, 3, 2), "padding_into_max_pool"),
+        "input_scale_into_weights": (scaled, ops.convolution(scaled, weights(3, 3, 3, 4)), "input_scale_into_weights"),
+        "average_before_pointwise_convolution": (
+            pointwise, ops.average_pool(pointwise, 2), "average_before_pointwise_convolution",
+        ),
+        "transpose_of_transpose": (turned, ops.transpose(turned), "transpose_of_transpose"),
+        "transpose_sinks": (turned_again, ops.tanh(turned_again), "transpose_sinks"),
+        "transpose_of_unit_axes": (moved, ops.concatenate([moved, moved], 0), None),
+        "reshape_of_reshape": (flat, ops.reshape(flat, (2, 6)), "reshape_of_reshape"),
+        "reshape_sinks": (flat_again, ops.tanh(flat_again), "reshape_sinks"),
+        "inverse_of_inverse": (negative, -negative, "inverse_of_inverse"),
+        "cast_of_cast": (wide, ops.cast(wide, "float64"), None),
+        "without_effect": (cast, ops.stop_gradient(cast), None),
+        "constant_folding": (known, given(3) + sine, "constant_folding"),
+        "constant_folding's result": (sine, given(3) + sine, None),
+        "needless_broadcast": (spread, spread + y, "needless_broadcast"),
+        "kept_axes_as_reshape": (kept_axes, ops.concatenate([kept_axes, kept_axes], 1), None),
+        "reduction_of_unit_axes": (ones, ones * 2, None),
+        "reduction_of_transpose": (summed.node.inputs[0], summed, "reduction_of_transpose"),
+        "sum_of_deviations": (deviations, ops.sum(deviations, 0) + given(4), "sum_of_deviations"),
+        "relu_mask_before_pooling_gradient": (unmasked, masked, "relu_mask_before_pooling_gradient"),
+        "custom_gradient": (argument, custom, "custom_gradient"),
+        "custom_gradient's value": (custom, custom + 1, None),
+        "known_condition": (negative, ops.select(np.array(True), y, negative), "known_condition"),
+        "arithmetic": (largest, largest + y, None),
+        "arithmetic on a constant": (zero, y + zero, "arithmetic"),
+    }  # fmt: skip
+
+
+FOLDED = folded_cases()
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_what_has_become_of_a_tensor(name):
+    tensor, outputs, rule = FOLDED[name]
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    check(*outputs)  # whose values, and those of all that is left, are right
+    simplified = simplify(Graph.of(inputs_of(outputs), outputs))
+    if rule is None:
+        assert isinstance(simplified.where[tensor], Tensor)
+    else:
+        assert simplified.where[tensor] == Folded(rule)
+
+
+def test_outputs_of_one_op_that_is_needless():
+    x = given(3)
+    both = ops.apply(ops.CallOut(lambda a: (a, a + 1), (ops.Spec((3,), "float64"),) * 2, "two"), x)
+    y = ops.custom_gradient([x * 2], [both[1]], lambda d: [d])
+    check(y)
+    where = simplify(Graph.of([x], [y])).where
+    assert where[both[0]] == where[both[1]] == Folded("custom_gradient") and where[y] is where[y.node.inputs[0]]
+
+
+def test_every_rule_has_its_case():
+    assert NAMES <= {name.partition(" ")[0].removesuffix("'s") for name in FOLDED}
+
+
+def test_whereabouts():
+    x = given(1, 5, 5, 2)
+    conv = ops.convolution(x, weights(3, 3, 2, 3))
+    norm = batch_norm(conv, 3)
+    relu = ops.relu(norm)
+    outputs = [ops.tanh(relu)]
+    unused = ops.exp(relu)
+    simplified = simplify(Graph.of(inputs_of(outputs), outputs))
+    (result,) = simplified.graph.outputs
+    memory = {x, result}
+    at = {t: whereabouts(simplified, t, memory) for t in (x, conv, norm, relu, unused, outputs[0])}
+    assert [at[t].kind for t in at] == [
+        "in memory", "folded away", "inside an epilogue", "inside an epilogue", "not computed", "in memory",
+    ]  # fmt: skip
+    assert str(at[conv]) == "folded away by scales_and_shifts" and at[conv].tensor is None
+    assert at[outputs[0]].tensor is result and str(at[relu]) == "inside an epilogue"
+    assert whereabouts(simplified, norm, {simplified.where[norm]}).kind == "in memory"

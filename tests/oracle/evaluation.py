@@ -109,7 +109,9 @@ def on_simplecell(configuration: Configuration) -> dict[str, np.ndarray]:
     """The same by one program, with machine code."""
     import keras
 
-    from simplecell.keras_backend.tracing import gradients, trace_step
+    from simplecell.keras_backend.gradients import gradients
+    from simplecell.keras_backend.step_program import StepProgram
+    from simplecell.keras_backend.tracing import trace_function
 
     problem = Problem(configuration, "float32")
     layer = problem.layer
@@ -121,7 +123,7 @@ def on_simplecell(configuration: Configuration) -> dict[str, np.ndarray]:
         count = len(layer.trainable_variables)
         return outputs, found[count:], found[:count]
 
-    program = trace_step(step, problem.arrays)
+    program = StepProgram(trace_function(step, problem.arrays))
     outputs, diff_inputs, diff_weights = program(problem.arrays)
     zeros = [np.zeros_like(problem.arrays[i]) if g is None else g for i, g in zip(places, diff_inputs, strict=True)]
     result = named(outputs, zeros, diff_weights, [v.value for v in layer.non_trainable_variables])

@@ -14,7 +14,7 @@ from simplecell.engine.precision import COMPILED, Precision, checked
 from simplecell.engine.run.thread_count import thread_count
 from simplecell.forks import lock
 from simplecell.graph.graph import Graph, evaluate
-from simplecell.graph.simplify import simplify
+from simplecell.graph.simplify import Simplified, simplify
 from simplecell.graph.tensor import Placeholder
 from simplecell.ops.dtypes import to_dtype
 
@@ -30,8 +30,10 @@ class Executable:
     """A graph ready to run. Parameters (placeholders of role `parameter`) are set seldom; inputs come with each
     call."""
 
-    def __init__(self, graph: Graph, threads: int, precision: Precision) -> None:
-        self.graph = graph
+    def __init__(self, simplified: Simplified, threads: int, precision: Precision) -> None:
+        self.simplified = simplified
+        """the graph that runs, and what has become of the tensors of the one that was given (see `whereabouts`)"""
+        self.graph = graph = simplified.graph
         self.program: Program | None = None
         self._specs = [t.spec for t in graph.outputs]
         self._dtypes = [to_dtype(s.dtype) for s in self._specs]

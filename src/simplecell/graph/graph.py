@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,20 +12,30 @@ from simplecell.graph.tensor import Constant, Node, Placeholder, Tensor
 
 def topological(outputs: Sequence[Tensor]) -> tuple[Node, ...]:
     """Every node that `outputs` need, inputs before users, in a deterministic order. Iterative: networks are deep."""
-    order: list[Node] = []
-    done: set[Node] = set()
-    stack: list[tuple[Node, bool]] = [(t.node, False) for t in reversed(outputs)]
+    order: dict[Node, None] = {}
+    seen: set[Node] = set()
+    stack = [t.node for t in reversed(outputs)]
     while stack:
-        node, ready = stack.pop()
-        if node in done:
+        node = stack[-1]
+        if node in seen:  # and so are its inputs: they were put on top of it
+            order[stack.pop()] = None
             continue
-        if ready:
-            done.add(node)
-            order.append(node)
-        else:
-            stack.append((node, True))
-            stack.extend((t.node, False) for t in reversed(node.inputs) if t.node not in done)
+        seen.add(node)
+        for t in node.inputs[::-1]:
+            if t.node not in seen:
+                stack.append(t.node)
     return tuple(order)
+
+
+def substitute(outputs: Sequence[Tensor], new: Mapping[Tensor, Tensor]) -> dict[Tensor, Tensor]:
+    """For each tensor that `outputs` need and that depends on one of `new`: its copy, computed from those in their
+    place. The new ones are of the old ones' specs."""
+    copies = dict(new)
+    for node in topological(outputs):
+        if any(t in copies for t in node.inputs):
+            copy = node.on([copies.get(t, t) for t in node.inputs])
+            copies.update(zip(node.outputs, copy.outputs, strict=True))
+    return copies
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,8 @@ parameters change. Graphs with gradients may be simplified too, after `gradients
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -72,15 +74,40 @@ RULES: dict[type[Op], tuple[Rule, ...]] = {
 }
 
 
-def simplify(graph: Graph) -> Graph:
+@dataclass(frozen=True)
+class Folded:
+    """What has become of a tensor that the simplified graph does not compute: `rule` made that needless, as the
+    convolution's own output where batch normalization went into its weights."""
+
+    rule: str
+
+
+@dataclass(frozen=True, eq=False)
+class Simplified:
+    """A simplified graph, and what has become of the tensors of the one that it was made from."""
+
+    graph: Graph
+    where: Mapping[Tensor, Tensor | Folded]
+    """For each tensor of the graph that was given: the tensor of `graph` that has its value, or by which rule there is
+    none any more."""
+
+
+def simplify(graph: Graph) -> Simplified:
     """A graph of the same inputs and values, with less to do. Example:
-    `simplify(Graph.of([x], [relu(conv(pad(x)) * s)]))`."""
+    `simplify(Graph.of([x], [relu(conv(pad(x)) * s)])).graph`."""
+    where: dict[Tensor, Tensor | Folded] = {t: t for t in _tensors(graph)}
     for _ in range(MAX_PASSES):
         rewriting = _Pass(graph)
         graph = rewriting.run()
         if not rewriting.changed:
             break
-    return graph
+        moved = rewriting.where(graph)
+        where = {old: moved[now] if isinstance(now, Tensor) else now for old, now in where.items()}
+    return Simplified(graph, where)
+
+
+def _tensors(graph: Graph) -> list[Tensor]:
+    return [*graph.inputs, *(t for node in graph.nodes for t in node.outputs)]
 
 
 class _Pass:
@@ -90,6 +117,8 @@ class _Pass:
         self.graph = graph
         self.changed = False
         self.now: dict[Tensor, Tensor] = {}
+        self.rules: dict[Node, str] = {}
+        """the rule that has rewritten a node"""
         self.seen: dict[Any, Node] = {}
         self.facts = Facts()
         self.uses = Counter(t for n in graph.nodes for t in n.inputs)
@@ -104,18 +133,38 @@ class _Pass:
                 )
         return Graph.of(self.graph.inputs, [self.now.get(t, t) for t in self.graph.outputs])
 
+    def where(self, after: Graph) -> dict[Tensor, Tensor | Folded]:
+        """Of each old tensor: what it has become in `after`, the graph that this pass has made."""
+        kept = {*after.nodes, *(t.node for t in after.inputs)}
+        found: dict[Tensor, Tensor | Folded] = {t: t for t in self.graph.inputs}
+        for old, new in self.now.items():
+            if new.node in kept:
+                found[old] = new
+        if len(found) < len(self.now):
+            for node in reversed(self.graph.nodes):
+                # A tensor that is gone: a rule rewrote what read it, or what read it is gone.
+                name = self.rules.get(node)
+                gone = [w for t in node.outputs if isinstance(w := found.get(t), Folded)]
+                if name is not None or gone:
+                    rule = gone[0] if name is None else Folded(name)
+                    for t in (*node.inputs, *node.outputs):
+                        found.setdefault(t, rule)
+        return found
+
     def _rewritten(self, node: Node) -> tuple[Tensor, ...]:
         if isinstance(node.op, Placeholder):
             return node.outputs
         inputs = tuple(self.now[t] for t in node.inputs)
         if isinstance(node.op, CustomGradient):
             self.changed = True
+            self.rules[node] = "custom_gradient"
             return inputs[: node.op.count]
         with absolute_scope(node.scope):  # what a rule makes belongs to the layer of what it replaces
             for rule in (*RULES.get(type(node.op), ()), constants.constant_folding):
                 result = rule(node.op, inputs, self.facts)
                 if result is not None:
                     self.changed = True
+                    self.rules[node] = rule.__name__
                     return (result,)
         return self._unique(node, inputs).outputs
 

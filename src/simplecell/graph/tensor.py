@@ -17,6 +17,11 @@ from simplecell.ops.dtypes import to_dtype
 _scope: contextvars.ContextVar[str] = contextvars.ContextVar("simplecell_scope", default="")
 
 
+def current_scope() -> str:
+    """What nodes that are recorded now carry."""
+    return _scope.get()
+
+
 @contextlib.contextmanager
 def absolute_scope(name: str) -> Iterator[None]:
     """Nodes recorded inside carry `name`, whatever the scope outside."""
@@ -72,20 +77,38 @@ class Node:
     inputs: tuple[Tensor, ...]
     scope: str = ""
     outputs: tuple[Tensor, ...] = field(default=(), repr=False)
+    several: bool = field(default=False, repr=False)
+    """Does its op give a tuple, be it of one?"""
 
     @staticmethod
     def make(op: Op, inputs: Sequence[Tensor], scope: str | None = None) -> Node:
-        specs = op.output_spec(*(t.spec for t in inputs))
-        node = Node(op, tuple(inputs), _scope.get() if scope is None else scope)
-        outputs = specs if isinstance(specs, tuple) else (specs,)
-        object.__setattr__(node, "outputs", tuple(Tensor(s, node, i) for i, s in enumerate(outputs)))
-        object.__setattr__(node, "_several", isinstance(specs, tuple))
+        specs = op.output_spec(*[t.spec for t in inputs])
+        node = Node.__new__(Node)  # it and its outputs know each other
+        outputs: tuple[Tensor, ...]
+        if isinstance(specs, tuple):
+            outputs = tuple([Tensor(s, node, i) for i, s in enumerate(specs)])
+        else:
+            outputs = (Tensor(specs, node),)
+        node.__dict__.update(
+            op=op,
+            inputs=tuple(inputs),
+            scope=_scope.get() if scope is None else scope,
+            outputs=outputs,
+            several=isinstance(specs, tuple),
+        )
+        return node
+
+    def on(self, inputs: Sequence[Tensor]) -> Node:
+        """The same op on other inputs of the same specs."""
+        node = Node.__new__(Node)
+        outputs = tuple([Tensor(t.spec, node, t.index) for t in self.outputs])
+        node.__dict__.update(self.__dict__, inputs=tuple(inputs), outputs=outputs)
         return node
 
     @property
     def result(self) -> Any:
         """The output tensor, or the tuple of them when the op has several."""
-        return self.outputs if self._several else self.outputs[0]  # type: ignore[attr-defined]
+        return self.outputs if self.several else self.outputs[0]
 
 
 class Tensor(Operators, Symbolic):

@@ -13,6 +13,7 @@ from keras.src import tree
 from keras.src.backend.common import KerasVariable
 from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope, in_stateless_scope
 
+from simplecell.graph.closing import close_over
 from simplecell.graph.tensor import Tensor, as_tensor, placeholder
 from simplecell.keras_backend.conversion import cast, constant, convert_to_tensor, is_tensor
 from simplecell.ops import elementwise, shaping
@@ -254,7 +255,6 @@ def while_loop(
 
 def _traced_while(cond: Callable[..., Any], step: Callable[[Any], Any], state: Any, limit: int | None) -> Any:
     from simplecell.engine.build import build
-    from simplecell.keras_backend.tracing import close_over
 
     initial = [as_tensor(x) for x in tree.flatten(state)]
     inside = [placeholder(t.spec, f"loop variable {i}") for i, t in enumerate(initial)]

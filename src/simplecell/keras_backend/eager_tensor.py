@@ -30,15 +30,14 @@ class EagerTensor(Tensor):
         with np.errstate(all="ignore"):
             values = op.reference(*(value_of(t) for t in tensors))
         several = isinstance(specs, tuple)
-        node = Node(op, tuple(tensors))
+        node = Node.__new__(Node)
         outputs = tuple(
             EagerTensor(np.asarray(v, to_dtype(s.dtype)), node, i)
             for i, (v, s) in enumerate(
                 zip(values if several else (values,), specs if several else (specs,), strict=True)
             )
         )
-        object.__setattr__(node, "outputs", outputs)
-        object.__setattr__(node, "_several", several)
+        node.__dict__.update(op=op, inputs=tuple(tensors), scope="", outputs=outputs, several=several)
         return node.result
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -67,10 +66,10 @@ class EagerTensor(Tensor):
 
 
 def leaf(value: np.ndarray, label: str = "") -> EagerTensor:
-    node = Node(Placeholder(spec_of(value), label, "parameter"), ())
+    node = Node.__new__(Node)
     tensor = EagerTensor(value, node)
-    object.__setattr__(node, "outputs", (tensor,))
-    object.__setattr__(node, "_several", False)
+    op = Placeholder(spec_of(value), label, "parameter")
+    node.__dict__.update(op=op, inputs=(), scope="", outputs=(tensor,), several=False)
     return tensor
 
 
@@ -91,6 +90,7 @@ class EagerScope(TraceScope):
     def __init__(self, record: bool) -> None:
         super().__init__()
         self.record = record
+        self.calls = None
 
     def leaf(self, variable: Variable) -> Any:
         value = variable._array

@@ -17,7 +17,8 @@ from simplecell.keras_backend.conversion import ready
 from simplecell.keras_backend.eager_tensor import EagerScope, value_of
 from simplecell.keras_backend.joined import Joined
 from simplecell.keras_backend.program_cache import ProgramCache
-from simplecell.keras_backend.tracing import StepProgram, trace_step
+from simplecell.keras_backend.step_program import StepProgram
+from simplecell.keras_backend.tracing import trace_function
 from simplecell.keras_backend.untraceable import layers_that_may_be_called_out
 from simplecell.keras_backend.variable import changes
 from simplecell.ops.base import Symbolic
@@ -95,7 +96,8 @@ class Step:
 
     def _made(self, data: Any, state: State) -> StepProgram:
         with layers_that_may_be_called_out(self.trainer):
-            program = trace_step(self.function, data, precision="tight")
+            network = trace_function(self.function, data)
+        program = StepProgram(network, precision="tight")
         program.owners = state.owners  # an id stays taken as long as a program can be found by it
         return program
 

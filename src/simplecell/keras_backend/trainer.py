@@ -26,9 +26,9 @@ from keras.src.utils.python_utils import is_default, pythonify_logs
 from simplecell.keras_backend.batches import Batches
 from simplecell.keras_backend.conversion import convert_to_tensor, is_tensor
 from simplecell.keras_backend.given import given, is_there
+from simplecell.keras_backend.gradients import gradients
 from simplecell.keras_backend.joined import Joined
 from simplecell.keras_backend.step import Step
-from simplecell.keras_backend.tracing import gradients
 
 
 class NumpyTrainer(base_trainer.Trainer):

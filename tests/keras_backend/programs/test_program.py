@@ -162,7 +162,7 @@ def test_lists_and_numbers_of_other_kinds_are_converted() -> None:
     [
         (None, "x: input 0 must be an array of numbers, got None"),
         ("a picture", "x: input 0 must be an array of numbers, got str"),
-        ({"x": X}, "x: input 0 must be an array of numbers, got dict"),
+        ({"x": X}, r"x: the model's inputs are named .*, got 'x'. Pass a dict"),
         (X.astype("complex64"), "x: input 0 must hold numbers that become float32, got complex64. Pass its real part"),
         (
             X.astype("complex64").astype(object),
