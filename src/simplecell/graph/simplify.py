@@ -140,7 +140,7 @@ class _Pass:
         for old, new in self.now.items():
             if new.node in kept:
                 found[old] = new
-        if len(found) < len(self.now):
+        if any(t not in found for t in self.now):
             for node in reversed(self.graph.nodes):
                 # A tensor that is gone: a rule rewrote what read it, or what read it is gone.
                 name = self.rules.get(node)
