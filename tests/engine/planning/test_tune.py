@@ -1,6 +1,7 @@
 """Timing chooses, remembers, and stays out of programs that did not ask for it."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from simplecell.engine.planning import tune
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec
+from simplecell.ops.convolution import Convolution, ConvolutionGradientWeights
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +54,36 @@ def test_what_is_remembered_is_not_timed_again(monkeypatch):
         tune._found.clear()  # as in another process
         monkeypatch.setattr(tune.time, "perf_counter", lambda: pytest.fail("timed again"))
         build(graph(), threads=1)
+
+
+def gradients():
+    """Of a convolution for its weights, beside the convolution itself; Winograd's is offered for both."""
+    x, w, d = placeholder(Spec((4, 12, 12, 64))), placeholder(Spec((3, 3, 64, 64))), placeholder(Spec((4, 12, 12, 64)))
+    op = Convolution((1, 1), ((1, 1), (1, 1)), (1, 1))
+    gradient = ConvolutionGradientWeights((3, 3), op.strides, op.padding, op.dilation, op.groups)
+    return Graph.of([x, w, d], [ops.apply(op, x, w), ops.apply(gradient, x, d)])
+
+
+def test_gradients_for_weights_are_tuned_too(private_folder):
+    g = gradients()
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(t.shape).astype(np.float32) for t in g.inputs]
+    with tune.tuning():
+        program = build(g, threads=1)
+    reasons = [s.reason for s in program.program.run if "gradient for weights" in s.algorithm]
+    assert len(reasons) == 1 and re.search(r"timed µs: winograd F\(4,3\) \d+, direct \d+", reasons[0])
+    for result, expected in zip(program(arrays), evaluate(g, arrays)):
+        np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-2)
+    remembered = json.loads((private_folder / "tuned.json").read_text())
+    kinds = {name.startswith("gradient for weights of 12×12 64→64, 3×3, batch 4") for name in remembered}
+    assert kinds == {True, False} and len(remembered) == 2  # the two do not take each other's times
+
+
+def test_the_fastest_gradient_is_chosen(monkeypatch):
+    monkeypatch.setattr(tune, "times", lambda problem, candidates: {n: float(n != "direct") for n in candidates})
+    with tune.tuning():
+        steps = build(gradients(), threads=1).program.run
+    assert any(s.algorithm.startswith("direct gradient for weights") for s in steps)
 
 
 def test_programs_that_did_not_ask_are_not_tuned():

@@ -1,10 +1,11 @@
 """The families of algorithms. Each registers what it lowers, chooses and joins when it is imported: a new one is a line
 here."""
 
-from simplecell.engine.algorithms.convolution import gradients as _gradients
 from simplecell.engine.algorithms.convolution import pools as _pools
 from simplecell.engine.algorithms.convolution import table as _convolution
 from simplecell.engine.algorithms.convolution.depthwise import algorithm as _depthwise
+from simplecell.engine.algorithms.convolution.gradient_src import table as _gradient_src
+from simplecell.engine.algorithms.convolution.gradient_weights import table as _gradient_weights
 from simplecell.engine.algorithms.convolution.separable import algorithm as _separable
 from simplecell.engine.algorithms.loops import algorithm as _loops
 from simplecell.engine.algorithms.pooling import algorithm as _pooling
@@ -25,7 +26,8 @@ FAMILIES = (
     _convolution,
     _depthwise,
     _separable,
-    _gradients,
+    _gradient_src,
+    _gradient_weights,
     _pools,
     _pooling,
     _resampling,

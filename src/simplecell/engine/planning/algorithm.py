@@ -113,6 +113,8 @@ def choose(
     problem: P,
     setting: Setting,
     *,
+    kind: str = "",
+    draw: float = DRAW,
     weights_change: bool = False,
     runs: Callable[[Algorithm[P]], Callable[[], object]] | None = None,
 ) -> Choice[P]:
@@ -120,6 +122,8 @@ def choose(
 
     Args:
         table: algorithms, of which at least one refuses nothing.
+        kind: of the problem, where problems of other tables look alike: for tuning.
+        draw: an earlier algorithm wins unless a later one is predicted to take less than this share of its time.
         weights_change: they are brought into an algorithm's form in each run.
         runs: an algorithm → a function that runs it on the problem, for tuning; None: it is not timed.
     """
@@ -139,12 +143,13 @@ def choose(
             break
     best = offered[0]
     for entry in offered[1:]:
-        best = entry if entry[0] < DRAW * best[0] else best
+        best = entry if entry[0] < draw * best[0] else best
     cost, chosen = best
     if setting.tune and runs is not None and len(offered) > 1:
         timed = {a.name: a for c, a in offered if c < TIMED * best[0]}
+        what = f"{kind} of {problem}" if kind else str(problem)
         seconds = tune.times(
-            f"{problem} on {setting.target.name} {setting.target.cpu}, {setting.threads} threads",
+            f"{what} on {setting.target.name} {setting.target.cpu}, {setting.threads} threads",
             {name: partial(runs, a) for name, a in timed.items()},
         )
         chosen = timed[min(seconds, key=seconds.__getitem__)]

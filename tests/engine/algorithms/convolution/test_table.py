@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.convolution.direct.algorithm import even, plan_direct
+from simplecell.engine.algorithms.convolution.blocks import even
+from simplecell.engine.algorithms.convolution.costs import MEMORY_BYTES_PER_NS
+from simplecell.engine.algorithms.convolution.direct.algorithm import Direct
+from simplecell.engine.algorithms.convolution.direct.schedule import DirectSchedule
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.algorithms.convolution.winograd.algorithm import MEMORY_BYTES_PER_NS, blocking, winograd_cost
+from simplecell.engine.algorithms.convolution.winograd.algorithm import Winograd
+from simplecell.engine.algorithms.convolution.winograd.schedule import blocking
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
 from simplecell.engine.build import Executable, build
 from simplecell.engine.code.expression import NO_EPILOGUE
+from simplecell.engine.code.rounding import ceil_div
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import Target, host, target
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import Tensor, placeholder
@@ -204,14 +210,15 @@ def test_plans_hold_what_kernels_rely_on(name: str) -> None:
     t = target(name)
     for p in (problem(56, 64), problem(7, 512), problem(13, 20), problem(1, 16), problem(200, 48)):
         for threads in (1, 2, 4):
-            plan = plan_direct(p, t, NO_EPILOGUE, threads)
-            a, tile = plan.schedule.arguments(), plan.kernel.tile
-            assert tile.pixels <= a["ow"] and a["columns"] % tile.pixels == 0
-            assert a["blocks"] * tile.vectors * t.lanes >= p.oc and 1 <= a["parts"] <= a["blocks"]
+            plan = Direct().plan(p, Setting(t, threads, "fast"), NO_EPILOGUE, p.oc)
+            assert isinstance(plan.schedule, DirectSchedule)
+            a, tile = plan.schedule.loops, plan.kernel.tile
+            assert tile.pixels <= a.ow and a.block_columns % tile.pixels == 0
+            assert a.blocks * tile.vectors * t.lanes >= p.oc and 1 <= a.parts <= a.blocks
             cut = blocking(p, Transform(4), t, threads)
             assert cut.block % cut.tile.pixels == 0
-    units = -(-p.dst[1] // plan.schedule.arguments()["rows"]) * plan.schedule.arguments()["parts"]
-    assert even(units * -(-p.dst[2] // plan.schedule.arguments()["columns"]), 4)
+    units = ceil_div(p.dst[1], a.block_rows) * a.parts
+    assert even(units * ceil_div(p.dst[2], a.block_columns), 4)
 
 
 def test_memory_decides_between_transforms() -> None:
@@ -219,20 +226,19 @@ def test_memory_decides_between_transforms() -> None:
     Where vectors are wide products take little of the time (planned for such a CPU, whichever this is); with few lanes
     they take most of it, and F(4,3) saves most of them."""
     t = Target("avx512", 16, 32, True, "sapphirerapids", "", "x86_64-unknown-linux-gnu", l2=2**21)
-    few, many = problem(7, 512), problem(7, 512, n=64)
-    assert winograd_cost(few, Transform(4), t) > winograd_cost(few, Transform(2), t)
-    assert winograd_cost(many, Transform(4), t) < winograd_cost(many, Transform(2), t)
+    few, many, setting = problem(7, 512), problem(7, 512, n=64), Setting(t, 1, "fast")
+    assert Winograd(4, 3).cost(few, setting) > Winograd(2, 3).cost(few, setting)
+    assert Winograd(4, 3).cost(many, setting) < Winograd(2, 3).cost(many, setting)
 
 
 def test_weights_that_come_from_memory_count_as_large_as_they_are() -> None:
-    at = target()
+    settings = [Setting(target(), 1, "fast", weights_from_memory=from_memory) for from_memory in (False, True)]
     p = problem(7, 512)
-    alone, within = (winograd_cost(p, Transform(4, 3), at, from_memory) for from_memory in (False, True))
+    alone, within = (Winograd(4, 3).cost(p, setting) for setting in settings)
     assert within >= 4 * 36 * 512 * 512 / MEMORY_BYTES_PER_NS and within > alone
     small = problem(56, 64)
-    assert winograd_cost(small, Transform(4, 3), at, True) == pytest.approx(
-        winograd_cost(small, Transform(4, 3), at), rel=0.05
-    )
+    alone, within = (Winograd(4, 3).cost(small, setting) for setting in settings)
+    assert within == pytest.approx(alone, rel=0.05)
 
 
 def test_a_step_carries_its_table_s_prediction() -> None:

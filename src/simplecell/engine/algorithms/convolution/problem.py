@@ -36,15 +36,19 @@ class ConvolutionProblem:
 
     @staticmethod
     def of(
-        op: Convolution, src: tuple[int, ...], weights: tuple[int, ...], pool: MaxPool | AveragePool | None = None
+        op: Convolution,
+        src: tuple[int, ...],
+        weights: tuple[int, ...],
+        pool: MaxPool | AveragePool | None = None,
+        across_images: bool = True,
     ) -> ConvolutionProblem | None:
         """The problem of `op` on arrays of these shapes; None for more than three spatial axes that matter.
 
         Axes of extent 1 are dropped (a picture of width 1 is a signal). A 1×1 kernel that visits every pixel does not
-        see
-        where a row or an image ends: it gets one long row. A pool that follows does see it.
+        see where a row or an image ends: it gets one long row, or one for each image if not `across_images` (where
+        images are to be divided). A pool that follows does see it.
         """
-        dst = op.output_spec(*_specs(src, weights)).shape
+        dst = op.output_spec(Spec(src), Spec(weights)).shape
         axes = [
             (i, o, k, s, d, p, w)
             for i, o, k, s, d, p, w in zip(
@@ -62,8 +66,8 @@ class ConvolutionProblem:
             return None
         n = src[0]
         if pool is None and all(k == s == 1 and p == (0, 0) for _, _, k, s, _, p, _ in axes):
-            pixels = n * prod(src[1:-1])
-            n, axes = 1, [(pixels, pixels, 1, 1, 1, (0, 0), 1)]
+            n, pixels = (1, prod(src[:-1])) if across_images else (n, prod(src[1:-1]))
+            axes = [(pixels, pixels, 1, 1, 1, (0, 0), 1)]
         axes = [(1, 1, 1, 1, 1, (0, 0), 1)] * (3 - len(axes)) + axes
         i, o, k, s, d, p, w = zip(*axes)
         d = tuple(1 if kk == 1 else dd for kk, dd in zip(k, d))
@@ -133,8 +137,3 @@ class ConvolutionProblem:
         if self.pool is not None:
             words.append(f"pooled to {extents(self.stored)}")
         return ", ".join(words)
-
-
-def _specs(src: tuple[int, ...], weights: tuple[int, ...]) -> tuple[Spec, Spec]:
-
-    return Spec(src, "float32"), Spec(weights, "float32")

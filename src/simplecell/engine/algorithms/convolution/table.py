@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-
-import numpy as np
 
 from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.direct.algorithm import Direct
@@ -16,16 +13,11 @@ from simplecell.engine.algorithms.convolution.planar.algorithm import Planar
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.convolution.steps import append
 from simplecell.engine.algorithms.convolution.winograd.algorithm import Winograd
-from simplecell.engine.planning.algorithm import Algorithm, Choice, choose
+from simplecell.engine.algorithms.timing import run_alone
+from simplecell.engine.planning.algorithm import Choice, choose
 from simplecell.engine.planning.choices import Chooser, chooses
-from simplecell.engine.planning.fuse import single
 from simplecell.engine.planning.groups import AnchoredGroup, Group
 from simplecell.engine.planning.lowering import Lowering, Refused, lowers
-from simplecell.engine.planning.plan import alone
-from simplecell.engine.planning.setting import Setting
-from simplecell.graph.graph import Graph
-from simplecell.graph.tensor import Node, placeholder
-from simplecell.ops.base import Spec
 from simplecell.ops.convolution import Convolution
 
 ALGORITHMS: tuple[ConvolutionAlgorithm, ...] = (
@@ -51,17 +43,11 @@ def chosen(chooser: Chooser, group: Group) -> Choice[ConvolutionProblem] | None:
     assert isinstance(op, Convolution)
     if src.spec.dtype != "float32" or 0 in src.shape or 0 in weights.shape:
         return None
-    return chosen_for(chooser, op, src.shape, weights.shape, not chooser.facts.given(weights))
-
-
-def chosen_for(
-    chooser: Chooser, op: Convolution, src: tuple[int, ...], weights: tuple[int, ...], weights_change: bool
-) -> Choice[ConvolutionProblem] | None:
-    """The choice for a convolution of arrays of these shapes; None for more than three spatial axes."""
-    problem = ConvolutionProblem.of(op, src, weights)
+    problem = ConvolutionProblem.of(op, src.shape, weights.shape)
     if problem is None:
-        return None
-    runs = partial(_runs, op, src, weights, problem, chooser.setting)
+        return None  # more than three spatial axes
+    runs = partial(run_alone, op, ((src.shape, "input"), (weights.shape, "parameter")), problem, chooser.setting)
+    weights_change = not chooser.facts.given(weights)
     return choose(ALGORITHMS, problem, chooser.setting, weights_change=weights_change, runs=runs)
 
 
@@ -91,26 +77,3 @@ def convolve(ctx: Lowering, group: AnchoredGroup, choice: Choice[ConvolutionProb
         raise Refused(group, "what is chosen for the whole batch refuses a part of it")
     predicted = choice.cost * src.shape[0] / ctx.whole(src).shape[0]
     append(ctx, group, problem, choice.algorithm, choice.reason, choice.considered, predicted)
-
-
-def _runs(
-    op: Convolution,
-    src: tuple[int, ...],
-    weights: tuple[int, ...],
-    problem: ConvolutionProblem,
-    setting: Setting,
-    algorithm: Algorithm[ConvolutionProblem],
-) -> Callable[[], object]:
-    """The convolution alone, without its epilogue, by one algorithm: a function that runs it."""
-    from simplecell.engine.run.runtime import Bound
-
-    x, w = placeholder(Spec(src), role="input"), placeholder(Spec(weights), role="parameter")
-    group = single(Node.make(op, (x, w)))
-    choices = {group.output: Choice(problem, algorithm, 0.0, ())}
-    program = alone(Graph.of([x, w], [group.output]), group, setting, choices)
-    bound = Bound(program, setting.target, setting.threads)
-    rng = np.random.default_rng(0)
-    arrays = [rng.standard_normal(shape, np.float32) for shape in (src, weights)]
-    out = np.empty(group.output.shape, np.float32)
-    bound.prepare(arrays[1:])
-    return lambda: bound.run(arrays[:1], [out])

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Literal
 
-from simplecell.engine.algorithms.convolution.direct.algorithm import Direct, direct_cost, direct_tile
+from simplecell.engine.algorithms.convolution.direct.algorithm import Direct
+from simplecell.engine.algorithms.convolution.direct.schedule import direct_tile
 from simplecell.engine.algorithms.convolution.matrix.algorithm import Matrix, matrix_cost
 from simplecell.engine.algorithms.convolution.matrix.algorithm import refusal as matrix_refusal
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
@@ -238,7 +239,7 @@ def _on_matrix_unit(ctx: Lowering, op: MatMul, a: Tensor, b: Tensor) -> bool:
         or matrix_refusal(rows, ctx.target, ctx.precision) is not None
     ):
         return False
-    return matrix_cost(rows, ctx.target, ctx.precision) < DRAW * direct_cost(rows, ctx.target)
+    return matrix_cost(rows, ctx.target, ctx.precision) < DRAW * Direct().cost(rows, ctx.setting)
 
 
 @lowers(MatMul)

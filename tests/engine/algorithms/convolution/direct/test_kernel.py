@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.convolution.direct.algorithm import (
-    direct_pool_refusal,
-    direct_tile,
-    merged_groups,
-    plan_direct,
-)
+from simplecell.engine.algorithms.convolution.direct.algorithm import Direct
+from simplecell.engine.algorithms.convolution.direct.kernel import ConvolutionDirect
+from simplecell.engine.algorithms.convolution.direct.schedule import Channels, DirectSchedule, direct_tile
 from simplecell.engine.algorithms.convolution.direct.weights import PackConvolutionWeights
+from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue, Expression, Instruction
-from simplecell.engine.target import target
+from simplecell.engine.planning.setting import Setting
+from simplecell.engine.target import Target, target
 from simplecell.ops.base import spec_of
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.geometry import resolve_padding
@@ -89,6 +88,12 @@ def problem_of(case: Case) -> tuple[Convolution, tuple[int, ...], ConvolutionPro
     return op, weights, problem
 
 
+def planned(
+    problem: ConvolutionProblem, on: Target, epilogue: Epilogue, threads: int = 1
+) -> ConvolutionPlan[ConvolutionDirect]:
+    return Direct().plan(problem, Setting(on, threads, "fast"), epilogue, problem.oc)
+
+
 @pytest.mark.parametrize("name", available_targets())
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_equals_reference(case: Case, name: str) -> None:
@@ -103,7 +108,7 @@ def test_equals_reference(case: Case, name: str) -> None:
         if name != available_targets()[0] or CASES.index(case) % 3
         else (NO_EPILOGUE, BIAS_RELU_ADD, SIGMOIDS)
     ):
-        plan = plan_direct(problem, target(name), epilogue)
+        plan = planned(problem, target(name), epilogue)
         operands, wanted = [], expected
         if epilogue is BIAS_RELU_ADD:
             operands = [rng.standard_normal(case.oc), rng.standard_normal(expected.shape), np.array([0.5])]
@@ -145,7 +150,7 @@ def test_equals_reference(case: Case, name: str) -> None:
 
 def test_groups_are_merged_to_fill_a_vector() -> None:
     _, _, problem = problem_of(Case((1, 8, 8, 32), (3, 3), 64, groups=16))
-    assert merged_groups(problem, 16) == 4
+    assert Channels.of(problem, 16).merged == 4
 
 
 def test_axes_of_extent_one_are_dropped_and_pointwise_rows_join() -> None:
@@ -162,8 +167,8 @@ def test_small_caches_make_many_blocks(fitting: float, name: str) -> None:
     op, shape, problem = problem_of(Case((2, 13, 37, 5), (3, 3), 70, padding="same"))
     tile = direct_tile(problem, target(name))
     l2 = int(fitting * 4 * 9 * 5 * tile.vectors * target(name).lanes)
-    plan = plan_direct(problem, replace(target(name), l2=l2), NO_EPILOGUE, threads=2)
-    assert plan.kernel.tile == tile and plan.kernel.partial == (fitting < 4)
+    plan = planned(problem, replace(target(name), l2=l2), NO_EPILOGUE, threads=2)
+    assert plan.kernel.tile == tile and plan.kernel.waiting == (fitting < 4)
     rng = np.random.default_rng(2)
     src, weights = rng.standard_normal((2, 13, 37, 5)).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
     packed, dst = np.empty(plan.weights.nbytes // 4, np.float32), np.full((2, 13, 37, 70), np.nan, np.float32)
@@ -207,9 +212,10 @@ def test_rows_that_join(case: Case, name: str) -> None:
     by_taps: list[bool] = []
 
     def result(l2: int, threads: int, end: bool, joined: bool = True, l1: int = 1 << 15) -> np.ndarray:
-        plan = plan_direct(problem, replace(target(name), l1=l1, l2=l2), BIAS_RELU_ADD, threads)
-        by_taps.append(plan.kernel.partial and plan.schedule.arguments()["taps2"] == 1)
-        assert plan.kernel.joined == (plan.schedule.arguments()["columns"] >= problem.dst[2])
+        plan = planned(problem, replace(target(name), l1=l1, l2=l2), BIAS_RELU_ADD, threads)
+        assert isinstance(plan.schedule, DirectSchedule)
+        by_taps.append(plan.kernel.waiting and plan.schedule.taps.taps2 == 1)
+        assert plan.kernel.joined == (plan.schedule.loops.block_columns >= problem.dst[2])
         packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
         run(
             PackConvolutionWeights(),
@@ -277,7 +283,7 @@ def test_pooled_as_stored_is_pooled_afterwards(case: Case, size: tuple[int, ...]
     def result(pool: MaxPool | AveragePool | None, epilogue: Epilogue, threads: int, end: bool, l2: int) -> np.ndarray:
         problem = ConvolutionProblem.of(op, case.src, shape, pool)
         assert problem is not None
-        plan = plan_direct(problem, replace(target(name), l2=l2), epilogue, threads)
+        plan = planned(problem, replace(target(name), l2=l2), epilogue, threads)
         packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
         run(
             plan.weights.kernel,
@@ -324,7 +330,7 @@ def test_pools_that_direct_convolution_leaves_alone() -> None:
         op, shape, _ = problem_of(case)
         problem = ConvolutionProblem.of(op, case.src, shape, MaxPool(size, size, ((0, 0),) * len(size)))
         assert problem is not None
-        return direct_pool_refusal(problem, epilogue)
+        return Direct().refuses_pool(problem, Setting(target(), 1, "fast"), epilogue)
 
     assert why(Case((1, 9, 9, 3), (3, 3), 16), 2, 2, epilogue=SIGMOIDS) is None
     assert "planes" in str(why(Case((1, 9, 9, 9, 3), (3, 3, 3), 16), 2, 2, 2))

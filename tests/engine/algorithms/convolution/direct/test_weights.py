@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.convolution.direct.algorithm import plan_direct
+from simplecell.engine.algorithms.convolution.direct.algorithm import Direct
 from simplecell.engine.algorithms.convolution.direct.weights import PackConvolutionWeights
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.algorithms.convolution.winograd.algorithm import plan_winograd
-from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
+from simplecell.engine.algorithms.convolution.winograd.algorithm import Winograd
 from simplecell.engine.code.expression import NO_EPILOGUE
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import target
 from simplecell.ops.convolution import Convolution
 from tests.engine.harness import available_targets, guarded, run
@@ -31,7 +31,8 @@ def test_scaled_packing_is_packing_of_the_product(name: str, ic: int, oc: int, g
     assert problem is not None
     if winograd and (groups > 1 or min(ic, oc) < t.lanes):
         return
-    plan = plan_winograd(problem, Transform(4, 3), t, NO_EPILOGUE) if winograd else plan_direct(problem, t, NO_EPILOGUE)
+    algorithm = Winograd(4, 3) if winograd else Direct()
+    plan = algorithm.plan(problem, Setting(t, 1, "fast"), NO_EPILOGUE, oc)
     packer = plan.weights.kernel if winograd else PackConvolutionWeights()
     weights, scale = (RNG.standard_normal(s).astype(np.float32) for s in (shape, (oc,)))
 

@@ -74,7 +74,7 @@ def result(
 ) -> np.ndarray:
     assert AMX is not None
     problem = ConvolutionProblem.of(op, case.src, weights.shape, pool)
-    assert problem is not None and (pool is None or pool_refusal(problem, epilogue) is None)
+    assert problem is not None and (pool is None or pool_refusal(problem) is None)
     plan = plan_matrix(problem, replace(AMX, l2=l2 or AMX.l2), epilogue, precision, threads)
     offsets = plan.tables["offsets"]
     packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.algorithms.convolution.winograd.gradient import cut, plan_winograd_weights, refusal
+from simplecell.engine.algorithms.convolution.winograd.gradient import WinogradGradientWeights
+from simplecell.engine.algorithms.convolution.winograd.gradient_schedule import blocking
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
+from simplecell.engine.planning.setting import Precision, Setting
 from simplecell.engine.target import target
 from simplecell.ops.convolution import Convolution, ConvolutionGradientWeights
 from simplecell.ops.geometry import output_size
@@ -36,7 +38,7 @@ def gradient(
     src, diff = normal(1, n, *spatial, ic), normal(2, n, *out, oc)
     problem = ConvolutionProblem.of(op, src.shape, (*kernel, ic, oc))
     assert problem is not None
-    plan = plan_winograd_weights(problem, transform, target(on), threads)
+    plan = WinogradGradientWeights(transform.outputs, taps).plan(problem, Setting(target(on), threads, "fast"))
     dst = guarded(np.full((plan.parts, *kernel, ic, oc), np.nan, np.float32), end)
     scratch = guarded(np.full(threads * plan.scratch_bytes // 4, np.nan, np.float32), end)
     buffers = {
@@ -46,7 +48,7 @@ def gradient(
         "scratch": scratch,
         "scratch_stride": plan.scratch_bytes,
     }
-    run(plan.kernel, on=on, threads=threads, **buffers, **plan.arguments)
+    run(plan.kernel, on=on, threads=threads, **buffers, **plan.schedule.arguments())
     reference = ConvolutionGradientWeights(kernel, op.strides, padding, op.dilation).reference(
         src.astype(np.float64), diff.astype(np.float64)
     )
@@ -85,25 +87,26 @@ def test_bits_do_not_depend_on_threads() -> None:
 
 
 def test_what_it_refuses() -> None:
-    def why(op: Convolution, ic: int = 64, kernel: int = 3, precision: str = "fast") -> str | None:
+    def why(op: Convolution, ic: int = 64, kernel: int = 3, precision: Precision = "fast") -> str | None:
         problem = ConvolutionProblem.of(op, (8, 12, 12, ic), (kernel, kernel, ic // op.groups, 64))
         assert problem is not None
-        return refusal(problem, Transform(4, 3), target(), precision)
+        return WinogradGradientWeights(4, 3).refuses(problem, Setting(target(), 1, precision))
 
     same = ((1, 1), (1, 1))
     assert why(Convolution((1, 1), same, (1, 1))) is None
     assert why(Convolution((1, 1), same, (1, 1)), precision="tight") is None
     five = ConvolutionProblem.of(Convolution((1, 1), same, (1, 1)), (8, 12, 12, 64), (5, 5, 64, 64))
-    assert five is not None and "tight" in str(refusal(five, Transform(4, 5), target(), "tight"))
+    fast, tight = Setting(target(), 1, "fast"), Setting(target(), 1, "tight")
+    assert five is not None and "tight" in str(WinogradGradientWeights(4, 5).refuses(five, tight))
     row = ConvolutionProblem.of(Convolution((1, 1), same, (1, 1)), (64, 1, 64, 64), (1, 3, 64, 64))
-    assert row is not None and "padded" in str(refusal(row, Transform(4, 3), target(), "fast"))
+    assert row is not None and "padded" in str(WinogradGradientWeights(4, 3).refuses(row, fast))
     assert "exact" in str(why(Convolution((1, 1), same, (1, 1)), precision="exact"))
     assert "strides" in str(why(Convolution((2, 2), same, (1, 1))))
     assert "groups" in str(why(Convolution((1, 1), same, (1, 1), 2)))
     assert "channels" in str(why(Convolution((1, 1), same, (1, 1)), ic=1))
     assert "kernel" in str(why(Convolution((1, 1), same, (1, 1)), kernel=2))
     problem = ConvolutionProblem.of(Convolution((1, 1), same, (1, 1)), (1, 5, 5, 64), (3, 3, 64, 64))
-    assert problem is not None and "little" in str(refusal(problem, Transform(4, 3), target(), "fast"))
+    assert problem is not None and "little" in str(WinogradGradientWeights(4, 3).refuses(problem, fast))
 
 
 def test_blocks_fit_the_cache() -> None:
@@ -113,9 +116,10 @@ def test_blocks_fit_the_cache() -> None:
         )
         assert problem is not None
         for threads in (1, 2, 8):
-            chosen = cut(problem, Transform(4, 3), target(), threads)
-            assert chosen is not None and chosen.ic_block <= ic and chosen.oc_block <= oc
-            assert plan_winograd_weights(problem, Transform(4, 3), target(), threads).scratch_bytes < target().l2
+            cut = blocking(problem, Transform(4, 3), target(), threads)
+            assert cut is not None and cut.ic_block <= ic and cut.oc_block <= oc
+            plan = WinogradGradientWeights(4, 3).plan(problem, Setting(target(), threads, "fast"))
+            assert plan.scratch_bytes < target().l2
 
 
 @pytest.mark.parametrize("on", available_targets())
@@ -134,7 +138,8 @@ def test_outliers_change_nothing_that_does_not_see_them(local: bool, on: str) ->
         op = Convolution((1, 1), padding, (1, 1))
         problem = ConvolutionProblem.of(op, arrays[0].shape, (taps, taps, 17, 18))
         assert problem is not None
-        plan = plan_winograd_weights(problem, transform, target(on), 2, local)
+        setting = Setting(target(on), 2, "tight" if local else "fast")
+        plan = WinogradGradientWeights(transform.outputs, taps).plan(problem, setting)
         plain = summed(*arrays, taps, padding)
         typical = np.sqrt((plain**2).mean())
         for which, value in ((w, v) for w in range(2) for v in (1e6, np.nan, np.inf, -np.inf)):
@@ -144,7 +149,8 @@ def test_outliers_change_nothing_that_does_not_see_them(local: bool, on: str) ->
                 dst = guarded(np.full((plan.parts, taps, taps, 17, 18), np.nan, np.float32))
                 scratch = guarded(np.full(2 * plan.scratch_bytes // 4, np.nan, np.float32))
                 buffers = {"src": guarded(changed[0]), "diff_dst": guarded(changed[1]), "dst": dst, "scratch": scratch}
-                run(plan.kernel, on=on, threads=2, **buffers, scratch_stride=plan.scratch_bytes, **plan.arguments)
+                given = plan.schedule.arguments()
+                run(plan.kernel, on=on, threads=2, **buffers, scratch_stride=plan.scratch_bytes, **given)
                 found, expected = dst.sum(0, dtype=np.float64), summed(*changed, taps, padding)
                 unseen = expected == plain
                 np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
@@ -154,7 +160,7 @@ def test_outliers_change_nothing_that_does_not_see_them(local: bool, on: str) ->
 
 
 def test_blocks_that_overlap_store_their_own_channels() -> None:
-    """A tile may be set apart in one block of channels and not in the next: shares may be done in any order."""
+    """A patch may be set apart in one block of channels and not in the next: shares may be done in any order."""
     rng = np.random.default_rng(4)
     padding = ((1, 1), (1, 1))
     src, diff = (
@@ -164,8 +170,9 @@ def test_blocks_that_overlap_store_their_own_channels() -> None:
     src[0, 5, 5, 60:], diff[1, 3, 4, 50] = np.inf, np.nan
     problem = ConvolutionProblem.of(Convolution((1, 1), padding, (1, 1)), src.shape, (3, 3, 85, 70))
     assert problem is not None
-    plan = plan_winograd_weights(problem, Transform(4, 3), target(), 1, True)
-    assert 85 % plan.arguments["ic_block"] and 70 % plan.arguments["oc_block"], "blocks are to overlap"
+    plan = WinogradGradientWeights(4, 3).plan(problem, Setting(target(), 1, "tight"))
+    given = plan.schedule.arguments()
+    assert 85 % given["ic_block"] and 70 % given["oc_block"], "blocks are to overlap"
     results = []
     for threads, backwards in ((1, False), (3, True), (8, True)):
         dst = np.full((plan.parts, 3, 3, 85, 70), np.nan, np.float32)
@@ -177,7 +184,7 @@ def test_blocks_that_overlap_store_their_own_channels() -> None:
             "scratch": scratch,
             "scratch_stride": plan.scratch_bytes,
         }
-        run(plan.kernel, threads=threads, backwards=backwards, **buffers, **plan.arguments)
+        run(plan.kernel, threads=threads, backwards=backwards, **buffers, **given)
         results.append(dst)
         np.testing.assert_array_equal(dst, results[0])
     expected = summed(src, diff, 3, padding)

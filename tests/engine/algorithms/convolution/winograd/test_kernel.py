@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.algorithms.convolution.winograd.algorithm import plan_winograd, pool_refusal, refusal
+from simplecell.engine.algorithms.convolution.winograd.algorithm import Winograd
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
+from simplecell.engine.planning.setting import Precision, Setting
 from simplecell.engine.target import target
 from simplecell.ops.base import spec_of
 from simplecell.ops.pooling import AveragePool, MaxPool
@@ -67,10 +68,12 @@ def result(
     rng = np.random.default_rng(1)
     op, shape, _ = problem_of(case)
     problem = ConvolutionProblem.of(op, case.src, shape, pool)
-    assert problem is not None and (pool is None or pool_refusal(problem, transform) is None)
+    t, algorithm = target(name), Winograd(transform.outputs, transform.taps)
+    setting = Setting(replace(t, l2=l2), 1, "tight" if local else "fast")
+    assert problem is not None and (pool is None or algorithm.refuses_pool(problem, setting, epilogue) is None)
     src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
-    t = target(name)
-    plan = plan_winograd(problem, transform, replace(t, l2=l2), epilogue, local=local)
+    plan = algorithm.plan(problem, setting, epilogue, problem.oc)
+    assert plan.kernel.local == local
     packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
     run(plan.weights.kernel, threads, name, dst=packed, src=guarded(weights, end), **plan.weights.schedule.arguments())
     stored = op.output_spec(*map(spec_of, (src, weights)))
@@ -198,7 +201,8 @@ def test_windows_that_cut_tiles_are_not_pooled() -> None:
         op, shape, _ = problem_of(case)
         problem = ConvolutionProblem.of(op, case.src, shape, MaxPool(size, size, ((0, 0),) * len(size)))
         assert problem is not None
-        return pool_refusal(problem, transform)
+        algorithm = Winograd(transform.outputs, transform.taps)
+        return algorithm.refuses_pool(problem, Setting(target(), 1, "fast"), NO_EPILOGUE)
 
     assert why(Transform(4), Case((1, 9, 9, 16), (3, 3), 16), 2, 2) is None
     assert "4×4 outputs" in str(why(Transform(4), Case((1, 9, 9, 16), (3, 3), 16), 3, 3))
@@ -208,10 +212,9 @@ def test_windows_that_cut_tiles_are_not_pooled() -> None:
 
 
 def test_exact_precision_and_what_winograd_cannot_do_are_refused() -> None:
-    def why(case: Case, precision: str = "fast") -> str | None:
-        return refusal(
-            problem_of(case)[2], Transform(4), target("x86-64" if "x86-64" in available_targets() else None), precision
-        )
+    def why(case: Case, precision: Precision = "fast") -> str | None:
+        on = target("x86-64" if "x86-64" in available_targets() else None)
+        return Winograd(4, 3).refuses(problem_of(case)[2], Setting(on, 1, precision))
 
     assert why(Case((1, 8, 8, 16), (3, 3), 16)) is None
     assert "exact" in str(why(Case((1, 8, 8, 16), (3, 3), 16), "exact"))

@@ -14,75 +14,53 @@ images):
                 for each tap, for each tile of input channels
                     sum over the pixels of the band that this tap meets inside src
 
-Padding costs nothing: each tap sums over the positions at which it meets a real element (`_clip`), so there is no halo
+Padding costs nothing: each tap sums over the positions at which it meets a real element (`clip`), so there is no halo
 and no test in the inner loop. Taps whose elements are neighbours in memory (kw × ic, where nothing pads a row) join
 into one run of rows. Parts are fixed by the problem, never by the number of threads, and added in order by `SumParts`.
+Depth, height and width are axes z, y and x; networks of fewer dimensions have ones in front.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simplecell.engine.algorithms.convolution.direct.gradient_schedule import Extents, Halo, Shares
 from simplecell.engine.algorithms.convolution.rows import copy_row, copy_run
 from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.code.matmul_tile import prefetch, products, resume, store_rows
 from simplecell.engine.code.tile import Tile
 
-AXES = ("z", "y", "x")
-"""depth, height, width; networks of fewer dimensions have ones in front"""
-
-AHEAD = 16
+PREFETCH_DISTANCE = 16
 """Pixels between the fetching of a pixel's channels into L1 and their use: some 200 cycles, the latency of L2 several
 times over."""
 
 
 @dataclass(frozen=True)
 class GradientWeights(Kernel):
-    """dst: `parts` × (taps, channels, oc), each the sum over its share of the images.
-
-    tile: rows × vectors, in `segments` runs of rows that belong to taps below each other (results `segment_dst`
-        elements apart).
-    rest: rows of the last tile of the `channels`, 0 if it is like the others. ragged: the columns of a group are no
-    multiple of the tile's. packed: diff_dst goes through scratch (`scratch_bytes`). halo: so does src (at `halo_begin`
-    of scratch), a band with the `reach_y` rows and `reach_x` pixels that the kernel reaches over, zeros where they lie
-    outside, pixels `pitch` elements apart; for one plane only. sampled: only the pixels that a 1×1 kernel meets are
-    copied, none of which is padding.
-
-    Per axis a of z, y, x: `o_a` output positions, `i_a` input positions, `k_a` taps, `s_a` stride, `d_a` dilation,
-    `p_a` padding before the first; `src_a` elements between input positions. `src_image`: elements between images.
-    `band_n`, `band_y`, `band_x`: images, rows and pixels per band. `block`: panels that share a band of src while it is
-    in L2. `splits`: shares into which the taps × row tiles of a unit are divided.
-    """
+    """dst: `parts` × (taps, channels, oc), each the sum over its share of the images."""
 
     tile: Tile
+    """rows × vectors"""
     segments: int = 1
+    """runs of a tile's rows: they belong to taps below each other"""
     rest: int = 0
+    """rows of the last tile of the `channels`, 0 if it is like the others"""
     ragged: bool = True
+    """The columns of a group are no multiple of the tile's."""
     packed: bool = True
+    """diff_dst goes through scratch."""
     halo: bool = False
+    """So does src, a band with what the kernel reaches over, zeros where that lies outside. For one plane only."""
     sampled: bool = False
+    """Only the pixels of src that a 1×1 kernel meets are copied, none of which is padding."""
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        axes = tuple(f"{what}_{a}" for a in AXES for what in ("o", "i", "k", "s", "d", "p", "src"))
-        scratch: tuple[str, ...] = ("scratch", "scratch_stride") if self.packed or self.halo else ()
-        scratch += ("reach_y", "reach_x", "pitch", "halo_begin") if self.halo else ()
-        sizes = ("n", "channels", "ic", "oc", "oc_group", "conv_groups", "src_image", "segment_dst")
         return (
-            "src",
-            "diff_dst",
-            "dst",
-            *sizes,
-            *axes,
-            "band_n",
-            "band_y",
-            "band_x",
-            "block",
-            "parts",
-            "part_size",
-            "splits",
-            *scratch,
+            *("src", "diff_dst", "dst", *Extents.names(), *Shares.names()),
+            *(("scratch", "scratch_stride") if self.packed or self.halo else ()),
+            *(Halo.names() if self.halo else ()),
         )
 
     @property
@@ -92,11 +70,7 @@ class GradientWeights(Kernel):
             + ("_packed" if self.packed else "")
             + ("_sampled" if self.sampled else "_halo" if self.halo else "")
         )
-        return f"conv_gradient_weights_f32_{self.tile}_s{self.segments}_r{self.rest}{flags}"
-
-    @staticmethod
-    def scratch_bytes(tile: Tile, lanes: int, pixels: int) -> int:
-        return 4 * tile.vectors * lanes * pixels
+        return f"convolution_direct_gradient_weights_f32_{self.tile}_s{self.segments}_r{self.rest}{flags}"
 
     def emit(self, e: Emitter) -> None:
         _Emission(self, e).emit()
@@ -105,9 +79,10 @@ class GradientWeights(Kernel):
 class _Axis:
     """The run-time arguments of one spatial axis."""
 
-    def __init__(self, e: Emitter, name: str) -> None:
+    def __init__(self, e: Emitter, axis: str, src: str) -> None:
         self.o, self.i, self.k, self.s, self.d, self.p, self.src = (
-            e.index(f"{what}_{name}") for what in ("o", "i", "k", "s", "d", "p", "src")
+            e.index(a)
+            for a in (f"o{axis}", f"i{axis}", f"taps_{axis}", f"stride_{axis}", f"dilation_{axis}", f"pad_{axis}", src)
         )
 
     def clip(self, tap: Index, start: Index, stop: Index) -> tuple[Index, Index]:
@@ -122,7 +97,7 @@ class _Emission:
     def __init__(self, kernel: GradientWeights, e: Emitter) -> None:
         self.kernel, self.e = kernel, e
         self.src, self.diff_dst, self.dst = (e.pointer(p) for p in ("src", "diff_dst", "dst"))
-        self.z, self.y, self.x = (_Axis(e, a) for a in AXES)
+        self.z, self.y, self.x = _Axis(e, "d", "src_plane"), _Axis(e, "h", "src_row"), _Axis(e, "w", "src_pixel")
         self.n, self.channels, self.oc = e.index("n"), e.index("channels"), e.index("oc")
         self.src_image = e.index("src_image")
         self.width = kernel.tile.vectors * e.lanes
@@ -135,13 +110,8 @@ class _Emission:
 
     def emit(self) -> None:
         e = self.e
-        parts, groups, splits, oc_group = (
-            e.index("parts"),
-            e.index("conv_groups"),
-            e.index("splits"),
-            e.index("oc_group"),
-        )
-        self.panels, self.block, self.oc_group = (oc_group + (self.width - 1)) // self.width, e.index("block"), oc_group
+        parts, groups, splits, group_oc = (e.index(a) for a in ("parts", "groups", "splits", "group_oc"))
+        self.panels, self.block, self.group_oc = (group_oc + (self.width - 1)) // self.width, e.index("block"), group_oc
         self.row_tiles = (self.channels + (self.rows - 1)) // self.rows
         blocks = (self.panels + self.block - 1) // self.block
         jobs = self.z.k * self.y.k * self.x.k * self.row_tiles
@@ -151,7 +121,7 @@ class _Emission:
             block, rest = rest % blocks, rest // blocks
             group, part = rest % groups, rest // groups
             self.group, self.first_panel = group, block * self.block
-            self.src_at = e.at(self.src, group * e.index("ic"))
+            self.src_at = e.at(self.src, group * e.index("group_ic"))
             self.dst_at = e.at(self.dst, part * e.index("part_size"))
             self._bands(
                 (self.n * part // parts, self.n * (part + 1) // parts),
@@ -160,7 +130,7 @@ class _Emission:
 
     def _bands(self, images: tuple[Index, Index], jobs: tuple[Index, Index]) -> None:
         e = self.e
-        band_n, band_y, band_x = (e.index(f"band_{a}") for a in "nyx")
+        band_n, band_y, band_x = (e.index(a) for a in ("band_images", "band_rows", "band_pixels"))
         with e.loop(images[1], start=images[0], step=band_n, name="images") as n:
             n_range = (n.index, (n.index + band_n).minimum(images[1]))
             with e.loop(self.y.o, step=band_y, name="band_rows") as y:
@@ -172,12 +142,12 @@ class _Emission:
                     self._place(n_range, y_range, x_range)
                     self.upcoming = self._upcoming(n.index, y_range, x_range, last_panel - self.first_panel)
                     with e.loop(last_panel, start=self.first_panel, name="panel") as panel:
-                        column = panel.index * self.width
-                        self.column = self.group * self.oc_group + column
+                        channel = panel.index * self.width
+                        self.channel = self.group * self.group_oc + channel
                         self.masks = None
                         if self.kernel.ragged:
                             self.masks = [
-                                e.mask(self.oc_group - column - v * e.lanes) for v in range(self.kernel.tile.vectors)
+                                e.mask(self.group_oc - channel - v * e.lanes) for v in range(self.kernel.tile.vectors)
                             ]
                         self._pack(n_range, y_range, x_range)
                         self.following = self._following(n_range, y_range, x_range, panel.index, last_panel)
@@ -188,7 +158,7 @@ class _Emission:
         """Where the tiles read src, as an address and the elements from one image, row and pixel to the next: in place,
         or a copy of what the band reads with zeros around it."""
         e, y, x = self.e, self.y, self.x
-        self.steps = y.s, x.s
+        self.pace = y.s, x.s
         if not self.kernel.halo:
             self.base, self.strides, self.origin = (
                 self.src_at,
@@ -198,10 +168,10 @@ class _Emission:
             return
         (n0, n1), (y0, y1), (x0, x1) = n_range, y_range, x_range
         pitch = e.index("pitch")
-        rows, pixels = (y1 - y0 - 1) * y.s + e.index("reach_y") + 1, (x1 - x0 - 1) * x.s + e.index("reach_x") + 1
+        rows, pixels = (y1 - y0 - 1) * y.s + e.index("reach_h") + 1, (x1 - x0 - 1) * x.s + e.index("reach_w") + 1
         copy = e.at(self.scratch, e.index("halo_begin"))
         if self.kernel.sampled:
-            rows, pixels, self.steps = y1 - y0, x1 - x0, (e.const(1), e.const(1))
+            rows, pixels, self.pace = y1 - y0, x1 - x0, (e.const(1), e.const(1))
         with e.loop(n1, start=n0, name="halo_n") as n, e.loop(rows, name="halo_row") as r:
             iy = (y0 + r.index) * y.s if self.kernel.sampled else y0 * y.s - y.p + r.index
             source = e.at(self.src, n.index * self.src_image + iy * y.src)
@@ -211,12 +181,12 @@ class _Emission:
                     copy_run(e, e.at(to, pixel.index * pitch), e.at(source, (x0 + pixel.index) * x.s * x.src), x.src)
             else:
                 copy_row(e, to, source, x0 * x.s - x.p, pixels, x.i, x.src, pitch, (iy >= 0, iy < y.i))
-        self.base = e.at(copy, self.group * e.index("ic"))
+        self.base = e.at(copy, self.group * e.index("group_ic"))
         self.strides, self.origin = (rows * pixels * pitch, pixels * pitch, pitch), (n0, y0, x0)
 
     def _diff(self, n: Index, z: Index, y: Index, x: Index) -> Value:
         """The address of diff_dst at a pixel, in this unit's panel."""
-        return self.e.at(self.diff_dst, (((n * self.z.o + z) * self.y.o + y) * self.x.o + x) * self.oc + self.column)
+        return self.e.at(self.diff_dst, (((n * self.z.o + z) * self.y.o + y) * self.x.o + x) * self.oc + self.channel)
 
     def _pack(self, n_range: tuple[Index, Index], y_range: tuple[Index, Index], x_range: tuple[Index, Index]) -> None:
         if not self.kernel.packed:
@@ -244,10 +214,10 @@ class _Emission:
         memory."""
         e, (y0, y1), (x0, x1) = self.e, y_range, x_range
         row = (y1 - 1) * self.y.s + (self.y.k - 1) * self.y.d - self.y.p + 1
-        whole = x1 - x0 >= self.x.o
+        full_rows = x1 - x0 >= self.x.o
         pixels = y0 * self.y.s * self.y.src + x1 * self.x.s * self.x.src
-        floats = e.select(whole, (y1 - y0) * self.y.s * self.y.src, (x1 - x0) * self.x.s * self.x.src)
-        address = e.at(self.src_at, n * self.src_image + e.select(whole, row * self.y.src, pixels))
+        floats = e.select(full_rows, (y1 - y0) * self.y.s * self.y.src, (x1 - x0) * self.x.s * self.x.src)
+        address = e.at(self.src_at, n * self.src_image + e.select(full_rows, row * self.y.src, pixels))
         lines = (floats // 16 + panels - 1) // panels
         # Where strides skip rows most of what follows would be fetched in vain.
         return address, e.select(self.y.s > self.y.k, 0, lines)
@@ -307,25 +277,19 @@ class _Emission:
                 for axis, t in ((self.z, tap_z), (self.y, tap_y), (self.x, tap_x)):
                     src = e.at(src, (t * axis.d - axis.p) * axis.src)
             pixels = _Pixels(n_range, z, y, x, y_range, x_range)
-            dst = e.at(self.dst_at, tap.index * self.channels * self.kernel.segments * self.oc + self.column)
+            dst = e.at(self.dst_at, tap.index * self.channels * self.kernel.segments * self.oc + self.channel)
             start, stop = (
                 (jobs[0] - tap.index * row_tiles).maximum(0),
                 (jobs[1] - tap.index * row_tiles).minimum(row_tiles),
             )
-            whole = row_tiles - 1 if kernel.rest else row_tiles
-            with e.loop(stop.minimum(whole), start=start, name="row_tile") as r:
+            equal = row_tiles - 1 if kernel.rest else row_tiles
+            with e.loop(stop.minimum(equal), start=start, name="row_tile") as r:
                 self._fetch(jobs, tap.index * row_tiles + r.index)
                 self._tile(kernel.tile, r.index * self.rows, src, dst, pixels, begin)
             if kernel.rest:
-                with e.when(stop > whole):
-                    self._tile(
-                        Tile(kernel.rest * kernel.segments, kernel.tile.vectors),
-                        whole * self.rows,
-                        src,
-                        dst,
-                        pixels,
-                        begin,
-                    )
+                with e.when(stop > equal):
+                    last_tile = Tile(kernel.rest * kernel.segments, kernel.tile.vectors)
+                    self._tile(last_tile, equal * self.rows, src, dst, pixels, begin)
 
     def _tile(self, tile: Tile, row: Index, src: Value, dst: Value, pixels: _Pixels, begin: Value) -> None:
         e = self.e
@@ -337,20 +301,29 @@ class _Emission:
         for at in runs:
             acc += resume(e, run, begin, at, self.oc, self.masks)
         b_step = e.const(self.width) if self.kernel.packed else self.oc
-        a_step = self.steps[1] * right
+        a_step = self.pace[1] * right
         with e.loop(pixels.n[1], start=pixels.n[0], carry=acc, name="n") as n:
             with e.loop(pixels.z[1], start=pixels.z[0], carry=n.values, name="z") as z:
                 with e.loop(pixels.y[1], start=pixels.y[0], carry=z.values, name="y") as y:
                     at = (n.index - origin[0]) * image + z.index * self.z.s * self.z.src
-                    at = at + (y.index - origin[1]) * self.steps[0] * down + (pixels.x[0] - origin[2]) * a_step + row
+                    at = at + (y.index - origin[1]) * self.pace[0] * down + (pixels.x[0] - origin[2]) * a_step + row
                     a = [e.at(src, at + segment_src * g) for g in range(self.kernel.segments)]
                     b = self._operand(pixels, n.index, z.index, y.index)
                     masks = None if self.kernel.packed else self.masks
-                    y.carry(
-                        products(
-                            e, tile, y.values, a, e.const(1), a_step, b, b_step, pixels.x[1] - pixels.x[0], masks, AHEAD
-                        )
+                    acc = products(
+                        e,
+                        tile,
+                        y.values,
+                        a,
+                        e.const(1),
+                        a_step,
+                        b,
+                        b_step,
+                        pixels.x[1] - pixels.x[0],
+                        masks,
+                        ahead=PREFETCH_DISTANCE,
                     )
+                    y.carry(acc)
                 z.carry(y.results)
             n.carry(z.results)
         for g, at in enumerate(runs):
@@ -375,28 +348,3 @@ class _Pixels:
     x: tuple[Index, Index]
     band_y: tuple[Index, Index]
     band_x: tuple[Index, Index]
-
-
-@dataclass(frozen=True)
-class SumParts(Kernel):
-    """dst[j] = src[0][j] + src[1][j] + … in this order, j < size."""
-
-    arguments = ("src", "dst", "parts", "size")
-
-    @property
-    def name(self) -> str:
-        return "sum_parts_f32"
-
-    def emit(self, e: Emitter) -> None:
-        src, dst, parts, size = e.pointer("src"), e.pointer("dst"), e.index("parts"), e.index("size")
-        first, last = e.my_share((size + (e.lanes - 1)) // e.lanes)
-        whole = last.minimum(size // e.lanes)
-        with e.loop(whole, start=first, name="vector") as vector:
-            at = vector.index * e.lanes
-            with e.loop(parts, start=1, carry=[e.load(src, at)], name="part") as part:
-                part.carry([e.fadd(part.values[0], e.load(src, part.index * size + at))])
-            e.store(part.results[0], dst, at)
-        with e.loop((last * e.lanes).minimum(size), start=whole.maximum(first) * e.lanes, name="rest") as rest:
-            with e.loop(parts, start=1, carry=[e.load(src, rest.index, lanes=1)], name="part") as part:
-                part.carry([e.fadd(part.values[0], e.load(src, part.index * size + rest.index, lanes=1))])
-            e.store(part.results[0], dst, rest.index)

@@ -9,9 +9,10 @@ from math import lcm
 
 import llvmlite.ir as ir
 
+from simplecell.engine.algorithms.convolution.direct.schedule import Copy, Loops, Spread, Sums, TapLoops
+from simplecell.engine.algorithms.convolution.direct.source import Copied, InPlace
 from simplecell.engine.algorithms.convolution.pool_stage import Pool, pooled
-from simplecell.engine.algorithms.convolution.rows import copy_row
-from simplecell.engine.code.emit import F32, I8, PTR, Emitter, Index, Value
+from simplecell.engine.code.emit import F32, PTR, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.code.tile import Ahead, Offsets, Pixels, Tile, accumulate, next_weights, zeros
@@ -34,8 +35,7 @@ class ConvolutionDirect(Kernel):
     there (`pitch`): 14 pixels whose distance is a multiple of 4096 bytes all fall into one set of the L1 cache, which
     holds 8 or 12 lines. Without copy, all input that is read must exist (no padding).
 
-    spread: pixels of dst lie apart (the outputs of one phase of a strided gradient): arguments SPREAD are values from
-    one image, plane, row and pixel to the next.
+    spread: dst is not dense (the outputs of one phase of a strided gradient).
 
     A ragged last tile is moved left over the one before: it computes some pixels again, to the same bits. So a row is
     never narrower than the tile, and dst must not be among the epilogue's operands.
@@ -53,34 +53,33 @@ class ConvolutionDirect(Kernel):
     spread: bool = False
     lines: int = 1
     """cache lines of the weights needed next to fetch in each turn of the loop over depth"""
-    steps: int = 1
-    """of depth in a turn of that loop; `run` must be a multiple. Two take 2 to 6% less time than one."""
-    partial: bool = False
-    """A block of weights with many input channels does not stay in L2 while the tiles go over it. So one row of taps at
-    a time goes over all tiles, and their sums wait in scratch meanwhile. (A row is what taps2 counts: it may be a
-    single tap.) Needs copy."""
+    unroll: int = 1
+    """steps of depth in a turn of that loop; `run` must be a multiple"""
+    waiting: bool = False
+    """One row of taps after the other goes over all tiles, and their sums wait in scratch meanwhile. (A row is what
+    taps2 counts: it may be a single tap.) Needs copy."""
     joined: bool = False
     pool: Pool | None = None
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
         return (
-            *_ARGUMENTS,
-            *(_SCRATCH if self.copy else ()),
-            *(("sums",) if self.partial else ()),
-            *(SPREAD if self.spread else ()),
+            *("dst", "src", "weights", *Loops.names(), *TapLoops.names()),
+            *(("scratch", "scratch_stride", *Copy.names()) if self.copy else ()),
+            *(Sums.names() if self.waiting else ()),
+            *(Spread.names() if self.spread else ()),
             *self.epilogue.arguments,
         )
 
     @property
     def name(self) -> str:
         words = (
-            "convolution_forward_f32",
+            "convolution_direct_forward_f32",
             str(self.tile) + (f"p{self.lines}" if self.lines > 1 else ""),
-            f"u{self.steps}" if self.steps > 1 else "",
+            f"u{self.unroll}" if self.unroll > 1 else "",
             "copy" if self.copy else "",
             "spread" if self.spread else "",
-            "partial" if self.partial else "",
+            "waiting" if self.waiting else "",
             "joined" if self.joined else "",
             self.epilogue.name,
             self.pool.name if self.pool is not None else "",
@@ -91,26 +90,6 @@ class ConvolutionDirect(Kernel):
         _Direct(e, self).emit()
 
 
-_ARGUMENTS = (
-    "dst src weights next_weights "
-    "n od oh ow oc ic id ih iw "  # oc, ic: values from one pixel of dst and of src to the next
-    "stride_d stride_h stride_w "  # of the convolution, in pixels
-    # three nested loops over taps: how many, and values from one to the next, where the tile reads
-    "taps0 tap0 taps1 tap1 taps2 tap2 "
-    # contiguous values per tap; values from one output pixel's input to the next's, where the tile reads
-    "run pixel "
-    # output rows and columns (a multiple of the tile) in a block, parts of the output channels
-    "rows columns parts "
-    "ahead "  # values of weights to fetch in each turn of the loop over depth; see `lines`
-    "group_ic group_oc group_blocks blocks"  # channels in a group, blocks of output channels in a group and in all
-).split()
-_SCRATCH = (
-    "scratch scratch_stride pad_d pad_h pad_w kd kh kw dilation_d dilation_h dilation_w pitch row_stride plane_stride"
-).split()
-
-SPREAD = ("spread_image", "spread_plane", "spread_row", "spread_pixel")
-
-
 class _Direct:
     def __init__(self, e: Emitter, kernel: ConvolutionDirect) -> None:
         self.e, self.k, self.tile, self.width = e, kernel, kernel.tile, kernel.tile.vectors * e.lanes
@@ -119,11 +98,11 @@ class _Direct:
         self.loops = [(e.index(f"taps{i}"), e.index(f"tap{i}")) for i in range(3)]
         self.run, self.pixel, self.ahead = e.index("run"), e.index("pixel"), e.index("ahead")
         self.operands = Operands.of(e, kernel.epilogue)
-        self.source = _Copied(e) if kernel.copy else _InPlace(e)
+        self.source = Copied(e) if kernel.copy else InPlace(e)
 
     def emit(self) -> None:
         e = self.e
-        rows, columns, parts = e.index("rows"), e.index("columns"), e.index("parts")
+        rows, columns, parts = e.index("block_rows"), e.index("block_columns"), e.index("parts")
         group_ic, group_oc, group_blocks, blocks = (
             e.index(a) for a in ("group_ic", "group_oc", "group_blocks", "blocks")
         )
@@ -150,7 +129,7 @@ class _Direct:
                 following = e.b.select(
                     block.index + 1 < end, e.at(self.weights, (block.index + 1) * block_weights), after
                 )
-                if self.k.partial:
+                if self.k.waiting:
                     self._by_rows_of_taps(area, src, weights, following)
                 else:
                     self._tiles(area, src, weights, self.loops, following)
@@ -180,9 +159,9 @@ class _Direct:
         weights: Value,
         loops: list[tuple[Index, Index]],
         following: Value,
-        partial: tuple[Value, Value] | None = None,
+        waiting: tuple[Value, Value] | None = None,
     ) -> None:
-        """All tiles of the area. following: the weights needed next; partial: were there sums before, and are these the
+        """All tiles of the area. following: the weights needed next; waiting: were there sums before, and are these the
         last?"""
         e, t = self.e, self.tile
 
@@ -192,9 +171,9 @@ class _Direct:
             if not self.k.spread:
                 fetch_operands(e, t, self.operands, (area.plane * self.oh + row) * self.ow + at, self.oc, area.channel)
             acc = zeros(e, t)
-            if partial:
+            if waiting:
                 sums = self._sums(area, row, x)
-                acc = self._load(acc, sums, partial[0])
+                acc = self._load(acc, sums, waiting[0])
             if self.k.joined:
                 column, next_row = at % self.ow, area.row_stride - self.ow * self.pixel
                 src_tile = e.at(src, at // self.ow * area.row_stride + column * self.pixel)
@@ -208,8 +187,8 @@ class _Direct:
                     self.pixel,
                 )
             acc, far = self._sum(acc, src_tile, pixels, weights, loops, far)
-            if partial:
-                with e.otherwise_when(partial[1]) as (last, more):
+            if waiting:
+                with e.otherwise_when(waiting[1]) as (last, more):
                     with last:
                         store(acc, at)
                     with more:
@@ -220,7 +199,7 @@ class _Direct:
             return far
 
         if self.k.pool is not None:
-            self._pooled(self.k.pool, area, tile, following, partial[1] if partial else None)
+            self._pooled(self.k.pool, area, tile, following, waiting[1] if waiting else None)
             return
         with e.loop(area.y1, start=area.y0, carry=[following], name="row") as row:
             with e.loop(area.x1, start=area.x0, step=t.pixels, carry=row.values, name="tile") as x:
@@ -231,32 +210,21 @@ class _Direct:
         self, pool: Pool, area: _Area, tile: Callable[..., Value], following: Value, last: Value | None
     ) -> None:
         """The area's tiles in the order in which they are pooled: for the rows of a window, as many as end where a
-        window does. (Whole rows
-        would not stay in L1: 224 pixels of 64 channels take 114 KB.)"""
+        window does. (Those of full rows would not stay in L1: 224 pixels of 64 channels take 114 KB.)"""
         e, t, (_, ph, pw) = self.e, self.tile, pool.size
-        run = lcm(t.pixels, pw)
-        pitch = t.pixels + run  # the last tile of a row may begin before the run does
+        stretch = lcm(t.pixels, pw)
+        pitch = t.pixels + stretch  # the last tile of a row may begin before the stretch does
         with e.b.goto_entry_block():
-            waiting = e.b.alloca(ir.ArrayType(F32, ph * pitch * self.width))
-            waiting.align, waiting.type = 64, PTR
+            buffer = e.b.alloca(ir.ArrayType(F32, ph * pitch * self.width))
+            buffer.align, buffer.type = 64, PTR
         with e.loop(area.y1, start=area.y0, step=ph, carry=[following], name="windows") as y:
-            with e.loop(area.x1, start=area.x0, step=run, carry=y.values, name="run") as begin:
-                end = (begin.index + run).minimum(area.x1)
+            with e.loop(area.x1, start=area.x0, step=stretch, carry=y.values, name="run") as begin:
+                end = (begin.index + stretch).minimum(area.x1)
 
                 def store(acc: list[Value], at: Index) -> None:
                     pixel = (row.index - y.index) * pitch + t.pixels + at - begin.index  # noqa: B023
-                    store_tile(
-                        e,
-                        t,
-                        acc,
-                        self.operands,
-                        waiting,
-                        pixel,
-                        e.const(self.width),
-                        area.channel,
-                        area.channels,
-                        0 - area.channel,
-                    )
+                    wide, begins = e.const(self.width), 0 - area.channel
+                    store_tile(e, t, acc, self.operands, buffer, pixel, wide, area.channel, area.channels, begins)
 
                 with e.loop(y.index + ph, start=y.index, carry=begin.values, name="row") as row:
                     with e.loop(end, start=begin.index, step=t.pixels, carry=row.values, name="tile") as x:
@@ -274,14 +242,14 @@ class _Direct:
                         # Channels that are not stored may hold anything, denormal numbers, too, which take a hundred
                         # times as long.
                         value = pooled(
-                            e, pool.function, [[e.load(waiting, at, mask=mask) for at in row_] for row_ in places]
+                            e, pool.function, [[e.load(buffer, at, mask=mask) for at in row_] for row_ in places]
                         )
                         e.store(value, self.dst, (line + p.index) * self.oc + area.channel + v, mask)  # noqa: B023
 
                 with e.when(last) if last is not None else nullcontext():
                     with e.loop(area.channels.minimum(self.width), step=e.lanes, name="vector") as v:
-                        with e.otherwise_when(v.index + e.lanes <= area.channels) as (whole, ragged):
-                            with whole:
+                        with e.otherwise_when(v.index + e.lanes <= area.channels) as (full, ragged):
+                            with full:
                                 pixels(v.index, None)
                             with ragged:
                                 pixels(v.index, e.mask(area.channels - v.index))
@@ -299,47 +267,29 @@ class _Direct:
         """The accumulators after loops over taps around the contiguous run; and the address up to which was fetched
         ahead."""
         if not loops:
-            *acc, far = accumulate(
-                self.e,
-                self.tile,
-                acc,
-                src,
-                pixels,
-                weights,
-                self.run,
-                Ahead(self.k.lines, far, self.ahead),
-                steps=self.k.steps,
-            )
+            ahead = Ahead(self.k.lines, far, self.ahead)
+            *acc, far = accumulate(self.e, self.tile, acc, src, pixels, weights, self.run, ahead, steps=self.k.unroll)
             return acc, far
-        (count, step), *inner = loops
-        weights_step = self.run * self.width
+        (count, distance), *inner = loops
+        weights_distance = self.run * self.width
         for n, _ in inner:
-            weights_step = weights_step * n
+            weights_distance = weights_distance * n
         with self.e.loop(count, carry=[*acc, far, src, weights], name="tap", at_least_once=True) as tap:
             *acc, far, src, weights = tap.values
             acc, far = self._sum(acc, src, pixels, weights, inner, far)
-            tap.carry([*acc, far, self.e.at(src, step), self.e.at(weights, weights_step)])
+            tap.carry([*acc, far, self.e.at(src, distance), self.e.at(weights, weights_distance)])
         *acc, far, _, _ = tap.results
         return acc, far
 
     def _store(self, acc: list[Value], area: _Area, row: Index, at: Index) -> None:
         e, plane = self.e, area.plane
         if self.k.spread:
-            image, deep, down, step = (e.index(a) for a in SPREAD)
+            image, deep, down, pixel = (e.index(a) for a in Spread.names())
             start = plane // self.od * image + plane % self.od * deep + row * down
-            store_tile(e, self.tile, acc, self.operands, self.dst, at, step, area.channel, area.channels, start)
+            store_tile(e, self.tile, acc, self.operands, self.dst, at, pixel, area.channel, area.channels, start)
         else:
-            store_tile(
-                e,
-                self.tile,
-                acc,
-                self.operands,
-                self.dst,
-                (plane * self.oh + row) * self.ow + at,
-                self.oc,
-                area.channel,
-                area.channels,
-            )
+            at = (plane * self.oh + row) * self.ow + at
+            store_tile(e, self.tile, acc, self.operands, self.dst, at, self.oc, area.channel, area.channels)
 
     def _sums(self, area: _Area, row: Index, x: Index) -> Value:
         """Where the sums of a tile wait."""
@@ -372,61 +322,3 @@ class _Area:
     channel: Index
     channels: Index
     """how many there are from `channel` on"""
-
-
-class _InPlace:
-    """The tile reads the input where it lies."""
-
-    scratch: Value = None
-
-    def __init__(self, e: Emitter) -> None:
-        self.e, self.src = e, e.pointer("src")
-        self.extents = e.index("id"), e.index("ih"), e.index("iw"), e.index("ic")
-        self.strides = e.index("stride_d"), e.index("stride_h"), e.index("stride_w")
-
-    def block(self, n: Index, d: Index, y0: Index, y1: Index, x0: Index, x1: Index) -> tuple[Value, Index]:
-        """The address of the input of output (n, d, y0, x0), and the values from there to the next output row's."""
-        (depth, height, width, ic), (sd, sh, sw) = self.extents, self.strides
-        pixels = ((n * depth + d * sd) * height + y0 * sh) * width + x0 * sw
-        return self.e.at(self.src, pixels * ic), sh * width * ic
-
-
-class _Copied:
-    """The tile reads a copy in scratch: `kd` planes of the rows that the block reads, from the first pixel of its first
-    column."""
-
-    def __init__(self, e: Emitter) -> None:
-        self.e, self.src = e, e.pointer("src")
-        self.extents = e.index("id"), e.index("ih"), e.index("iw"), e.index("ic")
-        self.strides = e.index("stride_d"), e.index("stride_h"), e.index("stride_w")
-        self.pads = e.index("pad_d"), e.index("pad_h"), e.index("pad_w")
-        self.kernel = e.index("kd"), e.index("kh"), e.index("kw")
-        self.dilation = e.index("dilation_d"), e.index("dilation_h"), e.index("dilation_w")
-        self.pitch, self.row_stride, self.plane_stride = (
-            e.index("pitch"),
-            e.index("row_stride"),
-            e.index("plane_stride"),
-        )
-        self.scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
-
-    def block(self, n: Index, d: Index, y0: Index, y1: Index, x0: Index, x1: Index) -> tuple[Value, Index]:
-        e = self.e
-        (depth, height, width, ic), (sd, sh, sw) = self.extents, self.strides
-        (pd, ph, pw), (kd, kh, kw), (dd, dh, dw) = self.pads, self.kernel, self.dilation
-        first_row, row_count = y0 * sh - ph, (y1 - y0 - 1) * sh + (kh - 1) * dh + 1
-        first_pixel, pixel_count = x0 * sw - pw, (x1 - x0 - 1) * sw + (kw - 1) * dw + 1
-        with e.loop(kd, name="plane") as z, e.loop(row_count, name="input_row") as r:
-            iz, iy = d * sd - pd + z.index * dd, first_row + r.index
-            line = (n * depth + iz) * height + iy
-            copy_row(
-                e,
-                e.at(self.scratch, z.index * self.plane_stride + r.index * self.row_stride),
-                e.at(self.src, line * width * ic),
-                first_pixel,
-                pixel_count,
-                width,
-                ic,
-                self.pitch,
-                (iz >= 0, iz < depth, iy >= 0, iy < height),
-            )
-        return self.scratch, sh * self.row_stride

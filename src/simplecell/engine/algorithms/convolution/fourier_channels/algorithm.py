@@ -8,14 +8,13 @@ from functools import lru_cache
 from math import prod
 
 from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
-from simplecell.engine.algorithms.convolution.direct.algorithm import BYTES_PER_NS, peak
+from simplecell.engine.algorithms.convolution.costs import BYTES_PER_NS, MEMORY_BYTES_PER_NS
 from simplecell.engine.algorithms.convolution.fourier_channels.direct_sums import SignalDirect
 from simplecell.engine.algorithms.convolution.fourier_channels.kernel import ConvolutionSpectral, SpectralWeights
 from simplecell.engine.algorithms.convolution.fourier_levels import level_sizes
 from simplecell.engine.algorithms.convolution.fourier_rows.algorithm import RADICES, WEIGHTS_NS, odd_lines
 from simplecell.engine.algorithms.convolution.plan import Apart, ConvolutionPlan, Loose, Packing
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.algorithms.convolution.winograd.algorithm import MEMORY_BYTES_PER_NS
 from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.code.fourier import roots_and_order, twiddles
 from simplecell.engine.planning.setting import Setting
@@ -113,7 +112,7 @@ def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
                 far = (FAR_NS if 8 * size * lanes > target.l1 else 0) + (FARTHER_NS if scratch > target.l2 else 0)
                 passes = size * blocks * (inputs + outputs) * (len(radices) * PASS_NS + COPY_NS + far)
                 products = (
-                    8.0 * lanes * blocks * size * run * outputs / peak(target)
+                    8.0 * lanes * blocks * size * run * outputs / target.peak
                     + VALUE_NS * size * run * outputs / vectors
                 )
                 stream = 0.0 if weights + scratch <= target.l2 else weights / STREAM

@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import prod
 
 from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
-from simplecell.engine.algorithms.convolution.direct.algorithm import BYTES_PER_NS, peak
+from simplecell.engine.algorithms.convolution.costs import BYTES_PER_NS
 from simplecell.engine.algorithms.convolution.fourier_levels import level_sizes
 from simplecell.engine.algorithms.convolution.fourier_rows.kernel import ConvolutionFourier
 from simplecell.engine.algorithms.convolution.fourier_rows.weights import FourierWeights
@@ -153,7 +153,7 @@ def blocking(problem: ConvolutionProblem, target: Target) -> Blocking:
                     passes += values * FAR_NS
                 if 8 * max(p.ic, p.oc) * size * reach * lanes > target.l2:
                     passes += values * FARTHER_NS
-                sums = 8.0 * lanes * kw * p.ic * p.oc * columns / (peak(target) * share)
+                sums = 8.0 * lanes * kw * p.ic * p.oc * columns / (target.peak * share)
                 starts = tiles * p.oc / together * (TILE_NS + TAP_NS * kw * p.ic)
                 cost = p.n * -(-(-(-rows // step) * across) // 2) * size * (passes + sums + starts)
                 if best is None or cost < best.cost:

@@ -8,7 +8,8 @@ from functools import lru_cache
 import numpy as np
 
 from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
-from simplecell.engine.algorithms.convolution.direct.algorithm import BYTES_PER_NS, direct_pool_refusal
+from simplecell.engine.algorithms.convolution.costs import BYTES_PER_NS
+from simplecell.engine.algorithms.convolution.direct.algorithm import Direct
 from simplecell.engine.algorithms.convolution.matrix.kernel import ACROSS_ROWS, BLOCK, CHUNK, PLACES, ConvolutionMatrix
 from simplecell.engine.algorithms.convolution.matrix.weights import MatrixWeights
 from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan, Loose, Packing
@@ -71,7 +72,11 @@ class Matrix(ConvolutionAlgorithm):
         return plan_matrix(problem, setting.target, epilogue, setting.precision, setting.threads, dst_pixel)
 
     def refuses_pool(self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue | None) -> str | None:
-        return pool_refusal(problem, epilogue) or pooling_costs(problem, setting.target, setting.precision)
+        return (
+            pool_refusal(problem)
+            or Direct().refuses_pool(problem, setting, epilogue)
+            or pooling_costs(problem, setting.target, setting.precision)
+        )
 
 
 @dataclass(frozen=True)
@@ -184,13 +189,13 @@ def plan_matrix(
     )
 
 
-def pool_refusal(problem: ConvolutionProblem, epilogue: Epilogue | None) -> str | None:
-    """Why the problem's pool cannot be had with the convolution, or None."""
+def pool_refusal(problem: ConvolutionProblem) -> str | None:
+    """Why the problem's pool is too large, or None."""
     pool = problem.pool
     assert pool is not None
     if pool.size[1] > 2 or pool.size[2] > MOST_POOLED:
         return f"windows are larger than 2×{MOST_POOLED}"
-    return direct_pool_refusal(problem, epilogue)
+    return None
 
 
 def pooling_costs(problem: ConvolutionProblem, target: Target, precision: str) -> str | None:

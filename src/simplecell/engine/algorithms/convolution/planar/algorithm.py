@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
-from simplecell.engine.algorithms.convolution.direct.algorithm import BYTES_PER_NS, peak
+from simplecell.engine.algorithms.convolution.costs import BYTES_PER_NS
 from simplecell.engine.algorithms.convolution.plan import Apart, ConvolutionPlan, Loose, Packing
 from simplecell.engine.algorithms.convolution.planar.kernel import ConvolutionPlanar, PackPlanarWeights
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
@@ -124,4 +124,4 @@ def planar_cost(problem: ConvolutionProblem, target: Target) -> float:
         if p.ic == 1
         else 1.2 * p.n * p.dst[0] * p.dst[1] * p.dst[2] * p.ic * p.kernel[0] * (p.kernel[1] + rows - 1) / rows / 3.0
     )
-    return max(p.flops * waste / (peak(target) * SHARE) + copied, p.nbytes / BYTES_PER_NS)
+    return max(p.flops * waste / (target.peak * SHARE) + copied, p.nbytes / BYTES_PER_NS)

@@ -1,4 +1,4 @@
-"""The tiles of a Winograd convolution that hold an outlier (see outliers.py), summed directly."""
+"""The patches of a Winograd convolution that hold an outlier (see outliers.py), summed directly."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from simplecell.engine.algorithms.convolution.outliers import larger
 from simplecell.engine.algorithms.convolution.pool_stage import Pool, pooled
 from simplecell.engine.algorithms.convolution.rows import copy_row
+from simplecell.engine.algorithms.convolution.winograd.schedule import Patches
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
 from simplecell.engine.code.emit import F32, I8, PTR, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
@@ -23,8 +24,8 @@ to infinities alone, which a zero makes NaN."""
 
 @dataclass(frozen=True)
 class WinogradDirect(Kernel):
-    """dst = epilogue(Σ over taps and ic of src · weights) for the tiles that are marked in `apart`, windows pooled if
-    there is a `pool`. Arguments as of WinogradForward.
+    """dst = epilogue(Σ over taps and ic of src · weights) for the patches that are marked in `apart`, windows pooled if
+    there is a `pool`.
 
     The taps are recovered from the transformed weights, a vector of output channels at a time (to some 2⁻²² of the
     largest tap of a kernel), so that nobody has to keep the weights as they were.
@@ -39,12 +40,13 @@ class WinogradDirect(Kernel):
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (*_ARGUMENTS, *self.epilogue.arguments)
+        addresses = ("dst", "src", "weights", "apart", "marks", "scratch", "scratch_stride")
+        return (*addresses, *Patches.names(), "width", *self.epilogue.arguments)
 
     @property
     def name(self) -> str:
         words = (
-            f"winograd_direct_f32_{self.axes}_{self.transform}",
+            f"convolution_winograd_direct_f32_{self.axes}_{self.transform}",
             self.epilogue.name,
             self.pool.name if self.pool is not None else "",
         )
@@ -54,25 +56,18 @@ class WinogradDirect(Kernel):
         _Direct(e, self).emit()
 
 
-_ARGUMENTS = (
-    "dst src weights apart marks scratch scratch_stride "
-    "n id ih iw ic od oh ow oc dst_pixel slices shift_d shift_h shift_w pad_d pad_h pad_w tiles_h tiles_w "
-    "chunks chunk_blocks "
-    "width"  # output channels in a block of weights
-).split()
-
-
 class _Direct:
     def __init__(self, e: Emitter, kernel: WinogradDirect) -> None:
         self.e, self.k, self.t = e, kernel, kernel.transform
         self.dst, self.src, self.weights = e.pointer("dst"), e.pointer("src"), e.pointer("weights")
         self.id, self.ih, self.iw, self.ic = (e.index(a) for a in ("id", "ih", "iw", "ic"))
         self.od, self.oh, self.ow, self.oc = (e.index(a) for a in ("od", "oh", "ow", "oc"))
-        self.tiles_h, self.tiles_w, self.dst_pixel = (e.index(a) for a in ("tiles_h", "tiles_w", "dst_pixel"))
+        self.patches_h, self.patches_w = e.index("patches_h"), e.index("patches_w")
+        self.dst_pixel = e.index("dst_pixel")
         self.slices, self.width, self.chunk_blocks = (e.index(a) for a in ("slices", "width", "chunk_blocks"))
         self.pads = [e.index(f"pad_{axis}") for axis in "dhw"]
         self.shifts = [e.index(f"shift_{axis}") for axis in "dhw"]
-        self.scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
+        self.scratch = e.at(e.pointer("scratch"), e.thread * e.index("scratch_stride"), I8)
         t = self.t
         self.rows, self.out_rows = (t.points, t.outputs) if "h" in kernel.axes else (1, 1)
         self.columns, self.out_columns = (t.points, t.outputs) if "w" in kernel.axes else (1, 1)
@@ -84,16 +79,16 @@ class _Direct:
     def emit(self) -> None:
         e = self.e
         apart = e.pointer("apart")
-        first, last = e.my_share(e.index("n") * self.od * self.tiles_h * self.tiles_w)
-        with e.loop(last, start=first, name="tile") as tile:
-            marked = e.b.icmp_unsigned("!=", e.load(apart, tile.index, lanes=1, element=I8), I8(0))
+        first, last = e.my_share(e.index("n") * self.od * self.patches_h * self.patches_w)
+        with e.loop(last, start=first, name="patch") as patch:
+            marked = e.b.icmp_unsigned("!=", e.load(apart, patch.index, lanes=1, element=I8), I8(0))
             with e.when(marked):
-                column, rest = tile.index % self.tiles_w, tile.index // self.tiles_w
-                plane = rest // self.tiles_h
-                self._tile(plane, rest % self.tiles_h * self.out_rows, column * self.out_columns)
+                column, rest = patch.index % self.patches_w, patch.index // self.patches_w
+                plane = rest // self.patches_h
+                self._patch(plane, rest % self.patches_h * self.out_rows, column * self.out_columns)
 
-    def _tile(self, plane: Index, y: Index, x: Index) -> None:
-        """All output channels of the tile whose first output lies at row y and column x of a plane (of all images)."""
+    def _patch(self, plane: Index, y: Index, x: Index) -> None:
+        """All output channels of the patch whose first output lies at row y and column x of a plane (of all images)."""
         e = self.e
         self._copy(plane, y, x)
         blocks = e.index("chunks") * self.chunk_blocks
@@ -104,7 +99,7 @@ class _Direct:
                 self._store(plane, y, x, block.index * self.width + v.index)
 
     def _copy(self, plane: Index, y: Index, x: Index) -> None:
-        """The tile's inputs → scratch `[slice][row][column][ic]`, with zeros where they lie outside the picture."""
+        """The patch's inputs → scratch `[slice][row][column][ic]`, with zeros where they lie outside the picture."""
         e = self.e
         with e.loop(self.slices, name="slice") as d, e.loop(self.rows, name="row") as r:
             iz, iy, ix = (

@@ -1,9 +1,9 @@
 """Gradient of a convolution for its weights by Winograd's F(m, r), stride 1: the exact adjoint of the forward
 transform.
 
-Forward, a tile is Aᵀ[(Bᵀ d B) ⊙ (G w Gᵀ)]A. So with V = Bᵀ d B and M = A · diff_dst · Aᵀ of every tile,
+Forward, a patch is Aᵀ[(Bᵀ d B) ⊙ (G w Gᵀ)]A. So with V = Bᵀ d B and M = A · diff_dst · Aᵀ of every patch,
 
-    dw = Gᵀ [ Σ over tiles of Vᵀ[point] · M[point] ] G
+    dw = Gᵀ [ Σ over patches of Vᵀ[point] · M[point] ] G
 
 which sums at the points what direct summing does at every tap and pixel: F(4,3) multiplies 36 times where that does 144
 times.
@@ -18,6 +18,7 @@ import llvmlite.ir as ir
 
 from simplecell.engine.algorithms.convolution.outliers import energy_after, larger, too_large, total
 from simplecell.engine.algorithms.convolution.rows import copy_run, zero_run
+from simplecell.engine.algorithms.convolution.winograd.gradient_schedule import GradientSchedule
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
 from simplecell.engine.code.emit import F32, F64, I8, PTR, Emitter, Index, Value
 from simplecell.engine.code.kernel import Kernel
@@ -26,17 +27,17 @@ from simplecell.engine.code.tile import Tile
 
 
 @dataclass(frozen=True)
-class WinogradGradientWeights(Kernel):
-    """dst: `parts` × (taps [, taps], ic, oc), each the sum over its share of the tiles.
+class WinogradGradientKernel(Kernel):
+    """dst: `parts` × (taps [, taps], ic, oc), each the sum over its share of the patches.
 
-    A unit is (part, block of `ic_block` input channels, block of `oc_block` output channels). It takes `tiles` tiles at
-    a time:
+    A unit is (part, block of `ic_block` input channels, block of `oc_block` output channels). It takes `patches` of
+    them at a time:
 
-    1. V[point][tile][ic_block] and M[point][tile][oc_block], transformed channels, a vector of them at a time;
+    1. V[point][patch][ic_block] and M[point][patch][oc_block], transformed channels, a vector of them at a time;
     2. for each point U += Vᵀ · M on the register tile (rows: input channels);
 
     and transforms U back at the end. Tiles that hold an outlier (outliers.py; here, one that has `LOUD` times the
-    energy of a typical tile of its block, or is not finite) count as zeros in that, and are summed directly. All of it
+    energy of a typical patch of its block, or is not finite) count as zeros in that, and are summed directly. All of it
     lies in the thread's scratch, which stays in L2. Tiles that reach over an edge are first copied with zeros. Blocks
     are at least as wide as a vector, and the last of them is moved left over the one before, whose channels it does not
     store. `ic_pitch` and `oc_pitch` are blocks rounded up to register tiles; what lies between is never used.
@@ -46,47 +47,43 @@ class WinogradGradientWeights(Kernel):
     tile: Tile
     dimensions: int = 2
     local: bool = False
-    """Outliers are relative to the other tiles, too."""
+    """Outliers are relative to the other patches, too."""
 
-    arguments = tuple(
-        "dst src diff_dst scratch scratch_stride n ih iw ic oh ow oc pad_h pad_w tiles_h tiles_w "
-        "parts part_size tiles ic_block oc_block ic_pitch oc_pitch m_begin u_begin patch energies marks".split()
-    )
+    arguments = ("dst", "src", "diff_dst", "scratch", "scratch_stride", *GradientSchedule.names())
 
     @property
     def name(self) -> str:
-        return f"winograd_gradient_weights_f32_{self.dimensions}d_{self.transform}_{self.tile}" + (
-            "_local" if self.local else ""
-        )
+        size = f"{self.tile}_{self.dimensions}d_{self.transform}"
+        return f"convolution_winograd_gradient_weights_f32_{size}" + ("_local" if self.local else "")
 
     def emit(self, e: Emitter) -> None:
         _Emission(e, self).emit()
 
 
 LOUD = 256.0
-"""times the energy of a block's typical tile. (The inputs' energies are those of some transformed values,
-in which an input counts between 0.6 and 50 times, and a typical tile 300 times its energy per input. With 64 and
+"""times the energy of a block's typical patch. (The inputs' energies are those of some transformed values,
+in which an input counts between 0.6 and 50 times, and a typical patch 300 times its energy per input. With 64 and
 less, gradients that pooling and the samples' losses make uneven were set apart: mnist_convnet's took a fifth more
 time.)"""
 
 
 class _Emission:
-    def __init__(self, e: Emitter, kernel: WinogradGradientWeights) -> None:
+    def __init__(self, e: Emitter, kernel: WinogradGradientKernel) -> None:
         self.e, self.k, self.t = e, kernel, kernel.transform
         self.dst, self.src, self.diff_dst = e.pointer("dst"), e.pointer("src"), e.pointer("diff_dst")
         self.ih, self.iw, self.ic, self.oh, self.ow, self.oc = (
             e.index(a) for a in ("ih", "iw", "ic", "oh", "ow", "oc")
         )
-        self.pad_h, self.pad_w, self.tiles_h, self.tiles_w = (
-            e.index(a) for a in ("pad_h", "pad_w", "tiles_h", "tiles_w")
+        self.pad_h, self.pad_w, self.patches_h, self.patches_w = (
+            e.index(a) for a in ("pad_h", "pad_w", "patches_h", "patches_w")
         )
         self.ic_block, self.oc_block, self.ic_pitch, self.oc_pitch = (
             e.index(a) for a in ("ic_block", "oc_block", "ic_pitch", "oc_pitch")
         )
-        self.tiles = e.index("tiles")
+        self.patches = e.index("patches")
         self.v = e.at(e.pointer("scratch"), e.thread * (e.index("scratch_stride") // 4))
-        self.m, self.u, self.patch, self.energies, self.marks = (
-            e.at(self.v, e.index(a)) for a in ("m_begin", "u_begin", "patch", "energies", "marks")
+        self.m, self.u, self.edge, self.energies, self.marks = (
+            e.at(self.v, e.index(a)) for a in ("m_begin", "u_begin", "edge_begin", "energies", "marks")
         )
         two = kernel.dimensions == 2
         self.rows, self.out_rows = (self.t.points, self.t.outputs) if two else (1, 1)
@@ -98,7 +95,7 @@ class _Emission:
     def emit(self) -> None:
         e = self.e
         parts = e.index("parts")
-        all_tiles = e.index("n") * self.tiles_h * self.tiles_w
+        all_patches = e.index("n") * self.patches_h * self.patches_w
         ic_blocks, oc_blocks = (
             (self.ic + self.ic_block - 1) // self.ic_block,
             (self.oc + self.oc_block - 1) // self.oc_block,
@@ -108,9 +105,9 @@ class _Emission:
             part, rest = unit.index % parts, unit.index // parts
             own_i, own_o = rest % ic_blocks * self.ic_block, rest // ic_blocks * self.oc_block
             i, o = own_i.minimum(self.ic - self.ic_block), own_o.minimum(self.oc - self.oc_block)
-            begin, end = all_tiles * part // parts, all_tiles * (part + 1) // parts
-            with e.loop(end, start=begin, step=self.tiles, carry=[I8(0)], name="block") as block:
-                count = (end - block.index).minimum(self.tiles)
+            begin, end = all_patches * part // parts, all_patches * (part + 1) // parts
+            with e.loop(end, start=begin, step=self.patches, carry=[I8(0)], name="block") as block:
+                count = (end - block.index).minimum(self.patches)
                 self._inputs(block.index, count, i)
                 self._gradients(block.index, count, o)
                 found = self._set_apart(count, e.at(self.marks, block.index - begin, I8))
@@ -120,50 +117,53 @@ class _Emission:
             share = _Share(begin, end, i, o, own_i - i, own_o - o, some)
             self._finish(e.at(self.dst, part * e.index("part_size") + i * self.oc + o), share)
 
-    def _place(self, tile: Index) -> tuple[Index, Index, Index]:
-        """Image, and first output row and column of a tile."""
-        column, rest = tile % self.tiles_w, tile // self.tiles_w
-        return rest // self.tiles_h, rest % self.tiles_h * self.out_rows, column * self.t.outputs
+    def _place(self, patch: Index) -> tuple[Index, Index, Index]:
+        """Image, and first output row and column of a patch."""
+        column, rest = patch % self.patches_w, patch // self.patches_w
+        return rest // self.patches_h, rest % self.patches_h * self.out_rows, column * self.t.outputs
 
     def _inputs(self, begin: Index, count: Index, channel: Index) -> None:
-        """V of `count` tiles."""
+        """V of `count` patches."""
         e, t = self.e, self.t
-        with e.loop(count, name="tile") as tile:
-            image, y, x = self._place(begin + tile.index)
+        with e.loop(count, name="patch") as patch:
+            image, y, x = self._place(begin + patch.index)
             source = _Picture(self.src, self.ih, self.iw, self.ic, channel, self.ic_block)
             window, row, pixel = self._window(source, image, y - self.pad_h, x - self.pad_w, self.rows, t.points)
-            out = e.at(self.v, tile.index * self.ic_pitch)
+            out = e.at(self.v, patch.index * self.ic_pitch)
             with e.loop(self.ic_block, step=e.lanes, name="channel") as c:
                 at = c.index.minimum(self.ic_block - e.lanes)
                 d = [[e.load(window, row * r + pixel * s + at) for s in range(t.points)] for r in range(self.rows)]
                 self._store_points(
-                    _both(d, lambda values: t.src(e, values), self.rows > 1), out, self.tiles * self.ic_pitch, at
+                    _both(d, lambda values: t.src(e, values), self.rows > 1), out, self.patches * self.ic_pitch, at
                 )
             # The points 0 and infinity see the even and the odd inputs: each input is in one of these values.
             ends = sorted({r * t.points + s for r in {0, self.rows - 1} for s in (0, t.points - 1)})
-            energy = self._energy(out, self.ic_block, self.tiles * self.ic_pitch, ends)
-            e.store(energy, self.energies, tile.index)
+            energy = self._energy(out, self.ic_block, self.patches * self.ic_pitch, ends)
+            e.store(energy, self.energies, patch.index)
 
     def _gradients(self, begin: Index, count: Index, channel: Index) -> None:
-        """M of `count` tiles."""
+        """M of `count` patches."""
         e, t = self.e, self.t
-        with e.loop(count, name="tile") as tile:
-            image, y, x = self._place(begin + tile.index)
+        with e.loop(count, name="patch") as patch:
+            image, y, x = self._place(begin + patch.index)
             source = _Picture(self.diff_dst, self.oh, self.ow, self.oc, channel, self.oc_block)
             window, row, pixel = self._window(source, image, y, x, self.out_rows, t.outputs)
-            out = e.at(self.m, tile.index * self.oc_pitch)
+            out = e.at(self.m, patch.index * self.oc_pitch)
             with e.loop(self.oc_block, step=e.lanes, name="channel") as c:
                 at = c.index.minimum(self.oc_block - e.lanes)
                 d = [[e.load(window, row * r + pixel * s + at) for s in range(t.outputs)] for r in range(self.out_rows)]
                 self._store_points(
-                    _both(d, lambda values: evaluated(e, t, values), self.rows > 1), out, self.tiles * self.oc_pitch, at
+                    _both(d, lambda values: evaluated(e, t, values), self.rows > 1),
+                    out,
+                    self.patches * self.oc_pitch,
+                    at,
                 )
             seen = self.points - 2 - (t.points if self.rows > 1 else 0)  # at -p, all are seen
-            energy = self._energy(out, self.oc_block, self.tiles * self.oc_pitch, [seen])
-            e.store(energy, self.energies, self.tiles + tile.index)
+            energy = self._energy(out, self.oc_block, self.patches * self.oc_pitch, [seen])
+            e.store(energy, self.energies, self.patches + patch.index)
 
     def _energy(self, out: Value, channels: Index, point: Index, points: list[int]) -> Value:
-        """The sum of squares of a tile's transformed values at some points. (In a loop of its own, lest the transform
+        """The sum of squares of a patch's transformed values at some points. (In a loop of its own, lest the transform
         lose registers.)"""
         e = self.e
         with e.loop(channels, step=e.lanes, carry=[e.zero()], name="energy", at_least_once=True) as c:
@@ -172,25 +172,25 @@ class _Emission:
         return total(e, c.results[0])
 
     def _set_apart(self, count: Index, marks: Value) -> Value:
-        """Mark the tiles of a block that hold an outlier, and make V and M zero there. 1 (a byte) if there is one."""
+        """Mark the patches of a block that hold an outlier, and make V and M zero there. 1 (a byte) if there is one."""
         e, b = self.e, self.e.b
-        both = self.energies, e.at(self.energies, self.tiles)
+        both = self.energies, e.at(self.energies, self.patches)
         limits = [self._loudest(count, energies) if self.k.local else None for energies in both]
-        with e.loop(count, carry=[I8(0)], name="tile") as tile:
+        with e.loop(count, carry=[I8(0)], name="patch") as patch:
             apart = None
             for energies, limit in zip(both, limits):
-                energy = e.load(energies, tile.index, lanes=1)
+                energy = e.load(energies, patch.index, lanes=1)
                 found = too_large(e, energy)
                 if limit is not None:
                     found = b.or_(found, b.fcmp_ordered(">", energy, limit))
                 apart = found if apart is None else b.or_(apart, found)
             mark = b.zext(apart, I8)
-            e.store(mark, e.at(marks, tile.index, I8))
+            e.store(mark, e.at(marks, patch.index, I8))
             with e.when(apart), e.loop(self.points, name="point") as p:
                 for begin, pitch in ((self.v, self.ic_pitch), (self.m, self.oc_pitch)):
-                    zero_run(e, e.at(begin, (p.index * self.tiles + tile.index) * pitch), pitch)
-            tile.carry([b.or_(tile.values[0], mark)])
-        return tile.results[0]
+                    zero_run(e, e.at(begin, (p.index * self.patches + patch.index) * pitch), pitch)
+            patch.carry([b.or_(patch.values[0], mark)])
+        return patch.results[0]
 
     def _store_points(self, values: list[list[Value]], out: Value, point: Index, at: Index) -> None:
         for i, line in enumerate(values):
@@ -206,7 +206,7 @@ class _Emission:
         inside = b.and_(b.and_(y >= 0, y + rows <= p.height), b.and_(x >= 0, x + columns <= p.width))
         base = e.at(p.at, ((image * p.height + y) * p.width + x) * p.channels + p.channel)
         with e.when(b.not_(inside)), e.loop(rows, name="row") as r, e.loop(columns, name="column") as s:
-            to = e.at(self.patch, (r.index * columns + s.index) * p.count)
+            to = e.at(self.edge, (r.index * columns + s.index) * p.count)
             iy, ix = y + r.index, x + s.index
             exists = b.and_(b.and_(iy >= 0, iy < p.height), b.and_(ix >= 0, ix < p.width))
             with e.otherwise_when(exists) as (yes, no):
@@ -215,7 +215,7 @@ class _Emission:
                 with no:
                     zero_run(e, to, p.count)
         pixel = e.select(inside, p.channels, p.count)
-        return b.select(inside, base, self.patch), e.select(inside, p.width * p.channels, p.count * columns), pixel
+        return b.select(inside, base, self.edge), e.select(inside, p.width * p.channels, p.count * columns), pixel
 
     def _products(self, count: Index, begin: Value) -> None:
         """U[point] += V[point]ᵀ · M[point], or = where there is nothing yet."""
@@ -223,8 +223,8 @@ class _Emission:
         width = tile.vectors * e.lanes
         with e.loop(self.points, name="point") as p:
             v, m = (
-                e.at(self.v, p.index * self.tiles * self.ic_pitch),
-                e.at(self.m, p.index * self.tiles * self.oc_pitch),
+                e.at(self.v, p.index * self.patches * self.ic_pitch),
+                e.at(self.m, p.index * self.patches * self.oc_pitch),
             )
             u = e.at(self.u, p.index * self.ic_pitch * self.oc_pitch)
             with (
@@ -239,8 +239,8 @@ class _Emission:
                 store_rows(e, tile, acc, at, self.oc_pitch)
 
     def _loudest(self, count: Index, energies: Value) -> Value:
-        """What a tile's energy may be. The typical one is the fourth power of the mean fourth root, which a few
-        outliers do not move much; tiles of zeros do not count."""
+        """What a patch's energy may be. The typical one is the fourth power of the mean fourth root, which a few
+        outliers do not move much; patches of zeros do not count."""
         e, b = self.e, self.e.b
         with e.loop(count, carry=[F32(0.0), F32(0.0)], name="energy") as i:
             energy = e.load(energies, i.index, lanes=1)
@@ -255,7 +255,7 @@ class _Emission:
 
     def _finish(self, dst: Value, share: _Share) -> None:
         """dst = Gᵀ U G, in float64: the few operations cost nothing, and the sums keep their accuracy. And what the
-        tiles that were set apart give."""
+        patches that were set apart give."""
         e, t = self.e, self.t
         g = t.weights_matrix().T
         point = self.ic_pitch * self.oc_pitch
@@ -288,16 +288,16 @@ class _Emission:
                         store(value, number)
 
     def _direct(self, value: Value, tap: Index, ic: Index, oc: Index, share: _Share) -> Value:
-        """`value`, and the products of a tap in the tiles that were set apart, of one input channel and a vector of
+        """`value`, and the products of a tap in the patches that were set apart, of one input channel and a vector of
         output channels of the share's blocks."""
         e, b, t = self.e, self.e.b, self.t
         down, along = (tap // t.taps, tap % t.taps) if self.rows > 1 else (0, tap)
-        with e.loop(share.end, start=share.begin, carry=[value], name="tile") as tile:
-            mark = e.load(self.marks, tile.index - share.begin, lanes=1, element=I8)
-            image, y, x = self._place(tile.index)
+        with e.loop(share.end, start=share.begin, carry=[value], name="patch") as patch:
+            mark = e.load(self.marks, patch.index - share.begin, lanes=1, element=I8)
+            image, y, x = self._place(patch.index)
             rows = (self.oh - y).minimum(self.out_rows)
             rows = e.select(b.icmp_unsigned("!=", mark, I8(0)), rows, 0)
-            with e.loop(rows, carry=tile.values, name="row") as r:
+            with e.loop(rows, carry=patch.values, name="row") as r:
                 columns = (self.ow - x).minimum(t.outputs)
                 with e.loop(columns, carry=r.values, name="column") as s:
                     oy, ox = y + r.index, x + s.index
@@ -308,14 +308,14 @@ class _Emission:
                     diff = e.load(self.diff_dst, ((image * self.oh + oy) * self.ow + ox) * self.oc + share.oc + oc)
                     s.carry([e.b.select(inside, e.fma(src, diff, s.values[0]), s.values[0])])
                 r.carry(s.results)
-            tile.carry(r.results)
-        return tile.results[0]
+            patch.carry(r.results)
+        return patch.results[0]
 
 
 @dataclass(frozen=True)
 class _Share:
-    """Of the work: tiles from `begin` to `end`, channels from `ic` and `oc` on, of which the first ones are stored by
-    the blocks before (a tile may be set apart here and not there); `some`: were tiles set apart?"""
+    """Of the work: patches from `begin` to `end`, channels from `ic` and `oc` on, of which the first ones are stored by
+    the blocks before (a patch may be set apart here and not there); `some`: were patches set apart?"""
 
     begin: Index
     end: Index

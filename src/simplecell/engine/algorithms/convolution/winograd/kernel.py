@@ -12,30 +12,32 @@ import llvmlite.ir as ir
 from simplecell.engine.algorithms.convolution.outliers import energy_after, mark_finite, mark_local, sum_of
 from simplecell.engine.algorithms.convolution.pool_stage import Pool, pooled
 from simplecell.engine.algorithms.convolution.rows import copy_row, zero_run
+from simplecell.engine.algorithms.convolution.winograd.schedule import Blocks, Patches
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
 from simplecell.engine.code.emit import F32, I8, PTR, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.rounding import ceil_div
 from simplecell.engine.code.tile import Ahead, Strided, Tile, accumulate, next_weights, opaque_address, zeros
 from simplecell.engine.code.tile_store import INLINE, Operands
 
 
 @dataclass(frozen=True)
 class WinogradForward(Kernel):
-    """A block of `block` tiles (of all images, so that small maps fill it) at a time, all in the thread's scratch,
+    """A block of `block` patches (of all images, so that small maps fill it) at a time, all in the thread's scratch,
     which stays in L2:
 
-    1. V[point][tile][slices · ic]: the tiles' inputs transformed, vectorised over channels, in each of the places
+    1. V[point][patch][slices · ic]: the patches' inputs transformed, vectorised over channels, in each of the places
        (`slices`, `shift_*` apart) that the kernel's other taps look at: the planes of a volume, the rows above and
-       below. To the products, these are more channels. A tile that reaches over the edge is first copied with zeros.
-    2. for each chunk of output channels, for each point: M[point][tile][oc] = V[point] · U[point], one small matrix
-       product on the register tile;
+       below. To the products, these are more channels. A patch that reaches over the edge is first copied with zeros.
+    2. for each chunk of output channels, for each point: M[point][patch][oc] = V[point] · U[point], one small matrix
+       product on the register tile, whose pixels are patches;
     3. outputs = transform of M, epilogue, windows pooled if there is a `pool`, store; what lies outside the picture is
        not stored.
 
-    The work is divided over blocks of tiles and `parts` of the chunks; a part transforms the block's inputs for itself.
-    In `apart` it marks (a byte for each tile) those that hold an outlier (see outliers.py): `WinogradDirect` sums them
-    again.
+    The work is divided over blocks of patches and `parts` of the chunks; a part transforms the block's inputs for
+    itself. In `apart` it marks (a byte for each patch) those that hold an outlier (see outliers.py): `WinogradDirect`
+    sums them again.
     There are at least as many input and output channels as a vector has lanes: the last vector of channels is moved
     left over the one before.
     """
@@ -47,25 +49,27 @@ class WinogradForward(Kernel):
     """along which the transform goes: `hw`, `h` or `w`"""
     lines: int = 1
     """cache lines of the next point's weights to fetch in each turn of the loop over depth"""
-    steps: int = 1
-    """of depth in a turn of that loop; slices · ic must be a multiple"""
+    unroll: int = 1
+    """steps of depth in a turn of that loop; slices · ic must be a multiple"""
     pool: Pool | None = None
-    """whose windows make up tiles; tiles begin inside of what is pooled"""
+    """whose windows make up patches; patches begin inside of what is pooled"""
     local: bool = False
-    """Outliers are relative to the other blocks of their tile."""
+    """Outliers are relative to the other pixels of their patch."""
 
     outputs = ("dst", "apart")
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (*_ARGUMENTS, *self.epilogue.arguments)
+        addresses = ("dst", "src", "weights", "apart", "scratch", "scratch_stride")
+        return (*addresses, *Patches.names(), *Blocks.names(), *self.epilogue.arguments)
 
     @property
     def name(self) -> str:
         words = (
-            f"winograd_forward_f32_{self.axes}_{self.transform}_{self.tile}"
-            + (f"p{self.lines}" if self.lines > 1 else "")
-            + (f"u{self.steps}" if self.steps > 1 else ""),
+            "convolution_winograd_forward_f32",
+            str(self.tile) + (f"p{self.lines}" if self.lines > 1 else ""),
+            f"u{self.unroll}" if self.unroll > 1 else "",
+            f"{self.axes}_{self.transform}",
             self.epilogue.name,
             self.pool.name if self.pool is not None else "",
             "local" if self.local else "",
@@ -76,18 +80,9 @@ class WinogradForward(Kernel):
         _Winograd(e, self).emit()
 
 
-NEAR = 4
+PREFETCH_DISTANCE = 4
 """Steps of depth ahead of which weights are fetched into L1 (166 → 177 GFLOP/s in the products, together with the order
 of their loops)."""
-
-_ARGUMENTS = (
-    "dst src weights next_weights apart scratch scratch_stride "
-    "n id ih iw ic od oh ow oc dst_pixel slices shift_d shift_h shift_w pad_d pad_h pad_w tiles_h tiles_w block parts "
-    "chunks chunk_blocks "
-    "v_pixel v_point m_pixel m_point "  # strides in V and M, in values
-    "ahead "  # values of weights to fetch in each turn of the loop over depth; see `lines`
-    "m_begin patch"  # where M and the copy of an edge tile begin, in values from V's begin
-).split()
 
 
 class _Winograd:
@@ -97,16 +92,14 @@ class _Winograd:
         self.ih, self.iw, self.ic, self.oh, self.ow, self.oc = (
             e.index(a) for a in ("ih", "iw", "ic", "oh", "ow", "oc")
         )
-        self.dst_pixel = e.index(
-            "dst_pixel"
-        )  # values from one pixel of dst to the next: oc, or more where dst is a part of a concatenation
-        self.pad_h, self.pad_w, self.tiles_h, self.tiles_w = (
-            e.index(a) for a in ("pad_h", "pad_w", "tiles_h", "tiles_w")
+        self.dst_pixel = e.index("dst_pixel")
+        self.pad_h, self.pad_w, self.patches_h, self.patches_w = (
+            e.index(a) for a in ("pad_h", "pad_w", "patches_h", "patches_w")
         )
         self.v_pixel, self.v_point = e.index("v_pixel"), e.index("v_point")
         self.m_pixel, self.m_point = e.index("m_pixel"), e.index("m_point")
-        self.v = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
-        self.m, self.patch = e.at(self.v, e.index("m_begin")), e.at(self.v, e.index("patch"))
+        self.v = e.at(e.pointer("scratch"), e.thread * e.index("scratch_stride"), I8)
+        self.m, self.edge = e.at(self.v, e.index("m_begin")), e.at(self.v, e.index("edge_begin"))
         self.ahead, self.apart = e.index("ahead"), e.pointer("apart")
         self.id, self.od, self.slices, self.pad_d = (e.index(a) for a in ("id", "od", "slices", "pad_d"))
         self.shifts = [e.index(f"shift_{axis}") for axis in "dhw"]
@@ -114,7 +107,7 @@ class _Winograd:
         self.rows, self.out_rows = (t.points, t.outputs) if "h" in axes else (1, 1)
         self.columns, self.out_columns = (t.points, t.outputs) if "w" in axes else (1, 1)
         self.points = self.rows * self.columns
-        self.block_rows, self.block_columns = -(-self.rows // 2), -(-self.columns // 2)
+        self.block_rows, self.block_columns = ceil_div(self.rows, 2), ceil_div(self.columns, 2)
         self.depth = self.slices * self.ic
         self.operands = Operands.of(e, kernel.epilogue)
         self.width = kernel.tile.vectors * e.lanes
@@ -130,12 +123,12 @@ class _Winograd:
     def emit(self) -> None:
         e = self.e
         block, parts, chunks = e.index("block"), e.index("parts"), e.index("chunks")
-        tiles = e.index("n") * self.od * self.tiles_h * self.tiles_w
-        blocks = (tiles + block - 1) // block
+        patches = e.index("n") * self.od * self.patches_h * self.patches_w
+        blocks = (patches + block - 1) // block
         first, last = e.my_share(blocks * parts)
         with e.loop(last, start=first, name="unit") as unit:
             part, begin = unit.index // blocks, unit.index % blocks * block
-            count = (tiles - begin).minimum(block)
+            count = (patches - begin).minimum(block)
             self._inputs(begin, count)
             with e.loop(chunks * (part + 1) // parts, start=chunks * part // parts, name="chunk") as chunk:
                 chunk_weights = self.chunk * self.depth * self.points
@@ -145,33 +138,33 @@ class _Winograd:
                 self._products(here, count, following)
                 self._outputs(begin, count, chunk.index * self.chunk)
 
-    def _place(self, tile: Index) -> tuple[Index, Index, Index]:
-        """Plane of dst (of all images), and first output row and column of a tile."""
-        column, rest = tile % self.tiles_w, tile // self.tiles_w
-        return rest // self.tiles_h, rest % self.tiles_h * self.out_rows, column * self.out_columns
+    def _place(self, patch: Index) -> tuple[Index, Index, Index]:
+        """Plane of dst (of all images), and first output row and column of a patch."""
+        column, rest = patch % self.patches_w, patch // self.patches_w
+        return rest // self.patches_h, rest % self.patches_h * self.out_rows, column * self.out_columns
 
     def _inputs(self, begin: Index, count: Index) -> None:
         e = self.e
-        with e.loop(count, name="tile") as tile:
-            energies = self._transform_inputs(tile.index, begin + tile.index)
-            at = e.at(self.apart, begin + tile.index, I8)
+        with e.loop(count, name="patch") as patch:
+            energies = self._transform_inputs(patch.index, begin + patch.index)
+            at = e.at(self.apart, begin + patch.index, I8)
             if self.k.local:
                 mark_local(e, self.blocks, self.block_rows * self.block_columns, at)
             else:
                 mark_finite(e, energies, at)
         # What is left of the last register tile multiplies zeros.
-        whole = (count + self.k.tile.pixels - 1) // self.k.tile.pixels * self.k.tile.pixels
-        with e.loop(whole, start=count, name="no_tile") as tile, e.loop(self.points, name="point") as p:
-            zero_run(e, e.at(self.v, p.index * self.v_point + tile.index * self.v_pixel), self.depth)
+        in_tiles = (count + self.k.tile.pixels - 1) // self.k.tile.pixels * self.k.tile.pixels
+        with e.loop(in_tiles, start=count, name="no_patch") as patch, e.loop(self.points, name="point") as p:
+            zero_run(e, e.at(self.v, p.index * self.v_point + patch.index * self.v_pixel), self.depth)
 
-    def _transform_inputs(self, number: Index, tile: Index) -> list[Value]:
-        """V of a tile, which is number `number` in V; what tells whether all inputs are finite (see outliers.py)."""
+    def _transform_inputs(self, number: Index, patch: Index) -> list[Value]:
+        """V of a patch, which is number `number` in V; what tells whether all inputs are finite (see outliers.py)."""
         e, b = self.e, self.e.b
         if self.k.local:
             with e.loop(self.block_rows * self.block_columns, name="block") as block:
                 e.store(e.zero(), self.blocks, block.index * e.lanes)
         with e.loop(self.slices, carry=[e.zero()] * 2, name="slice", at_least_once=True) as d:
-            plane, y, x = self._place(tile)
+            plane, y, x = self._place(patch)
             z, y, x = (
                 start - pad + d.index * shift
                 for start, pad, shift in zip((plane % self.od, y, x), (self.pad_d, self.pad_h, self.pad_w), self.shifts)
@@ -183,7 +176,7 @@ class _Winograd:
             with e.when(b.not_(inside)), e.loop(self.rows, name="row") as r:
                 copy_row(
                     e,
-                    e.at(self.patch, r.index * self.columns * self.ic),
+                    e.at(self.edge, r.index * self.columns * self.ic),
                     e.at(self.src, (line + r.index) * self.iw * self.ic),
                     x,
                     e.const(self.columns),
@@ -192,7 +185,7 @@ class _Winograd:
                     self.ic,
                     (exists, y + r.index >= 0, y + r.index < self.ih),
                 )
-            base = b.select(inside, e.at(self.src, (line * self.iw + x) * self.ic), self.patch)
+            base = b.select(inside, e.at(self.src, (line * self.iw + x) * self.ic), self.edge)
             row = e.select(inside, self.iw * self.ic, self.ic * self.columns)
             out = e.at(self.v, number * self.v_pixel + d.index * self.ic)
             pixel, point = Strided(e, self.ic, self.columns), Strided(e, self.v_point, self.columns)
@@ -225,7 +218,7 @@ class _Winograd:
         return c.results
 
     def _add_energies(self, base: Value, row: Index) -> None:
-        """Add to the energies of the tile's blocks of 2×2 pixels those of this slice. (In a loop of its own: the sums
+        """Add to the energies of the patch's blocks of 2×2 pixels those of this slice. (In a loop of its own: the sums
         would not stay in registers beside the transform, and the inputs are in L1.)"""
         e = self.e
         pixel, columns = Strided(e, self.ic, self.columns), self.columns
@@ -273,7 +266,16 @@ class _Winograd:
                     far, w, out = block.values
                     ahead = Ahead(self.k.lines, far, self.ahead)
                     acc = accumulate(
-                        e, tile, zeros(e, tile), here, self.v_pixel, w, self.depth, ahead, NEAR, self.k.steps
+                        e,
+                        tile,
+                        zeros(e, tile),
+                        here,
+                        self.v_pixel,
+                        w,
+                        self.depth,
+                        ahead,
+                        near=PREFETCH_DISTANCE,
+                        steps=self.k.unroll,
                     )
                     block.carry([*acc[tile.accumulators :], e.at(w, self.depth * self.width), e.at(out, self.width)])
                     for q in range(tile.pixels):
@@ -290,13 +292,13 @@ class _Winograd:
         operand_pixel = self.dst_pixel if pool is None else self.oc  # `full` operands are dense, and so is dst then
         channels = (self.oc - channel).minimum(self.chunk)
         point = Strided(e, self.m_point, self.columns)
-        with e.loop(count, name="tile") as tile:
-            plane, y, x = self._place(begin + tile.index)
+        with e.loop(count, name="patch") as patch:
+            plane, y, x = self._place(begin + patch.index)
             pixel = ((plane * self.oh + y) * self.ow + x) * operand_pixel
             stored = ((plane * stored_h + y // ph) * stored_w + x // pw) * self.dst_pixel
             rows, columns = (stored_h - y // ph).minimum(most_rows), (stored_w - x // pw).minimum(most_columns)
-            whole = b.and_(rows.equals(most_rows), columns.equals(most_columns))
-            m = e.at(self.m, tile.index * self.m_pixel)
+            inside = b.and_(rows.equals(most_rows), columns.equals(most_columns))
+            m = e.at(self.m, patch.index * self.m_pixel)
             with e.loop(channels, step=e.lanes, name="channel") as c:
                 at = c.index.minimum(channels - e.lanes)
                 d, here = [], e.at(m, at)
@@ -307,7 +309,7 @@ class _Winograd:
                 oc = channel + at
 
                 def store(row: Index | int, column: Index | int, outputs: Callable[[Any, Any], Value]) -> None:
-                    """One pixel of dst, of the tile's `outputs` at its window."""
+                    """One pixel of dst, of the patch's `outputs` at its window."""
 
                     def finished(r: Index | int, s: Index | int) -> Value:
                         return self.operands.apply(e, outputs(r, s), pixel + (self.ow * r + s) * operand_pixel, oc)  # noqa: B023
@@ -330,7 +332,7 @@ class _Winograd:
                 if len(self.k.epilogue.expression.instructions) > INLINE:
                     from_memory()
                 else:
-                    with e.otherwise_when(whole) as (yes, no):
+                    with e.otherwise_when(inside) as (yes, no):
                         with yes:
                             from_registers()
                         with no:

@@ -9,50 +9,57 @@ import llvmlite.ir as ir
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
 from simplecell.engine.code.emit import F64, Emitter, Value
 from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.planning.algorithm import Schedule
 
-_SIZES = ("ic", "oc", "chunks", "chunk_blocks", "width")
+
+@dataclass(frozen=True)
+class PackSchedule(Schedule):
+    """Which taps a transform takes, and the sizes of chunks and blocks.
+
+    Of the kernel's taps, numbered as they lie in src, slice s transforms those from s · slice_taps on that are
+    `row_taps` (in two dimensions) and `column_taps` apart.
+    """
+
+    slices: int
+    slice_taps: int
+    row_taps: int
+    column_taps: int
+    ic: int
+    oc: int
+    chunks: int
+    chunk_blocks: int
+    """blocks in a chunk"""
+    width: int
+    """output channels in a block, a multiple of the vector"""
 
 
 @dataclass(frozen=True)
 class WinogradWeights(Kernel):
     """src `(…, ic, oc)` → dst `[chunk][point][block][slices · ic][width]`, zeros where there is no channel.
 
-    Of the kernel's taps (numbered as they lie in src), slice s transforms those from s · slice_taps on that are
-    `row_taps` (in two dimensions) and `column_taps` apart.
-
-    A chunk is `chunk_blocks` blocks of `width` output channels, a multiple of the vector. Computed in float64 and
-    rounded once: the weights then add no more to the error than weights in float32 do anyway. Scaled: each weight times
-    its output channel's `scale` first (a normalization folded in).
+    They are computed in float64 and rounded once: so they add no more to the error than weights in float32 do anyway.
     """
 
     transform: Transform
     dimensions: int = 2
     scaled: bool = False
+    """Each weight is multiplied by its output channel's `scale` first (a normalization folded in)."""
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (
-            "dst",
-            "src",
-            *(("scale",) if self.scaled else ()),
-            "slices",
-            "slice_taps",
-            "row_taps",
-            "column_taps",
-            *_SIZES,
-        )
+        return ("dst", "src", *(("scale",) if self.scaled else ()), *PackSchedule.names())
 
     @property
     def name(self) -> str:
-        return f"winograd_weights_f32_{self.dimensions}d_{self.transform}" + ("_scaled" if self.scaled else "")
+        size = f"{self.dimensions}d_{self.transform}"
+        return f"convolution_winograd_pack_weights_f32_{size}" + ("_scaled" if self.scaled else "")
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")
         scale = e.pointer("scale") if self.scaled else None
-        slices, slice_taps, row_taps, column_taps = (
-            e.index(a) for a in ("slices", "slice_taps", "row_taps", "column_taps")
+        slices, slice_taps, row_taps, column_taps, ic, oc, chunks, chunk_blocks, width = (
+            e.index(a) for a in PackSchedule.names()
         )
-        ic, oc, chunks, chunk_blocks, width = (e.index(a) for a in _SIZES)
         taps, points, g = self.transform.taps, self.transform.points, self.transform.weights_matrix()
         first, last = e.my_share(chunks * chunk_blocks)
         with e.loop(last, start=first, name="block") as block:
