@@ -17,7 +17,7 @@ from simplecell.engine.code.tile import Tile
 from simplecell.engine.machine.machine import module_of
 from simplecell.engine.plan import plan
 from simplecell.engine.target import Target
-from tests.engine.test_build import network
+from tests.engine.networks import network
 
 NEON = Target("neon", 4, 32, True, "cortex-a76", "+neon,+fullfp16", "aarch64-unknown-linux-gnu")
 

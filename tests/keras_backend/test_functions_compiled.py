@@ -10,7 +10,7 @@ from keras.src import tree
 from simplecell.engine.build import build
 from simplecell.graph.graph import Graph
 from tests.keras_backend.cases import Case, numbered
-from tests.keras_backend.test_functions_traced import _draw, _trace
+from tests.keras_backend.drawn import drawn, traced
 
 # Every function of networks, NaNs among constants, and every eighth of the rest.
 NAN = ("numpy.nanvar", "numpy.nanmin", "numpy.median", "numpy.nan_to_num")
@@ -19,9 +19,9 @@ CASES = [(n, c) for i, (n, c) in enumerate(numbered()) if c.function.startswith(
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[n for n, _ in CASES])
 def test_compiled_equals_eager(name: str, case: Case) -> None:
-    arrays, call = _draw(case, "float32")
+    arrays, call = drawn(case, "float32")
     eager = [np.asarray(y) for y in tree.flatten(call(*arrays))]
-    inputs, outputs = _trace(arrays, call)
+    inputs, outputs = traced(arrays, call)
     results = build(Graph.of(inputs, outputs), threads=1)([np.ascontiguousarray(a) for a in arrays])
     for ours, theirs in zip(results, eager, strict=True):
         assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)

@@ -7,7 +7,7 @@ from pathlib import Path
 from simplecell.graph.graph import Graph
 from simplecell.ops.callout import CallOut
 from tests.keras_backend.cases import numbered
-from tests.keras_backend.test_functions_traced import _draw, _trace
+from tests.keras_backend.drawn import drawn, traced
 
 
 def test_call_outs_are_documented() -> None:
@@ -20,7 +20,7 @@ def test_call_outs_are_documented() -> None:
     }
     recorded = set()
     for _, case in numbered():
-        arrays, call = _draw(case, "float32")
-        inputs, outputs = _trace(arrays, call)
+        arrays, call = drawn(case, "float32")
+        inputs, outputs = traced(arrays, call)
         recorded |= {node.op.label for node in Graph.of(inputs, outputs).nodes if isinstance(node.op, CallOut)}
     assert recorded == steps

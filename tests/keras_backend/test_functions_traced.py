@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from keras.src import backend, tree
+from keras.src import tree
 from keras.src.backend.common import dtypes
 
 from simplecell.graph.gradients import gradients
 from simplecell.graph.graph import Graph, evaluate
-from simplecell.graph.tensor import Tensor, as_tensor, placeholder
+from simplecell.graph.tensor import as_tensor
 from simplecell.keras_backend import dispatch
-from simplecell.ops.base import spec_of
 from tests.keras_backend.cases import CASES, Arg, Case
-
-
-def _draw(case: Case, dtype: str) -> tuple[list[np.ndarray], Callable[..., Any]]:
-    """The arrays among the case's arguments, and its function of them."""
-    rng = np.random.default_rng(7)
-    arrays: list[np.ndarray] = []
-
-    def fill(x: Any) -> Any:
-        if isinstance(x, Arg):
-            arrays.append(x.draw(rng, dtype))
-            return len(arrays) - 1, None
-        return x
-
-    def mark(x: Any) -> Any:
-        if isinstance(x, (list, tuple)):
-            return type(x)(mark(v) for v in x)
-        return _Slot(fill(x)[0]) if isinstance(x, Arg) else x
-
-    args, kwargs = mark(case.args), {k: mark(v) for k, v in case.kwargs.items()}
-    module, name = case.function.split(".")
-    function = getattr(getattr(backend, module), name)
-
-    def call(*values: Any) -> Any:
-        def put(x: Any) -> Any:
-            if isinstance(x, (list, tuple)):
-                return type(x)(put(v) for v in x)
-            return values[x.index] if isinstance(x, _Slot) else x
-
-        return function(*put(args), **{k: put(v) for k, v in kwargs.items()})
-
-    return arrays, call
-
+from tests.keras_backend.drawn import drawn, traced
 
 _promoted = dtypes.result_type
 
@@ -57,25 +24,15 @@ def _keep_float64(*given: Any) -> str:
     return "float64" if any(getattr(d, "name", d) == "float64" for d in given) else _promoted(*given)
 
 
-class _Slot:
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-
-def _trace(arrays: list[np.ndarray], call: Callable[..., Any]) -> tuple[list[Tensor], list[Tensor]]:
-    inputs = [placeholder(spec_of(a)) for a in arrays]
-    return inputs, [as_tensor(y) for y in tree.flatten(call(*inputs))]
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_traced_equals_eager(case: Case) -> None:
-    arrays, call = _draw(case, "float32")
+    arrays, call = drawn(case, "float32")
     eager = [np.asarray(y) for y in tree.flatten(call(*arrays))]
-    inputs, outputs = _trace(arrays, call)
-    traced = evaluate(Graph.of(inputs, outputs), arrays)
-    assert [(y.shape, y.dtype.name) for y in traced] == [(y.shape, y.dtype.name) for y in eager]
+    inputs, outputs = traced(arrays, call)
+    found = evaluate(Graph.of(inputs, outputs), arrays)
+    assert [(y.shape, y.dtype.name) for y in found] == [(y.shape, y.dtype.name) for y in eager]
     assert [(t.shape, t.dtype.name) for t in outputs] == [(y.shape, y.dtype.name) for y in eager]
-    for a, b in zip(traced, eager, strict=True):
+    for a, b in zip(found, eager, strict=True):
         # The two ways differ in the order of a few float32 operations.
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
 
@@ -85,8 +42,8 @@ def test_gradient_is_the_slope(case: Case, monkeypatch: pytest.MonkeyPatch) -> N
     """The derivative in one random direction, in float64: reverse gradients against a central difference."""
     monkeypatch.setattr(dtypes, "result_type", _keep_float64)
     monkeypatch.setattr(dispatch, "_promotion", dispatch._promotion.__wrapped__)
-    arrays, call = _draw(case, "float64")
-    inputs, outputs = _trace(arrays, call)
+    arrays, call = drawn(case, "float64")
+    inputs, outputs = traced(arrays, call)
     rng = np.random.default_rng(11)
     outputs = [y for y in outputs if y.dtype.kind == "f"]
     weights = [rng.normal(size=y.shape) for y in outputs]

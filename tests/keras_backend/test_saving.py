@@ -20,19 +20,21 @@ from keras.src.utils import io_utils
 
 from simplecell.files import replace
 from simplecell.keras_backend import saving, writers
-
-from .ways_to_save import SHARD, WAYS, backup_of, empty, generation, load_backup, model, weights
+from tests.keras_backend.ways_to_save import (
+    SHARD,
+    WAYS,
+    backup_of,
+    contents,
+    empty,
+    generation,
+    load_backup,
+    model,
+    weights,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 posix = pytest.mark.skipif(os.name != "posix", reason="processes, modes and links as POSIX has them")
 quiet = pytest.mark.filterwarnings("ignore:Skipping variable loading")  # Keras's, of optimizers
-
-
-def contents(folder):
-    return {
-        str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None
-        for p in sorted(pathlib.Path(folder).rglob("*"))
-    }
 
 
 # --- crashes ----------------------------------------------------------------------------------------------------------
@@ -78,8 +80,7 @@ def test_an_exception_in_a_layer_changes_nothing(tmp_path, monkeypatch, name):
 DISK = """
 import os, resource, sys, tempfile
 import simplecell
-from tests.keras_backend.test_saving import contents
-from tests.keras_backend.ways_to_save import WAYS, model
+from tests.keras_backend.ways_to_save import WAYS, contents, model
 for name, (save, load) in WAYS.items():
     with tempfile.TemporaryDirectory() as folder:
         save(model(1), 1, folder)

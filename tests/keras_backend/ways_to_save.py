@@ -5,6 +5,7 @@ The model of generation k has the number k in its configuration and in all of it
 
 import functools
 import os
+import pathlib
 
 import simplecell  # noqa: F401  (before Keras)
 
@@ -130,3 +131,10 @@ WAYS = {
     "BackupAndRestore, double": (save_backup(double_checkpoint=True), load_backup),
 }
 """Name → (save(model, k, folder), load(folder) → k)."""
+
+
+def contents(folder):
+    return {
+        str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None
+        for p in sorted(pathlib.Path(folder).rglob("*"))
+    }

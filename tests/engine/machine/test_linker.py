@@ -18,7 +18,7 @@ from simplecell.engine.machine.compiler import Compiler
 from simplecell.engine.machine.machine import Machine, machine
 from simplecell.engine.run import runner
 from simplecell.engine.target import host
-from tests.engine.test_build import arrays_for, network
+from tests.engine.networks import arrays_for, network
 
 needs_linker = pytest.mark.skipif(not linker.supported(host()), reason="another platform: LLVM links")
 
@@ -103,7 +103,7 @@ def test_a_process_whose_kernels_are_on_disk_does_without_llvm(tmp_path):
     code = """
 import sys, numpy as np
 from simplecell.engine.build import build
-from tests.engine.test_build import arrays_for, network
+from tests.engine.networks import arrays_for, network
 graph = network()
 x, *parameters = arrays_for(graph)
 program = build(graph, threads=2)

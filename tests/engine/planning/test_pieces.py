@@ -14,25 +14,7 @@ from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec
 from tests.engine.harness import available_targets, guarded
-
-
-class Network:
-    """Builds a graph, and its parameters on the way."""
-
-    def __init__(self, *shape):
-        self.x = placeholder(Spec(shape))
-        self.parameters = []
-
-    def parameter(self, *shape):
-        self.parameters.append(placeholder(Spec(shape), f"w{len(self.parameters)}", "parameter"))
-        return self.parameters[-1]
-
-    def convolved(self, x, filters, kernel, strides=1, groups=1):
-        w = self.parameter(kernel, kernel, x.shape[-1] // groups, filters)
-        return ops.relu(ops.add(ops.convolution(x, w, strides, "same", groups=groups), self.parameter(filters)))
-
-    def graph(self, *outputs):
-        return Graph.of([self.x, *self.parameters], list(outputs))
+from tests.engine.planning.pieces import Network, forced
 
 
 def residual(n):
@@ -103,22 +85,6 @@ def mixed(n):
     x = net.convolved(net.x, 32, 3)
     x = ops.subtract(x, ops.mean(x, (0, 1, 2), keepdims=True))
     return net.graph(net.convolved(net.convolved(x, 24, 3), 17, 1))
-
-
-def forced(most):
-    """Runs of independent groups, all of them for at most `most` images at a time."""
-
-    def cut(groups, images, costs):
-        found = []
-        for i, group in enumerate(groups):
-            now = most if group in images.independent else images.batch
-            if found and found[-1][2] == now:
-                found[-1] = (found[-1][0], i + 1, now)
-            else:
-                found.append((i, i + 1, now))
-        return found
-
-    return cut
 
 
 def outputs(graph, arrays, on, threads):

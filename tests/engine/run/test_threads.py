@@ -17,8 +17,8 @@ from simplecell.engine.run import runner
 from simplecell.engine.run.thread_count import MAX_THREADS, SETTING, thread_count
 from simplecell.engine.run.threads import Pool, pool
 from simplecell.engine.target import host
+from tests.engine.networks import arrays_for, network
 from tests.engine.run import thread_cases
-from tests.engine.test_build import arrays_for, network
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 

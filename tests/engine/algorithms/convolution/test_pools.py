@@ -24,7 +24,7 @@ from simplecell.graph.graph import Graph, evaluate
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.pooling import AveragePool, MaxPool
 from tests.engine.harness import available_targets
-from tests.engine.planning.test_pieces import Network, forced
+from tests.engine.planning.pieces import Network, forced
 
 
 def computed(
