@@ -25,6 +25,7 @@ _LAZY = {
     "gradients": "simplecell.keras_backend.gradients",
     "Network": "simplecell.graph.network",
     "trace": "simplecell.keras_backend.model_trace",
+    "value_and_gradients": "simplecell.keras_backend.value_and_gradients",
     "data": "",
     "filters": "",
     "layers": "",

@@ -65,6 +65,16 @@ def is_shape(x: Any) -> bool:
     return isinstance(x, (list, tuple)) and bool(x) and all(n is None or isinstance(n, (int, np.integer)) for n in x)
 
 
+def holds_arrays(part: Sequence[Any]) -> bool:
+    """Are there arrays in a list, or in lists and dicts in it? Else it is one, of numbers."""
+    return any(
+        isinstance(v, dict)
+        or (hasattr(v, "__array__") and not isinstance(v, np.generic))
+        or (isinstance(v, (list, tuple)) and holds_arrays(v))
+        for v in part
+    )
+
+
 def model_inputs(model: Any) -> ModelInputs:
     """Shapes without the batch axis, dtypes and names of a Keras model's inputs.
 
@@ -111,10 +121,9 @@ def _distinct(names: Sequence[str]) -> tuple[str, ...]:
 def inputs_of(x: Any, specs: Sequence[InputSpec], names: Sequence[str] = ()) -> list[np.ndarray]:
     """The arrays of `x`, of the inputs' dtypes, C-contiguous: one array, a list or tuple with one for each input, or a
     dict by the inputs' names. Nested lists of numbers are arrays."""
-    if isinstance(x, dict) and names:
-        x = _by_name(x, names)
+    by_name = isinstance(x, dict) and bool(names)
     several = isinstance(x, (list, tuple)) and (len(specs) > 1 or any(hasattr(item, "__array__") for item in x))
-    given = list(x) if several else [x]
+    given = _by_name(x, names) if by_name else list(x) if several else [x]
     if len(given) != len(specs):
         raise ValueError(
             f"x: the model has {len(specs)} input(s), got {len(given)} array(s). Pass a list with one for each."
@@ -129,7 +138,7 @@ def inputs_of(x: Any, specs: Sequence[InputSpec], names: Sequence[str] = ()) -> 
 
 
 def _by_name(x: dict[Any, Any], names: Sequence[str]) -> list[Any]:
-    _, paths, leaves = numbered(x, lambda part: not any(isinstance(v, (dict, np.ndarray)) for v in part))
+    _, paths, leaves = numbered(x, lambda part: not holds_arrays(part))
     given = dict(zip(paths, leaves, strict=True))
     if set(given) != set(names):
         raise ValueError(

@@ -469,6 +469,15 @@ def test_outputs_of_one_op_that_is_needless():
     assert where[both[0]] == where[both[1]] == Folded("custom_gradient") and where[y] is where[y.node.inputs[0]]
 
 
+def test_inputs_that_nothing_needs_are_in_the_map():
+    x, others = given(3), [given(3) for _ in range(9)]
+    y = ops.tanh(ops.negative(-x)) + np.zeros(3)
+    where = simplify(Graph.of([x, *others], [y])).where
+    assert all(where[t] is t for t in (x, *others)) and where[y.node.inputs[0]] is where[y]
+    negative = y.node.inputs[0].node.inputs[0].node.inputs[0]
+    assert where[negative] == Folded("inverse_of_inverse")
+
+
 def test_every_rule_has_its_case():
     assert NAMES <= {name.partition(" ")[0].removesuffix("'s") for name in FOLDED}
 

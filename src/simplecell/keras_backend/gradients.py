@@ -46,7 +46,8 @@ def gradients(loss: Any, variables: Sequence[Any]) -> list[Any]:
     ):
         raise RuntimeError(
             "`gradients` works inside of a traced step only (`train_step` and what it calls). "
-            "Elsewhere NumPy arrays carry no history: write a `train_step` and call `fit` or `train_on_batch`."
+            "Elsewhere NumPy arrays carry no history: use `simplecell.value_and_gradients`, or write a `train_step` "
+            "and call `fit` or `train_on_batch`."
         )
     if isinstance(loss, KerasVariable):
         loss = loss.value

@@ -13,6 +13,7 @@ from simplecell.calling import (
     ModelInputs,
     check_batch_size,
     check_shape,
+    holds_arrays,
     input_names,
     inputs_of,
     is_shape,
@@ -111,7 +112,7 @@ def _inputs_given(model: Any, x: Any) -> ModelInputs:
         known = model_inputs(model) if getattr(model, "inputs", None) else None
     except (AttributeError, ValueError):
         known = None
-    structure, paths, leaves = numbered(x, lambda part: is_shape(part) or not _holds_arrays(part))
+    structure, paths, leaves = numbered(x, lambda part: is_shape(part) or not _holds_more(part))
     shapes = [tuple(leaf) if is_shape(leaf) else np.shape(leaf) for leaf in leaves]
     if known is None:
         specs = [
@@ -138,8 +139,9 @@ def _inputs_given(model: Any, x: Any) -> ModelInputs:
     return replace(known, specs=tuple(specs))
 
 
-def _holds_arrays(part: Any) -> bool:
-    return any(hasattr(v, "__array__") or isinstance(v, dict) or is_shape(v) for v in part)
+def _holds_more(part: Any) -> bool:
+    """Are there arrays or shapes in it?"""
+    return holds_arrays(part) or any(is_shape(v) or (isinstance(v, (list, tuple)) and _holds_more(v)) for v in part)
 
 
 def _build(model: Any, inputs: ModelInputs) -> None:

@@ -63,6 +63,17 @@ class ProgramCache(Generic[P]):
             self._programs.move_to_end(key)
             return held[0]
 
+    def discard(self, key: Hashable, wait: bool = True) -> None:
+        """Let the program of `key` go, if there is one. Without `wait`, nothing is done while another holds the
+        lock."""
+        if not self._lock.acquire(blocking=wait):
+            return
+        try:
+            _, size = self._programs.pop(key, (None, 0))
+            self._bytes -= size
+        finally:
+            self._lock.release()
+
     def _kept(self, key: Hashable, program: P, stays: bool) -> P:
         size = 0 if stays else memory_of(self._executable_of(program))
         budget = BUDGET if self._budget is None else self._budget
