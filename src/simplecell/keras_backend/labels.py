@@ -15,6 +15,7 @@ import numpy as np
 from simplecell.graph.graph import Graph, evaluate, topological
 from simplecell.graph.tensor import Constant, Placeholder, Tensor
 from simplecell.keras_backend.conversion import constant
+from simplecell.keras_backend.tracing import current_trace
 from simplecell.ops.base import apply
 from simplecell.ops.callout import CallOut
 from simplecell.ops.elementwise import Binary, Cast, Select, StopGradient, Unary
@@ -68,8 +69,6 @@ class LabelCheck:
 def checked_labels(target: Any, classes: int) -> Any:
     """`target`, known to hold existing labels: looked at now if its values are known, else at each run of the program
     that is being traced."""
-    from simplecell.keras_backend.tracing import current_trace
-
     known = constant(target)
     if known is not None:
         LabelCheck(classes)(known)

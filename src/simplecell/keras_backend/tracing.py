@@ -21,9 +21,8 @@ from keras.src.backend.common.stateless_scope import StatelessScope, get_statele
 
 from simplecell.graph.graph import Graph, substitute
 from simplecell.graph.network import Network, unused
-from simplecell.graph.parts import Parameter, Structure, Update, only
+from simplecell.graph.parts import Check, Parameter, Structure, Update, only
 from simplecell.graph.tensor import Node, Tensor, as_tensor, placeholder
-from simplecell.keras_backend.labels import LabelCheck
 from simplecell.keras_backend.layer_calls import LayerCalls
 from simplecell.keras_backend.variable import Variable
 from simplecell.ops import elementwise
@@ -41,7 +40,7 @@ class TraceScope(StatelessScope):
         self.updated: dict[int, Variable] = {}
         self.data: set[Tensor] = set()
         """what stands for the step's data"""
-        self.checks: list[LabelCheck] = []
+        self.checks: list[Check] = []
         self.calls: LayerCalls | None = LayerCalls()
 
     def leaf(self, variable: Variable) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras.src.backend.common.backend_utils import vectorize_impl
 
-from simplecell.keras_backend.core import vectorized_map
+from simplecell.keras_backend.control_flow import vectorized_map
 from simplecell.keras_backend.dispatch import symbolic
 
 
