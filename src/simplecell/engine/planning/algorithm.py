@@ -32,18 +32,29 @@ class Schedule:
     def arguments(self) -> dict[str, Any]:
         """The kernel's arguments by name."""
         found: dict[str, Any] = {}
-        for f in fields(self):
-            value = getattr(self, f.name)
+        for name in _names(type(self)):
+            value = getattr(self, name)
             if isinstance(value, Schedule):
                 found |= value.arguments()
             elif value is not None:
-                found[f.name] = value
+                found[name] = value
         return found
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """The names of the fields, for `Kernel.arguments`."""
-        return tuple(f.name for f in fields(cls))
+        """The names of the fields that are always there, those without the default None, for `Kernel.arguments`."""
+        return _names(cls, always=True)
+
+
+def _names(schedule: type[Schedule], always: bool = False) -> tuple[str, ...]:
+    """Of the fields of a kind of schedule: all, or those that are always there."""
+    key = schedule, always
+    if key not in _known_names:
+        _known_names[key] = tuple(f.name for f in fields(schedule) if not (always and f.default is None))
+    return _known_names[key]
+
+
+_known_names: dict[tuple[type[Schedule], bool], tuple[str, ...]] = {}
 
 
 @dataclass(frozen=True)

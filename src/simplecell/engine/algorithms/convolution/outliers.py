@@ -1,16 +1,16 @@
-"""Where a transform would lose small outputs beside large inputs: which tiles those are.
+"""Where a transform would lose small outputs beside large inputs: which patches those are.
 
-Winograd's and Fourier's transforms mix all inputs of a tile, and what they add must cancel again in the outputs that do
-not see it. It cancels but for rounding: an input of 1e6 among ones leaves some 1e-6 · 1e6 everywhere in its tile, and
-a NaN or an infinity leaves nothing else. So each tile's inputs are looked at while they are near (in L1) anyway, and
-the few tiles that hold an outlier are summed directly afterwards, by a kernel of its own.
+A patch is the part of a picture or signal that one transform takes. Winograd's and Fourier's transforms mix all its
+inputs, and what they add must cancel again in the outputs that do not see it. It cancels but for rounding: an input of
+1e6 among ones leaves some 1e-6 · 1e6 everywhere in its patch, and a NaN or an infinity leaves nothing else. So each
+patch's inputs are looked at while they are near (in L1) anyway. The few patches that hold an outlier are summed
+directly afterwards, by a kernel of its own.
 
 Two questions are asked, by precision:
 
 - `fast`: is a value not finite, or so large that its square overflows (1.8e19; the transform itself would soon)?
-- `tight`: also, does one block of the tile have more than `RATIO`² times the energy (sum of squares) of another that is
-  not all zeros? Each window of a kernel holds at least one whole block, so that no output is much smaller than its
-  tile.
+- `tight`: also, does one block of the patch have more than `RATIO`² times the energy (sum of squares) of another that
+  is not all zeros? Each window of a kernel holds at least one block, so that no output is much smaller than its patch.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from simplecell.engine.code.emit import F32, I8, I32, Emitter, Value
 
 RATIO = 6.0
 """Between the magnitudes of blocks. F(4,3) leaves at most some 1.5e-6 · √(channels / 64) of a block's magnitude in the
-other outputs of its tile, which is to stay below 1e-5 of theirs. Of the tiles in VGG-16 on photographs, no more than
+other outputs of its patch, which is to stay below 1e-5 of theirs. Of the patches in VGG-16 on photographs, no more than
 5% in any layer, and 0.3% of all, exceed it; of random images none."""
 LARGEST = 3.4e38
-"""of the sum of squares: above it, and for NaN, the tile is summed directly"""
+"""of the sum of squares: above it, and for NaN, the patch is summed directly"""
 
 
 def mark_finite(e: Emitter, energies: Sequence[Value], at: Value) -> None:
@@ -33,9 +33,9 @@ def mark_finite(e: Emitter, energies: Sequence[Value], at: Value) -> None:
 
 
 def mark_local(e: Emitter, blocks: Value, count: int, at: Value) -> None:
-    """Store at `at` (a byte) whether a tile holds an outlier. blocks: the energies of its `count` blocks, a vector of
+    """Store at `at` (a byte) whether a patch holds an outlier. blocks: the energies of its `count` blocks, a vector of
     partial sums each."""
-    # Two sums over lanes tell that most tiles hold none; the sums of all blocks are made for the others alone.
+    # Two sums over lanes tell that most patches hold none; the sums of all blocks are made for the others alone.
     first = e.load(blocks)
     with e.loop(count, start=1, carry=[first, first], name="block") as i:
         energy = e.load(blocks, i.index * e.lanes)

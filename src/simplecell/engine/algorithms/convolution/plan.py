@@ -43,12 +43,12 @@ class Packing:
 
 @dataclass(frozen=True)
 class Apart:
-    """What sums directly the tiles in which the plan's kernel has found an outlier (outliers.py)."""
+    """What sums directly the patches in which the plan's kernel has found an outlier (outliers.py)."""
 
     kernel: Kernel
     schedule: Schedule
     marks: int
-    """bytes, one for each tile: `apart` of both kernels"""
+    """bytes, one for each patch: `apart` of both kernels"""
     scratch_bytes: int
     packing: Packing | None = None
     """brings the weights into this kernel's form; None: it reads the plan's packed ones, or `raw` ones as they are"""

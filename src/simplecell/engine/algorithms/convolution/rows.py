@@ -10,21 +10,21 @@ from simplecell.engine.code.emit import Emitter, Index, Value
 
 def copy_run(e: Emitter, dst: Value, src: Value, count: Index) -> None:
     """dst[:count] = src[:count]"""
-    whole = count // e.lanes * e.lanes
-    with e.loop(whole, step=e.lanes, name="copy") as i:
+    in_vectors = count // e.lanes * e.lanes
+    with e.loop(in_vectors, step=e.lanes, name="copy") as i:
         e.store(e.load(src, i.index), dst, i.index)
-    with e.when(count > whole):
-        mask = e.mask(count - whole)
-        e.store(e.load(src, whole, mask=mask), dst, whole, mask=mask)
+    with e.when(count > in_vectors):
+        mask = e.mask(count - in_vectors)
+        e.store(e.load(src, in_vectors, mask=mask), dst, in_vectors, mask=mask)
 
 
 def zero_run(e: Emitter, dst: Value, count: Index) -> None:
     """dst[:count] = 0"""
-    whole = count // e.lanes * e.lanes
-    with e.loop(whole, step=e.lanes, name="zero") as i:
+    in_vectors = count // e.lanes * e.lanes
+    with e.loop(in_vectors, step=e.lanes, name="zero") as i:
         e.store(e.zero(), dst, i.index)
-    with e.when(count > whole):
-        e.store(e.zero(), dst, whole, mask=e.mask(count - whole))
+    with e.when(count > in_vectors):
+        e.store(e.zero(), dst, in_vectors, mask=e.mask(count - in_vectors))
 
 
 def copy_row(
@@ -42,7 +42,7 @@ def copy_row(
     zeros.
 
     first may be negative. src is the row's pixel 0, and is read only where `inside` (conditions, all of them) holds;
-    else the whole row becomes zeros. pitch: values from one pixel to the next in dst, at least `channels`.
+    else the row becomes zeros. pitch: values from one pixel to the next in dst, at least `channels`.
     """
     b = e.b
     low, high = first.maximum(0), (first + count).minimum(width)
@@ -52,9 +52,9 @@ def copy_row(
     low, high = e.select(condition, low - first, count), e.select(condition, high - first, count)
     # pixels [0, low) and [high, count) of dst are zeros, [low, high) are copied
     zero_run(e, dst, low * pitch)
-    with e.otherwise_when(pitch.equals(channels)) as (dense, apart):
+    with e.otherwise_when(pitch.equals(channels)) as (dense, spaced):
         with dense:
             copy_run(e, e.at(dst, low * pitch), e.at(src, (first + low) * channels), (high - low) * channels)
-        with apart, e.loop(high, start=low, name="pixel") as p:
+        with spaced, e.loop(high, start=low, name="pixel") as p:
             copy_run(e, e.at(dst, p.index * pitch), e.at(src, (first + p.index) * channels), channels)
     zero_run(e, e.at(dst, high * pitch), (count - high) * pitch)

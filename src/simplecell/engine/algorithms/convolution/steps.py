@@ -25,7 +25,7 @@ def append(
     predicted: float = 0.0,
 ) -> None:
     """The step that packs the weights (once for all that pack them alike), the one that convolves, and the one that
-    sums again, directly, the tiles in which that has found an outlier. `problem` says what the anchor's inputs are:
+    sums again, directly, the patches in which that has found an outlier. `problem` says what the anchor's inputs are:
     they may be a product of matrices."""
     src, weights = group.anchor.inputs
     epilogue, operands = ctx.epilogue(group)

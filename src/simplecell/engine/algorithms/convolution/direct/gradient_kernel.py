@@ -70,7 +70,7 @@ class GradientWeights(Kernel):
             + ("_packed" if self.packed else "")
             + ("_sampled" if self.sampled else "_halo" if self.halo else "")
         )
-        return f"convolution_direct_gradient_weights_f32_{self.tile}_s{self.segments}_r{self.rest}{flags}"
+        return f"convolution_gradient_weights_direct_f32_{self.tile}_s{self.segments}_r{self.rest}{flags}"
 
     def emit(self, e: Emitter) -> None:
         _Emission(self, e).emit()

@@ -40,7 +40,7 @@ class ConvolutionDirect(Kernel):
     A ragged last tile is moved left over the one before: it computes some pixels again, to the same bits. So a row is
     never narrower than the tile, and dst must not be among the epilogue's operands.
 
-    joined: a tile's pixels may go on in the next row of the block, whose blocks are whole rows: only the last tile of a
+    joined: a tile's pixels may go on in the next row of the block, whose blocks are full rows: only the last tile of a
     block is ragged. For tiles of few pixels, since each has its address in a register. Neither spread nor with a pool.
 
     pool: a few tiles of as many rows as a window has wait in a buffer until they can be pooled. oh and ow are those of
@@ -74,7 +74,7 @@ class ConvolutionDirect(Kernel):
     @property
     def name(self) -> str:
         words = (
-            "convolution_direct_forward_f32",
+            "convolution_forward_direct_f32",
             str(self.tile) + (f"p{self.lines}" if self.lines > 1 else ""),
             f"u{self.unroll}" if self.unroll > 1 else "",
             "copy" if self.copy else "",

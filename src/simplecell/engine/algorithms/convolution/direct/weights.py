@@ -46,7 +46,7 @@ class PackConvolutionWeights(Kernel):
 
     @property
     def name(self) -> str:
-        return "convolution_direct_pack_weights_f32" + ("_scaled" if self.scaled else "")
+        return "convolution_pack_weights_direct_f32" + ("_scaled" if self.scaled else "")
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")

@@ -83,7 +83,7 @@ class TurnWeights(Kernel):
 
     @property
     def name(self) -> str:
-        return "convolution_gradient_src_turn_weights_f32"
+        return "convolution_turn_weights_f32"
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")

@@ -24,18 +24,18 @@ class SumParts(Kernel):
 
     @property
     def name(self) -> str:
-        return "convolution_gradient_weights_sum_parts_f32"
+        return "convolution_sum_parts_f32"
 
     def emit(self, e: Emitter) -> None:
         src, dst, parts, size = e.pointer("src"), e.pointer("dst"), e.index("parts"), e.index("size")
         first, last = e.my_share((size + (e.lanes - 1)) // e.lanes)
-        whole = last.minimum(size // e.lanes)
-        with e.loop(whole, start=first, name="vector") as vector:
+        in_vectors = last.minimum(size // e.lanes)
+        with e.loop(in_vectors, start=first, name="vector") as vector:
             at = vector.index * e.lanes
             with e.loop(parts, start=1, carry=[e.load(src, at)], name="part") as part:
                 part.carry([e.fadd(part.values[0], e.load(src, part.index * size + at))])
             e.store(part.results[0], dst, at)
-        with e.loop((last * e.lanes).minimum(size), start=whole.maximum(first) * e.lanes, name="rest") as rest:
+        with e.loop((last * e.lanes).minimum(size), start=in_vectors.maximum(first) * e.lanes, name="rest") as rest:
             with e.loop(parts, start=1, carry=[e.load(src, rest.index, lanes=1)], name="part") as part:
                 part.carry([e.fadd(part.values[0], e.load(src, part.index * size + rest.index, lanes=1))])
             e.store(part.results[0], dst, rest.index)

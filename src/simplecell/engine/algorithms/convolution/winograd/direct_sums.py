@@ -46,7 +46,7 @@ class WinogradDirect(Kernel):
     @property
     def name(self) -> str:
         words = (
-            f"convolution_winograd_direct_f32_{self.axes}_{self.transform}",
+            f"convolution_outliers_winograd_f32_{self.axes}_{self.transform}",
             self.epilogue.name,
             self.pool.name if self.pool is not None else "",
         )

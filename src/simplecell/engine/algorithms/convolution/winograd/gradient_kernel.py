@@ -54,7 +54,7 @@ class WinogradGradientKernel(Kernel):
     @property
     def name(self) -> str:
         size = f"{self.tile}_{self.dimensions}d_{self.transform}"
-        return f"convolution_winograd_gradient_weights_f32_{size}" + ("_local" if self.local else "")
+        return f"convolution_gradient_weights_winograd_f32_{size}" + ("_local" if self.local else "")
 
     def emit(self, e: Emitter) -> None:
         _Emission(e, self).emit()

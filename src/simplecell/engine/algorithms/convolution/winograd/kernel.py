@@ -66,7 +66,7 @@ class WinogradForward(Kernel):
     @property
     def name(self) -> str:
         words = (
-            "convolution_winograd_forward_f32",
+            "convolution_forward_winograd_f32",
             str(self.tile) + (f"p{self.lines}" if self.lines > 1 else ""),
             f"u{self.unroll}" if self.unroll > 1 else "",
             f"{self.axes}_{self.transform}",

@@ -52,7 +52,7 @@ class WinogradWeights(Kernel):
     @property
     def name(self) -> str:
         size = f"{self.dimensions}d_{self.transform}"
-        return f"convolution_winograd_pack_weights_f32_{size}" + ("_scaled" if self.scaled else "")
+        return f"convolution_pack_weights_winograd_f32_{size}" + ("_scaled" if self.scaled else "")
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")

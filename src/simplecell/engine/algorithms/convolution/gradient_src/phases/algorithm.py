@@ -7,7 +7,7 @@ from typing import Any
 from simplecell.engine.algorithms.convolution.direct.algorithm import Direct
 from simplecell.engine.algorithms.convolution.gradient_src.algorithm import GradientSrcAlgorithm
 from simplecell.engine.algorithms.convolution.gradient_src.phases.kernel import SpreadZeros
-from simplecell.engine.algorithms.convolution.gradient_src.phases.schedule import Phase, phases_of
+from simplecell.engine.algorithms.convolution.gradient_src.phases.schedule import Phase, ZerosSchedule, phases_of
 from simplecell.engine.algorithms.convolution.gradient_src.problem import GradientSrcProblem
 from simplecell.engine.algorithms.convolution.gradient_src.weights import turned
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
@@ -16,6 +16,7 @@ from simplecell.engine.planning.algorithm import Choice
 from simplecell.engine.planning.groups import AnchoredGroup
 from simplecell.engine.planning.lowering import Lowering
 from simplecell.engine.planning.setting import Setting
+from simplecell.graph.tensor import Tensor
 
 
 class Phases(GradientSrcAlgorithm):
@@ -36,33 +37,30 @@ class Phases(GradientSrcAlgorithm):
         self, ctx: Lowering, group: AnchoredGroup, problem: GradientSrcProblem, choice: Choice[GradientSrcProblem]
     ) -> None:
         epilogue, operands = ctx.epilogue(group)
+        strides = "×".join(map(str, problem.op.strides))
         for phase in phases_of(problem):
-            offset, strides = 4 * phase.offset, "×".join(map(str, problem.op.strides))
-            numbers = "×".join(map(str, phase.first[3 - problem.rank :]))
+            offset, numbers = 4 * phase.offset, "×".join(map(str, phase.first[3 - problem.rank :]))
+            reason = f"strides {strides}: phase {numbers}"
             # Operands of the gradient's own shape are read where the phase writes.
             given: dict[str, Any] = {
                 e: at + offset if kind == "full" else at for (e, at), kind in zip(operands.items(), epilogue.kinds)
             }
             given["dst"] = ctx.address(group.output) + offset
-            append = _append_convolution if phase.reached else _append_zeros
-            append(ctx, group, problem, phase, epilogue, given, f"strides {strides}: phase {numbers}")
+            if phase.reached:
+                given["src"] = ctx.address(group.anchor.inputs[0])
+                _append_convolution(ctx, group.anchor.inputs[1], problem, phase, epilogue, reason, choice, given)
+            else:
+                _append_zeros(ctx, phase.zeros(problem), epilogue, f"{reason}, which no tap reaches", given)
 
 
 def _append_zeros(
-    ctx: Lowering,
-    group: AnchoredGroup,
-    problem: GradientSrcProblem,
-    phase: Phase,
-    epilogue: Epilogue,
-    given: dict[str, Any],
-    reason: str,
+    ctx: Lowering, schedule: ZerosSchedule, epilogue: Epilogue, reason: str, given: dict[str, Any]
 ) -> None:
-    schedule = phase.zeros(problem)
     zeros = schedule.zeros
     ctx.step(
         SpreadZeros(epilogue),
         algorithm="zeros",
-        reason=f"{reason}, which no tap reaches",
+        reason=reason,
         nbytes=4 * zeros.images * zeros.planes * zeros.rows * zeros.pixels * zeros.channels,
         **schedule.arguments(),
         **given,
@@ -71,14 +69,17 @@ def _append_zeros(
 
 def _append_convolution(
     ctx: Lowering,
-    group: AnchoredGroup,
+    weights: Tensor,
     problem: GradientSrcProblem,
     phase: Phase,
     epilogue: Epilogue,
-    given: dict[str, Any],
     reason: str,
+    choice: Choice[GradientSrcProblem],
+    given: dict[str, Any],
 ) -> None:
-    (diff_dst, weights), made = group.anchor.inputs, phase.problem(problem)
+    """The steps that turn and pack the weights of a phase, and the one that convolves. given: addresses of src, dst and
+    the epilogue's operands."""
+    made = phase.problem(problem)
     plan = Direct().plan(made, ctx.setting, epilogue, problem.ic, phase.spread)
     packing, source = plan.weights, turned(ctx, weights, problem.op.groups, phase.taps[3 - problem.rank :])
     packed = ctx.temporary(packing.nbytes)
@@ -96,10 +97,10 @@ def _append_convolution(
         plan.kernel,
         algorithm=plan.title,
         reason=reason,
+        considered=choice.considered,
         shapes=str(made),
         flops=made.flops,
         nbytes=made.nbytes,
-        src=ctx.address(diff_dst),
         weights=packed,
         **plan.schedule.arguments(),
         **given,
