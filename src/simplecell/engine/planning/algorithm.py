@@ -42,8 +42,8 @@ class Schedule:
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """The names of the fields, for `Kernel.arguments`."""
-        return tuple(f.name for f in fields(cls))
+        """The names of the fields that are always there, those without the default None, for `Kernel.arguments`."""
+        return tuple(f.name for f in fields(cls) if f.default is not None)
 
 
 @dataclass(frozen=True)
