@@ -7,9 +7,10 @@ import llvmlite.binding as llvm
 import pytest
 
 from simplecell.engine.algorithms.convolution.direct.kernel import ConvolutionDirect
-from simplecell.engine.algorithms.convolution.fourier_channels.kernel import ConvolutionSpectral, SpectralWeights
-from simplecell.engine.algorithms.convolution.fourier_rows.kernel import ConvolutionFourier
-from simplecell.engine.algorithms.convolution.fourier_rows.weights import FourierWeights
+from simplecell.engine.algorithms.convolution.fourier_channels.kernel import ConvolutionFourierChannels
+from simplecell.engine.algorithms.convolution.fourier_channels.weights import FourierChannelsWeights
+from simplecell.engine.algorithms.convolution.fourier_rows.kernel import ConvolutionFourierRows
+from simplecell.engine.algorithms.convolution.fourier_rows.weights import FourierRowsWeights
 from simplecell.engine.algorithms.convolution.pool_stage import Pool
 from simplecell.engine.algorithms.convolution.winograd.kernel import WinogradForward
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
@@ -38,10 +39,10 @@ def test_every_kernel_of_a_network_compiles_without_library_calls(machine):
     kernels = {s.kernel for s in (*program.prepare, *program.run)}
     assert len(kernels) >= 6
     fourier = (
-        ConvolutionFourier((4, 8), 2, 2, 2, single=False),
-        FourierWeights(),
-        ConvolutionSpectral((8, 8), 3, 2),
-        SpectralWeights(),
+        ConvolutionFourierRows((4, 8), 2, 2, 2, single=False),
+        FourierRowsWeights(),
+        ConvolutionFourierChannels((8, 8), 3, 2),
+        FourierChannelsWeights(),
     )
     pool = Pool("max", (1, 2, 2))
     pooling = ConvolutionDirect(Tile(7, 3), copy=True, pool=pool), WinogradForward(Transform(4), Tile(6, 4), pool=pool)

@@ -383,8 +383,8 @@ def test_memory_of_many_sizes_is_flat(way: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_lowering_remembers_no_size_for_ever() -> None:
-    from simplecell.engine.algorithms.convolution.fourier_channels import algorithm as fourier_channels
-    from simplecell.engine.algorithms.convolution.fourier_rows import algorithm as fourier_rows
+    from simplecell.engine.algorithms.convolution.fourier_channels import schedule as fourier_channels
+    from simplecell.engine.algorithms.convolution.fourier_rows import schedule as fourier_rows
     from simplecell.engine.algorithms.convolution.winograd import gradient_schedule as gradient
     from simplecell.engine.algorithms.convolution.winograd import schedule as winograd
 

@@ -3,7 +3,6 @@ here."""
 
 from simplecell.engine.algorithms.convolution import pools as _pools
 from simplecell.engine.algorithms.convolution import table as _convolution
-from simplecell.engine.algorithms.convolution.depthwise import algorithm as _depthwise
 from simplecell.engine.algorithms.convolution.gradient_src import table as _gradient_src
 from simplecell.engine.algorithms.convolution.gradient_weights import table as _gradient_weights
 from simplecell.engine.algorithms.convolution.separable import algorithm as _separable
@@ -24,7 +23,6 @@ FAMILIES = (
     _random,
     _products,
     _convolution,
-    _depthwise,
     _separable,
     _gradient_src,
     _gradient_weights,

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from simplecell.engine.code.rounding import ceil_div, round_up
 from simplecell.engine.code.window import Columns, plan_columns
+from simplecell.engine.planning.algorithm import Schedule
 from simplecell.engine.planning.lowering import Lowering
+from simplecell.engine.planning.setting import Setting
 from simplecell.ops.geometry import Pairs
 
 MOST_PIXELS = 8
@@ -28,6 +31,74 @@ class Axis:
     stride: int = 1
     dilation: int = 1
     pad: int = 0
+
+
+@dataclass(frozen=True)
+class Extents(Schedule):
+    """Of outputs (`o…`) and inputs (`i…`), along depth, height and width."""
+
+    n: int
+    od: int
+    oh: int
+    ow: int
+    id: int
+    ih: int
+    channels: int
+    """of dst"""
+    block: int
+    """channels in a unit of work"""
+    strip: int
+    """channels of these that go along a row before the next ones do"""
+
+
+@dataclass(frozen=True)
+class Window(Schedule):
+    """Taps, strides and dilation of planes and rows; padding before the first plane, row, column (negative: inputs that
+    are skipped)."""
+
+    kd: int
+    kh: int
+    sd: int
+    sh: int
+    dd: int
+    dh: int
+    pd: int
+    ph: int
+    pw: int
+
+
+@dataclass(frozen=True)
+class WidthWindow(Schedule):
+    """Inputs of a row, and the window along it, where they are not compiled in."""
+
+    iw: int
+    kw: int
+    sw: int
+    dw: int
+
+
+@dataclass(frozen=True)
+class Strides(Schedule):
+    """In elements. They need not be dense: a concatenation's part or every second pixel is written in place."""
+
+    src_image: int
+    src_plane: int
+    src_row: int
+    src_pixel: int
+    dst_image: int
+    dst_plane: int
+    dst_row: int
+    dst_pixel: int
+
+
+@dataclass(frozen=True)
+class SlidingSchedule(Schedule):
+    """Run-time arguments of a kernel that slides a window (code/window.py), but addresses."""
+
+    extents: Extents
+    window: Window
+    strides: Strides
+    width: WidthWindow | None = None
 
 
 @dataclass(frozen=True)
@@ -67,55 +138,58 @@ class Sliding:
             return f"{w.taps} columns are too many to unroll"
         return plan_columns(w.taps, w.stride, w.dilation, w.pad, w.size, w.outputs, most)
 
-    def arguments(self, block: int, strip: int | None = None) -> dict[str, Any]:
-        """Run-time arguments of a kernel that slides; it picks those it takes."""
+    def schedule(self, setting: Setting, columns: bool = False) -> SlidingSchedule:
+        """Run-time arguments of a kernel whose units of work are rows of outputs. `columns`: it takes those of the
+        window along a row, too."""
+        target = setting.target
+        w, rows, block = self.width, self.depth.taps * self.height.taps, self._block(setting)
+        if rows <= 1:  # neighbouring tiles share too little
+            return self.cut(block, block, columns)
+        read = (MOST_PIXELS - 1) * w.stride + max(w.taps - 1, 0) * w.dilation + 1
+        wanted = max(target.l1 // 2 // (4 * rows * read), 4 * target.lanes)
+        return self.cut(block, min(wanted // target.lanes * target.lanes, block), columns)
+
+    def cut(self, block: int, strip: int, columns: bool = False) -> SlidingSchedule:
+        """The same, for so many channels in a unit of work and in a strip of it."""
         d, h, w = self.axes
-        found: dict[str, Any] = {}
-        for letter, attribute in (
-            ("k", "taps"),
-            ("s", "stride"),
-            ("d", "dilation"),
-            ("p", "pad"),
-            ("o", "outputs"),
-            ("i", "size"),
-        ):
-            found |= {letter + axis: getattr(a, attribute) for axis, a in zip("dhw", self.axes)}
+        extents = Extents(
+            self.n, d.outputs, h.outputs, w.outputs, d.size, h.size, self.oc, block, strip
+        )  # fmt: skip
+        window = Window(
+            d.taps, h.taps, d.stride, h.stride, d.dilation, h.dilation, d.pad, h.pad, w.pad
+        )  # fmt: skip
+        src = (d.size * h.size * w.size * self.ic, h.size * w.size * self.ic, w.size * self.ic, self.ic)
         dst = self.dst_strides or (
             d.outputs * h.outputs * w.outputs * self.oc,
             h.outputs * w.outputs * self.oc,
             w.outputs * self.oc,
             self.oc,
         )
-        src = (d.size * h.size * w.size * self.ic, h.size * w.size * self.ic, w.size * self.ic, self.ic)
-        for side, strides in (("src", src), ("dst", dst)):
-            found |= {f"{side}_{what}": s for what, s in zip(("image", "plane", "row", "pixel"), strides)}
-        return found | {"n": self.n, "channels": self.oc, "block": block, "strip": strip or block}
+        across = WidthWindow(w.size, w.taps, w.stride, w.dilation) if columns else None
+        return SlidingSchedule(extents, window, Strides(*src, *dst), across)
 
     def work(self, ctx: Lowering) -> dict[str, Any]:
-        """Run-time arguments of a kernel whose units of work are rows of outputs."""
-        w, rows, block = self.width, self.depth.taps * self.height.taps, self.block(ctx)
-        if rows <= 1:  # neighbouring tiles share too little
-            return self.arguments(block)
-        columns = (MOST_PIXELS - 1) * w.stride + max(w.taps - 1, 0) * w.dilation + 1
-        wanted = ctx.target.l1 // 2 // (4 * rows * columns)
-        return self.arguments(
-            block, min(max(wanted, 4 * ctx.target.lanes) // ctx.target.lanes * ctx.target.lanes, block)
-        )
+        """All of `schedule`, by name."""
+        return self.schedule(ctx.setting, columns=True).arguments()
 
-    def block(self, ctx: Lowering) -> int:
+    def arguments(self, block: int) -> dict[str, Any]:
+        """All of `cut`, by name."""
+        return self.cut(block, block, columns=True).arguments()
+
+    def _block(self, setting: Setting) -> int:
         """Channels that one unit of work (a row of outputs) takes: so many that the rows which neighbouring units share
         stay in the first-level cache, unless the source comes from beyond the second level: whole rows are streamed
         best then."""
         d, h, w = self.axes
-        lanes, channels = ctx.target.lanes, max(self.oc, 1)
-        wanted = channels
-        rows = d.taps * h.taps
-        if rows > 1 and 4 * d.size * h.size * w.size * self.ic < ctx.target.l2 // 2:
-            wanted = ctx.target.l1 // 2 // (4 * rows * w.size)
-        if self.n * d.outputs * h.outputs < 4 * ctx.threads > 4:
-            wanted = min(wanted, -(-channels // (4 * ctx.threads)))
-        parts = -(-channels // max(wanted // lanes * lanes, lanes, min(channels, 4 * lanes) if rows > 1 else lanes))
-        return -(-channels // parts // lanes) * lanes if parts > 1 else -(-channels // lanes) * lanes
+        target, channels = setting.target, max(self.oc, 1)
+        lanes, rows, wanted = target.lanes, d.taps * h.taps, channels
+        if rows > 1 and 4 * d.size * h.size * w.size * self.ic < target.l2 // 2:
+            wanted = target.l1 // 2 // (4 * rows * w.size)
+        if self.n * d.outputs * h.outputs < 4 * setting.threads > 4:
+            wanted = min(wanted, ceil_div(channels, 4 * setting.threads))
+        least = min(channels, 4 * lanes) if rows > 1 else lanes
+        parts = ceil_div(channels, max(wanted // lanes * lanes, lanes, least))
+        return round_up(ceil_div(channels, parts), lanes)
 
 
 def sliding(

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simplecell.engine.algorithms.convolution.fourier_channels.kernel import ConvolutionSpectral
-from simplecell.engine.algorithms.convolution.fourier_rows.kernel import ConvolutionFourier
+from simplecell.engine.algorithms.convolution.fourier_channels.kernel import ConvolutionFourierChannels
+from simplecell.engine.algorithms.convolution.fourier_rows.kernel import ConvolutionFourierRows
 from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan
 from simplecell.engine.code.fourier import roots_and_order, twiddles
 from tests.engine.algorithms.convolution.apart import all_apart, marks_of
 from tests.engine.harness import guarded, run
 
-Plan = ConvolutionPlan[ConvolutionFourier] | ConvolutionPlan[ConvolutionSpectral]
+Plan = ConvolutionPlan[ConvolutionFourierRows] | ConvolutionPlan[ConvolutionFourierChannels]
 
 
 def convolved(

@@ -10,11 +10,11 @@ import pytest
 
 from simplecell import ops
 from simplecell.engine.algorithms.convolution import pools
-from simplecell.engine.algorithms.convolution.matrix import algorithm as matrix
-from simplecell.engine.algorithms.convolution.matrix.algorithm import pooling_costs
+from simplecell.engine.algorithms.convolution.matrix.algorithm import Matrix
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.plan import plan
 from simplecell.engine.planning import joins, segments
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.run.describe import describe
 from simplecell.engine.run.program import Program
 from simplecell.engine.run.runtime import Bound
@@ -113,7 +113,7 @@ GRAPHS = [plain, average, residual, signal, volume, planes, directly, concatenat
 @pytest.mark.parametrize("on", dict.fromkeys([*available_targets(), host().name]))
 @pytest.mark.parametrize("network", GRAPHS)
 def test_the_bits_are_those_of_two_steps(network: Any, on: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix, "pooling_costs", lambda *_: None)  # what pays is not the question here
+    monkeypatch.setattr(Matrix, "pooling_loses", lambda *_: None)  # what pays is not the question here
     graph = network(3)
     arrays = arrays_of(graph)
     program, found = computed(graph, arrays, on)
@@ -208,7 +208,7 @@ def test_matrix_units_pool_where_their_tiles_fit_rows() -> None:
         shape = (1, size, size, channels), (3, 3, channels, channels)
         problem = ConvolutionProblem.of(op, *shape, MaxPool((2, 2), (2, 2), none))
         assert problem is not None
-        return pooling_costs(problem, replace(host(), l2=2 << 20, matrix=True), "fast")
+        return Matrix().refuses_pool(problem, Setting(replace(host(), l2=2 << 20, matrix=True), 1, "fast"), None)
 
     assert why(112, 128) is None and why(16, 64) is None
     assert "apart" in str(why(18, 64)) and "apart" in str(why(34, 64))

@@ -7,32 +7,67 @@ the windows of its columns have on average. Windows of zeros do not count (see o
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from simplecell.engine.algorithms.convolution.outliers import energy_after
 from simplecell.engine.code.emit import Emitter, Index, Value
+from simplecell.engine.planning.algorithm import Schedule
 
 QUIET = 0.1
 """of the typical magnitude; what is left by rounding is then below 1e-5 of the output's own"""
 
-LEVELS = (
-    "levels "  # where in scratch the energies lie, in values
-    "group "  # rows that are looked at together
-    "first inner "  # groups that all windows of a group of outputs hold: from which one on, and how many
-    "window "  # taps along the row
-    "quiet"  # the ratio of energies, as a float: by what their windows differ in size, too
-).split()
+
+def group_of(rows: int) -> int:
+    """How many rows are looked at together, for kernels of `rows` rows of taps. The larger the groups, the less there
+    is to do; at least one must lie in all windows of a group of outputs."""
+    return next(g for g in (8, 4, 2, 1) if rows >= 2 * g or g == 1)
 
 
-def level_sizes(rows: int, size: int, parts: int) -> dict[str, Any]:
-    """The arguments for kernels of `rows` rows of taps, on blocks of `size` rows of which `parts` are transformed as
-    one.
+@dataclass(frozen=True)
+class Levels(Schedule):
+    """Where the energies lie, and what is compared."""
 
-    The larger the groups, the less there is to do; at least one must lie in all windows of a group of outputs.
-    """
-    group = next(g for g in (8, 4, 2, 1) if rows >= 2 * g or g == 1)
+    levels: int
+    """where in scratch the energies lie, in values"""
+    first: int
+    """the first of the groups of inputs that all windows of a group of outputs hold, counted from that of the
+    outputs"""
+    inner: int
+    """how many they are"""
+    quiet: float
+    """the ratio of energies; by what the windows differ in size, too"""
+
+    @staticmethod
+    def of(levels: int, rows: int, size: int, parts: int) -> Levels:
+        """For kernels of `rows` rows of taps, on blocks of `size` rows of which `parts` are transformed as one."""
+        return Levels(levels, *_compared(rows, size, parts))
+
+
+@dataclass(frozen=True)
+class RowLevels(Levels):
+    """The same, of windows that reach along rows, too."""
+
+    group: int
+    """rows that are looked at together"""
+    window: int
+    """taps along the row"""
+
+    @staticmethod
+    def along(levels: int, rows: int, size: int, window: int) -> RowLevels:
+        """For kernels of `rows` × `window` taps, on blocks of `size` rows of which two are transformed as one."""
+        return RowLevels(levels, *_compared(rows, size, 2), group_of(rows), window)
+
+    def values(self, size: int, columns: int) -> int:
+        """of the energies of two blocks, in scratch"""
+        return (2 * size // self.group + 1) * columns
+
+
+def _compared(rows: int, size: int, parts: int) -> tuple[int, int, float]:
+    """`first`, `inner` and `quiet`."""
+    group = group_of(rows)
     first, inner = (0, rows) if group == 1 else (1, rows // group - 1)
-    return dict(group=group, first=first, inner=inner, quiet=QUIET**2 * inner * group / (parts * size))
+    return first, inner, QUIET**2 * inner * group / (parts * size)
 
 
 class FourierLevels:

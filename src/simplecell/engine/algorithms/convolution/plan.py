@@ -60,6 +60,7 @@ class ConvolutionPlan(Plan[K]):
     """Everything but addresses, which steps.py adds."""
 
     packing: Packing | None = None
+    """None: the kernel reads the weights as they are"""
     apart: Apart | None = None
 
     @property

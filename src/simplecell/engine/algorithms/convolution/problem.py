@@ -46,7 +46,8 @@ class ConvolutionProblem:
 
         Axes of extent 1 are dropped (a picture of width 1 is a signal). A 1×1 kernel that visits every pixel does not
         see where a row or an image ends: it gets one long row, or one for each image if not `across_images` (where
-        images are to be divided). A pool that follows does see it.
+        images are to be divided). A pool that follows does see it. Depthwise convolutions stay as they are: their
+        windows slide row by row.
         """
         dst = op.output_spec(Spec(src), Spec(weights)).shape
         axes = [
@@ -60,12 +61,14 @@ class ConvolutionProblem:
                 op.padding,
                 pool.size if pool is not None else [1] * len(op.strides),
             )
-            if not (i == k == 1 and p == (0, 0))
         ]
+        depthwise = op.groups == src[-1] > 1
+        if not depthwise or len(axes) > 3:
+            axes = [axis for axis in axes if not (axis[0] == axis[2] == 1 and axis[5] == (0, 0))]
         if len(axes) > 3:
             return None
         n = src[0]
-        if pool is None and all(k == s == 1 and p == (0, 0) for _, _, k, s, _, p, _ in axes):
+        if pool is None and not depthwise and all(k == s == 1 and p == (0, 0) for _, _, k, s, _, p, _ in axes):
             n, pixels = (1, prod(src[:-1])) if across_images else (n, prod(src[1:-1]))
             axes = [(pixels, pixels, 1, 1, 1, (0, 0), 1)]
         axes = [(1, 1, 1, 1, 1, (0, 0), 1)] * (3 - len(axes)) + axes

@@ -30,7 +30,7 @@ def append(
     src, weights = group.anchor.inputs
     epilogue, operands = ctx.epilogue(group)
     plan = algorithm.plan(problem, ctx.setting, epilogue, ctx.pixel_stride(group.output))
-    packed = pack(ctx, weights, plan.weights)
+    packed = ctx.address(weights) if plan.packing is None else pack(ctx, weights, plan.packing)
     given: dict[str, Any] = plan.schedule.arguments() | operands | ctx.tables(plan.tables)
     if "scratch" in plan.kernel.arguments:
         given |= ctx.scratch(plan.scratch_bytes)
@@ -39,7 +39,7 @@ def append(
     ctx.step(
         plan.kernel,
         algorithm=plan.title if problem.pool is None else f"{plan.title} + {problem.pool}",
-        reason=reason,
+        reason="; ".join(why for why in (plan.reason, reason) if why),
         considered=considered,
         predicted=predicted,
         shapes=str(problem),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
+from simplecell.engine.algorithms.convolution.depthwise.algorithm import Depthwise, DepthwiseAnyWindow, Grouped
 from simplecell.engine.algorithms.convolution.direct.algorithm import Direct
 from simplecell.engine.algorithms.convolution.fourier_channels.algorithm import FourierChannels
 from simplecell.engine.algorithms.convolution.fourier_rows.algorithm import FourierRows
@@ -21,6 +22,9 @@ from simplecell.engine.planning.lowering import Lowering, Refused, lowers
 from simplecell.ops.convolution import Convolution
 
 ALGORITHMS: tuple[ConvolutionAlgorithm, ...] = (
+    Depthwise(),
+    DepthwiseAnyWindow(),
+    Grouped(),
     Winograd(4, 3),
     Winograd(2, 3),
     Winograd(6, 3),

@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from simplecell.engine.algorithms.convolution.direct.algorithm import Direct
 from simplecell.engine.algorithms.convolution.direct.schedule import direct_tile
-from simplecell.engine.algorithms.convolution.matrix.algorithm import Matrix, matrix_cost
-from simplecell.engine.algorithms.convolution.matrix.algorithm import refusal as matrix_refusal
+from simplecell.engine.algorithms.convolution.matrix.algorithm import Matrix
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.convolution.steps import append
 from simplecell.engine.algorithms.products.matmul.kernel import MatMul as MatMulKernel
@@ -236,10 +235,10 @@ def _on_matrix_unit(ctx: Lowering, op: MatMul, a: Tensor, b: Tensor) -> bool:
     if (
         rows is None
         or min(rows.dst[2], rows.ic, rows.oc) < LEAST_MATRIX
-        or matrix_refusal(rows, ctx.target, ctx.precision) is not None
+        or Matrix().refuses(rows, ctx.setting) is not None
     ):
         return False
-    return matrix_cost(rows, ctx.target, ctx.precision) < DRAW * Direct().cost(rows, ctx.setting)
+    return Matrix().cost(rows, ctx.setting) < DRAW * Direct().cost(rows, ctx.setting)
 
 
 @lowers(MatMul)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from simplecell import ops
-from simplecell.engine.algorithms.convolution.depthwise.algorithm import phases
+from simplecell.engine.algorithms.convolution.depthwise.algorithm import Depthwise, DepthwiseAnyWindow, Grouped
+from simplecell.engine.algorithms.convolution.depthwise.gradient import DepthwiseByPhases, DepthwiseOnePass
+from simplecell.engine.algorithms.convolution.gradient_src.problem import GradientSrcProblem
+from simplecell.engine.algorithms.convolution.phases import phases
+from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.sliding import Axis
+from simplecell.engine.code.expression import NO_EPILOGUE
+from simplecell.engine.planning.setting import Setting
+from simplecell.engine.target import target
 from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights
 from simplecell.ops.geometry import output_size
 from tests.engine.algorithms.sliding import normal
-from tests.engine.harness import available_targets
+from tests.engine.harness import available_targets, guarded, run
 from tests.engine.programs import computed, program_of
 
 CASES: list[tuple[tuple[int, ...], int, int, tuple[int, ...], Convolution]] = [
@@ -113,6 +121,91 @@ def test_groups_of_few_channels(
     np.testing.assert_array_equal(first, computed(biased, src, weights, bias, on=on, threads=2)[0])
     if on == "avx512":
         assert program_of(biased, src, weights, bias, on=on)[0].run[-1].algorithm == "grouped"
+
+
+POINTWISE = Convolution((1, 1), ((0, 0), (0, 0)), (1, 1), 8)
+
+
+@pytest.mark.parametrize(
+    ("n", "height", "width", "rows"), [(2, 12, 14, 6), (1, 1, 17, 1), (1, 1, 131, 1), (1, 9, 7, 1)]
+)
+def test_pointwise_groups_get_rows_that_threads_divide(n: int, height: int, width: int, rows: int) -> None:
+    src, weights = normal(1, n, height, width, 32), normal(2, 1, 1, 4, 32)
+    problem = ConvolutionProblem.of(POINTWISE, src.shape, weights.shape)
+    assert problem is not None
+    on = next(name for name in available_targets() if target(name).lanes >= 8 or name == available_targets()[-1])
+    setting = Setting(target(on), 2, "fast")
+    if Grouped().refuses(problem, setting) is not None:
+        pytest.skip("no vectors of eight channels")
+    plan = Grouped().plan(problem, setting, NO_EPILOGUE, 32)
+    assert plan.schedule.arguments()["oh"] == rows
+    dst = guarded(np.full((n, height, width, 32), np.nan, np.float32))
+    run(plan.kernel, 2, on, src=guarded(src), weights=guarded(weights), dst=dst, **plan.schedule.arguments())
+    np.testing.assert_allclose(
+        dst, POINTWISE.reference(src.astype(np.float64), weights.astype(np.float64)), atol=1e-5
+    )  # 4 terms
+
+
+@pytest.mark.parametrize("on", available_targets())
+@pytest.mark.parametrize("case", [CASES[0], CASES[4], CASES[5], CASES[8]], ids=str)
+def test_writes_its_channels_of_wider_pixels(case: Any, on: str) -> None:
+    """As the part of a concatenation that a plan is told about."""
+    *_, op = case
+    src, weights, dst = arrays(*case)
+    problem = ConvolutionProblem.of(op, src.shape, weights.shape)
+    assert problem is not None
+    setting = Setting(target(on), 2, "fast")
+    algorithm = next(a for a in (Depthwise(), DepthwiseAnyWindow()) if a.refuses(problem, setting) is None)
+    plan = algorithm.plan(problem, setting, NO_EPILOGUE, problem.oc + 5)
+    assert plan.packing is None
+    wide = guarded(np.full((*dst.shape[:-1], problem.oc + 5), np.nan, np.float32))
+    run(plan.kernel, 2, on, src=guarded(src), weights=guarded(weights), dst=wide, **plan.schedule.arguments())
+    np.testing.assert_allclose(
+        wide[..., : problem.oc], op.reference(src.astype(np.float64), weights.astype(np.float64)), atol=1e-5
+    )
+    assert np.isnan(wide[..., problem.oc :]).all()
+
+
+def test_what_each_refuses() -> None:
+    setting = Setting(replace(target(), lanes=8, registers=16), 1, "fast")
+
+    def why(algorithm: Any, src: tuple[int, ...], weights: tuple[int, ...], op: Convolution) -> str | None:
+        problem = ConvolutionProblem.of(op, src, weights)
+        assert problem is not None
+        refusal: str | None = algorithm.refuses(problem, setting)
+        return refusal
+
+    same = ((1, 1), (1, 1))
+    plain, each, fours = (Convolution((1, 1), same, (1, 1), groups) for groups in (1, 16, 4))
+    depthwise = (1, 9, 9, 16), (3, 3, 1, 16)
+    assert why(Depthwise(), *depthwise, each) is None
+    assert "1 groups" in str(why(Depthwise(), (1, 9, 9, 16), (3, 3, 16, 16), plain))
+    assert "too many to unroll" in str(why(Depthwise(), (1, 9, 9, 16), (3, 9, 1, 16), each))
+    assert why(DepthwiseAnyWindow(), (1, 9, 9, 16), (3, 9, 1, 16), each) is None
+    assert "multiplier of 3" in str(why(Depthwise(), (1, 9, 9, 16), (3, 3, 1, 48), each))
+    assert why(Grouped(), (1, 9, 9, 16), (3, 3, 4, 16), fours) is None
+    assert "one input" in str(why(Grouped(), *depthwise, each))
+    assert "do not fit vectors" in str(why(Grouped(), (1, 9, 9, 16), (3, 3, 4, 32), fours))
+    assert "products" in str(why(Grouped(), (1, 9, 9, 16), (3, 7, 4, 16), fours))
+
+
+def test_what_gradients_for_the_input_refuse() -> None:
+    setting = Setting(replace(target(), lanes=8, registers=16), 1, "fast")
+
+    def why(algorithm: Any, weights: tuple[int, ...], stride: int, groups: int, dilation: int = 1) -> str | None:
+        op = ConvolutionGradientSrc((9, 9), (stride,) * 2, ((4, 4), (4, 4)), (dilation, 1), groups)
+        out = [output_size(9, k, stride, (4, 4), d) for k, d in zip(weights, (dilation, 1))]
+        refusal: str | None = algorithm.refuses(GradientSrcProblem(op, (1, *out, weights[-1]), weights), setting)
+        return refusal
+
+    one, by_phases = DepthwiseOnePass(), DepthwiseByPhases()
+    assert why(one, (3, 3, 1, 16), 2, 16) is None and why(by_phases, (3, 3, 1, 16), 2, 16) is None
+    assert why(one, (3, 3, 1, 16), 1, 16) == "no strides" and why(by_phases, (3, 3, 1, 16), 1, 16) is None
+    assert "multiplier" in str(why(one, (3, 3, 1, 32), 2, 16)) and why(by_phases, (3, 3, 1, 32), 2, 16) is None
+    assert "dilated" in str(why(one, (3, 3, 1, 16), 2, 16, 2))
+    assert "too many" in str(why(one, (3, 9, 1, 16), 2, 16))
+    assert "4 phases" in str(why(one, (5, 5, 1, 16), 4, 16))
+    assert "4 groups" in str(why(one, (3, 3, 4, 16), 2, 4)) and "4 groups" in str(why(by_phases, (3, 3, 4, 16), 2, 4))
 
 
 def test_phases_cover_every_input_once() -> None:

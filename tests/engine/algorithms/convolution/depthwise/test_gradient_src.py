@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.convolution.depthwise.algorithm import phases
-from simplecell.engine.algorithms.convolution.depthwise.gradient_src_kernel import DepthwiseGradientSrc, Phase
+from simplecell.engine.algorithms.convolution.depthwise.gradient_src_kernel import DepthwiseGradientSrcKernel, Phase
+from simplecell.engine.algorithms.convolution.phases import phases
 from simplecell.engine.algorithms.sliding import Axis
 from simplecell.engine.code.window import Columns, plan_columns
 from simplecell.engine.target import target
@@ -31,7 +31,7 @@ def test_gradient(channels: int, h: Axis, w: Axis, on: str) -> None:
         columns = plan_columns(window.taps, 1, window.dilation, window.pad, window.size, window.outputs, 7)
         assert isinstance(columns, Columns)
         found.append(Phase(columns, window.pad, tap, step))
-    kernel = DepthwiseGradientSrc(tuple(found), w.taps, channels % target(on).lanes != 0)
+    kernel = DepthwiseGradientSrcKernel(tuple(found), w.taps, channels % target(on).lanes != 0)
     diff, weights = normal(1, 2, h.outputs, w.outputs, channels), normal(2, h.taps, w.taps, 1, channels)
     high = [(a.outputs - 1) * a.stride + (a.taps - 1) * a.dilation + 1 - a.size - a.pad for a in (h, w)]
     padding = tuple((a.pad, max(0, p)) for a, p in zip((h, w), high))

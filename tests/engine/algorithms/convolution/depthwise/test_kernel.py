@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.convolution.depthwise.gradient_weights_kernel import DepthwiseGradientWeights
+from simplecell.engine.algorithms.convolution.depthwise.gradient_weights_kernel import DepthwiseGradientWeightsKernel
 from simplecell.engine.algorithms.convolution.depthwise.kernel import DepthwiseAny, DepthwiseForward
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.code.window import Columns, plan_columns
@@ -114,7 +114,7 @@ def test_gradient_of_the_weights(n: int, ic: int, multiplier: int, window: Windo
     oc, taps = ic * multiplier, window.taps[2]
     src, diff = normal(1, n, *window.size, ic), normal(2, n, *window.outputs, oc)
     at_a_time = max(t for t in range(1, 9) if taps % t == 0)
-    kernel = DepthwiseGradientWeights(
+    kernel = DepthwiseGradientWeightsKernel(
         at_a_time, 3, window.strides[2], window.dilation[2], window.size[0] > 1, multiplier, oc % target(on).lanes != 0
     )
     results = []

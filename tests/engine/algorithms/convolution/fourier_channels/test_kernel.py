@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.convolution.fourier_channels.algorithm import plan_spectral, refusal
+from simplecell.engine.algorithms.convolution.fourier_channels.algorithm import FourierChannels
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
+from simplecell.engine.planning.setting import Setting
+from simplecell.engine.precision import Precision
 from simplecell.engine.target import target
 from simplecell.ops.base import spec_of
 from tests.engine.algorithms.convolution.direct.test_kernel import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
@@ -31,7 +33,7 @@ def result(
     rng = np.random.default_rng(1)
     op, shape, problem = problem_of(case)
     src, weights = (rng.standard_normal(s).astype(np.float32) for s in (case.src, shape))
-    plan = plan_spectral(problem, target(name), epilogue, threads)
+    plan = FourierChannels().plan(problem, Setting(target(name), threads, "fast"), epilogue, problem.oc)
     return convolved(
         plan, name, src, weights, op.output_spec(*map(spec_of, (src, weights))).shape, operands, threads, end
     )
@@ -62,8 +64,8 @@ def test_within_the_bound_of_float64(case: Case, name: str) -> None:
 
 
 def test_what_it_cannot_do_is_refused() -> None:
-    def why(case: Case, precision: str = "tight") -> str | None:
-        return refusal(problem_of(case)[2], target(), precision)
+    def why(case: Case, precision: Precision = "tight") -> str | None:
+        return FourierChannels().refuses(problem_of(case)[2], Setting(target(), 1, precision))
 
     assert why(Case((1, 900, 4), (30,), 64, 2)) is None
     assert "exact" in str(why(Case((1, 900, 4), (30,), 64), "exact"))

@@ -8,9 +8,12 @@ from math import prod
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.convolution.fourier_rows.algorithm import RADICES, plan_fourier, refusal
+from simplecell.engine.algorithms.convolution.fourier_rows.algorithm import FourierRows
+from simplecell.engine.algorithms.convolution.fourier_sizes import RADICES
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.fourier import frequencies, passes, twiddles
+from simplecell.engine.planning.setting import Setting
+from simplecell.engine.precision import Precision
 from simplecell.engine.target import target
 from simplecell.ops.base import spec_of
 from tests.engine.algorithms.convolution.direct.test_kernel import BIAS_RELU_ADD, Case, problem_of
@@ -40,7 +43,8 @@ def result(
     rng = np.random.default_rng(1)
     op, shape, problem = problem_of(case)
     src, weights = given or (rng.standard_normal(s).astype(np.float32) for s in (case.src, shape))
-    plan = plan_fourier(problem, replace(target(name), l2=l2), epilogue)
+    setting = Setting(replace(target(name), l2=l2), threads, "fast")
+    plan = FourierRows().plan(problem, setting, epilogue, problem.oc)
     return convolved(
         plan, name, src, weights, op.output_spec(*map(spec_of, (src, weights))).shape, operands, threads, end
     )
@@ -104,8 +108,8 @@ def test_passes_and_factors_are_the_transform(radices: tuple[int, ...]) -> None:
 
 
 def test_what_it_cannot_do_is_refused() -> None:
-    def why(case: Case, precision: str = "tight") -> str | None:
-        return refusal(problem_of(case)[2], target(), precision)
+    def why(case: Case, precision: Precision = "tight") -> str | None:
+        return FourierRows().refuses(problem_of(case)[2], Setting(target(), 1, precision))
 
     assert why(Case((1, 80, 80, 1), (9, 9), 1)) is None
     assert why(Case((1, 9000, 1), (500,), 1)) is None

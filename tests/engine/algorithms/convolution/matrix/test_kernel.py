@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.convolution.matrix.algorithm import PARTS, plan_matrix, pool_refusal, refusal
+from simplecell.engine.algorithms.convolution.matrix import schedule
+from simplecell.engine.algorithms.convolution.matrix.algorithm import PARTS, Matrix
+from simplecell.engine.algorithms.convolution.matrix.blocking import can_pool
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.bfloat16 import ERROR
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
+from simplecell.engine.planning.setting import Setting
+from simplecell.engine.precision import Precision
 from simplecell.engine.target import Target, target
 from simplecell.ops.base import spec_of
 from simplecell.ops.convolution import Convolution
@@ -64,7 +68,7 @@ def result(
     case: Case,
     src: np.ndarray,
     weights: np.ndarray,
-    precision: str = "fast",
+    precision: Precision = "fast",
     threads: int = 1,
     end: bool = True,
     epilogue: Epilogue = NO_EPILOGUE,
@@ -74,8 +78,9 @@ def result(
 ) -> np.ndarray:
     assert AMX is not None
     problem = ConvolutionProblem.of(op, case.src, weights.shape, pool)
-    assert problem is not None and (pool is None or pool_refusal(problem) is None)
-    plan = plan_matrix(problem, replace(AMX, l2=l2 or AMX.l2), epilogue, precision, threads)
+    assert problem is not None and (problem.pool is None or can_pool(problem.pool))
+    setting = Setting(replace(AMX, l2=l2 or AMX.l2), threads, precision)
+    plan = Matrix().plan(problem, setting, epilogue, problem.oc)
     offsets = plan.tables["offsets"]
     packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
     run(plan.weights.kernel, threads, "amx", dst=packed, src=guarded(weights, end), **plan.weights.schedule.arguments())
@@ -104,7 +109,7 @@ def result(
 @needs_amx
 @pytest.mark.parametrize("precision", PARTS)
 @pytest.mark.parametrize("case", [c for c in CASES if c.groups == 1] + MORE, ids=str)
-def test_equals_float64_within_the_stated_error(case: Case, precision: str) -> None:
+def test_equals_float64_within_the_stated_error(case: Case, precision: Precision) -> None:
     op, problem, src, weights, _ = drawn(case)
     exact = op.reference(src.astype(np.float64), weights.astype(np.float64))
     magnitude = op.reference(np.abs(src).astype(np.float64), np.abs(weights).astype(np.float64))
@@ -134,7 +139,7 @@ def test_input_channels_in_parts(case: Case, monkeypatch: pytest.MonkeyPatch) ->
     """What large layers do lest their weights leave L2: sums wait while other pixels are summed."""
     op, _, src, weights, _ = drawn(case)
     expected = result(op, case, src, weights)
-    monkeypatch.setattr("simplecell.engine.algorithms.convolution.matrix.algorithm.PART_BYTES", 1)
+    monkeypatch.setattr(schedule, "PART_BYTES", 1)
     for threads in (1, 2, 3):
         assert (result(op, case, src, weights, threads=threads) == expected).all()
         assert (result(op, case, src, weights, threads=threads, l2=64 * 1024) == expected).all()
@@ -224,7 +229,8 @@ def test_refusals() -> None:
     _, _, plain = problem_of(Case((1, 8, 8, 32), (3, 3), 32))
     _, _, grouped = problem_of(Case((1, 8, 8, 32), (3, 3), 32, groups=2))
     with_unit, without = replace(target(), matrix=True), replace(target(), matrix=False)
-    assert refusal(plain, without, "fast") == "no matrix unit"
-    assert refusal(plain, with_unit, "exact") == "precision is exact"
-    assert refusal(grouped, with_unit, "fast") == "it has groups"
-    assert refusal(plain, with_unit, "fast") is None
+    matrix = Matrix()
+    assert matrix.refuses(plain, Setting(without, 1, "fast")) == "no matrix unit"
+    assert matrix.refuses(plain, Setting(with_unit, 1, "exact")) == "precision is exact"
+    assert matrix.refuses(grouped, Setting(with_unit, 1, "fast")) == "it has groups"
+    assert matrix.refuses(plain, Setting(with_unit, 1, "fast")) is None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.convolution.planar.algorithm import plan_planar
-from simplecell.engine.algorithms.convolution.planar.kernel import PackPlanarWeights
+from simplecell.engine.algorithms.convolution.planar.algorithm import Planar
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import target
 from simplecell.ops.base import spec_of
 from tests.engine.algorithms.convolution.direct.test_kernel import BIAS_RELU_ADD, Case, problem_of
@@ -32,9 +32,9 @@ def result(
     rng = np.random.default_rng(1)
     op, shape, problem = problem_of(case)
     src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
-    plan = plan_planar(problem, target(name), epilogue)
+    plan = Planar().plan(problem, Setting(target(name), 1, "fast"), epilogue, problem.oc)
     packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
-    run(PackPlanarWeights(), threads, name, dst=packed, src=guarded(weights, end), **plan.weights.schedule.arguments())
+    run(plan.weights.kernel, threads, name, dst=packed, src=guarded(weights, end), **plan.weights.schedule.arguments())
     dst = guarded(np.full(op.output_spec(spec_of(src), spec_of(weights)).shape, np.nan, np.float32), end)
     stride = -(-plan.scratch_bytes // 64) * 64
     scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)

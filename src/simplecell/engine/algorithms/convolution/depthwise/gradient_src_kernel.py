@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simplecell.engine.algorithms.convolution.depthwise.kernel import depthwise_name
+from simplecell.engine.algorithms.convolution.depthwise.schedule import OnePassSchedule
 from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.kernel import Kernel
-from simplecell.engine.code.window import Columns, Finish, Tile, kernel_name, over_channels, over_tiles
+from simplecell.engine.code.window import Columns, Finish, Tile, over_channels, over_tiles
 
-_ARGUMENTS = "src weights dst n ih iw oh ow channels block strip kh sh ph".split()
+_ARGUMENTS = ("src", "weights", "dst", *OnePassSchedule.names())
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class DepthwiseGradientSrc(Kernel):
+class DepthwiseGradientSrcKernel(Kernel):
     """src is diff_dst (n, ih, iw, channels), dst is diff_src (n, oh, ow, channels); weights are (kh, kw, 1, channels).
 
     phases: one for each of the strides along the row; kh, sh, ph: the convolution's taps, stride and padding along the
@@ -52,12 +54,13 @@ class DepthwiseGradientSrc(Kernel):
 
     @property
     def name(self) -> str:
-        return kernel_name(
-            "depthwise", f"gradient_k{self.kw}", False, [str(p) for p in self.phases], self.ragged, self.epilogue
-        )
+        parts = f"k{self.kw}", *map(str, self.phases)
+        return depthwise_name("gradient_src", False, parts, 1, self.ragged, self.epilogue.name)
 
     def emit(self, e: Emitter) -> None:
-        n, ih, iw, oh, ow, channels, block, strip, kh, sh, ph = (e.index(a) for a in _ARGUMENTS[3:])
+        n, ih, iw, oh, ow, channels, block, strip, kh, sh, ph = (
+            e.index(a) for a in ("n", "ih", "iw", "oh", "ow", "channels", "block", "strip", "kh", "sh", "ph")
+        )
         src, weights, finish = e.pointer("src"), e.pointer("weights"), Finish(e, self.epilogue, e.pointer("dst"))
         blocks = (channels + block - 1) // block
         first, last = e.my_share(n * blocks * oh)

@@ -6,22 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simplecell.engine.algorithms.convolution.depthwise.kernel import depthwise_name, inside, load_channels
+from simplecell.engine.algorithms.sliding import Extents, Strides, Window
 from simplecell.engine.code.emit import Emitter, Index, Value
-from simplecell.engine.code.expression import NO_EPILOGUE
 from simplecell.engine.code.kernel import Kernel
-from simplecell.engine.code.window import EXTENTS, STRIDES, WINDOW, Slide, over_channels
+from simplecell.engine.code.window import Slide, over_channels
 
 
 @dataclass(frozen=True)
-class DepthwiseGradientWeights(Kernel):
+class DepthwiseGradientWeightsKernel(Kernel):
     """diff_weights[r, k, o] = Σ over n, y, x of src[n, y·s − p + r·d, x·s − p + k·d, o // multiplier] · diff_dst[n, y,
     x, o].
 
     Divided by blocks of channels. `taps` columns of the window at a time (they divide kw) in `taps × split`
-    accumulators over a row of
-    outputs: `split` neighbouring pixels add into sums of their own, which hides the latency of a multiplication, and
-    reading a column serves all its taps. The row's sums are added to memory, so rounding errors grow with the rows, not
-    with the pixels.
+    accumulators over a row of outputs: `split` neighbouring pixels add into sums of their own, which hides the latency
+    of a multiplication, and reading a column serves all its taps. The row's sums are added to memory, so rounding
+    errors grow with the rows, not with the pixels.
     """
 
     taps: int
@@ -34,18 +33,12 @@ class DepthwiseGradientWeights(Kernel):
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("src", "diff_dst", "dst", *EXTENTS, *WINDOW, "iw", "kw", *STRIDES)
+        return _ARGUMENTS
 
     @property
     def name(self) -> str:
-        return depthwise_name(
-            "weights",
-            self.planes,
-            [f"w{self.taps}s{self.stride}d{self.dilation}_{self.split}"],
-            self.multiplier,
-            self.ragged,
-            NO_EPILOGUE,
-        )
+        part = f"w{self.taps}s{self.stride}d{self.dilation}_{self.split}"
+        return depthwise_name("gradient_weights", self.planes, [part], self.multiplier, self.ragged, "")
 
     def emit(self, e: Emitter) -> None:
         s = Slide(e, self.planes)  # STRIDES: src, and diff_dst under the name of dst
@@ -134,6 +127,9 @@ class DepthwiseGradientWeights(Kernel):
                 pixel.carry(acc)
             side.carry(pixel.results)
         return list(side.results)
+
+
+_ARGUMENTS = ("src", "diff_dst", "dst", *Extents.names(), *Window.names(), *Strides.names(), "iw", "kw")
 
 
 def _total(e: Emitter, values: Sequence[Value]) -> Value:

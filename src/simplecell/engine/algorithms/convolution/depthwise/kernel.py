@@ -5,7 +5,7 @@ dst[n, y, x, o] = Σ over taps of src[n, y·s − p + r·d, x·s − p + k·d, o
 Groups of a few channels are the same with a sum over the group's inputs: several groups share a vector.
 
 The gradient for src is the same sum: a window turned round (negative strides of the weights), and with strides one such
-sum for each phase of the output (`algorithms/convolution/depthwise/algorithm.py`).
+sum for each phase of the output (gradient.py).
 """
 
 from __future__ import annotations
@@ -15,27 +15,25 @@ from dataclasses import dataclass
 
 import llvmlite.ir as ir
 
+from simplecell.engine.algorithms.convolution.depthwise.schedule import WeightStrides
+from simplecell.engine.algorithms.sliding import Extents, Strides, WidthWindow, Window
 from simplecell.engine.code.emit import F32, I32, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.code.tile import LINE, fetch
 from simplecell.engine.code.window import (
-    EXTENTS,
-    STRIDES,
-    WINDOW,
     Columns,
     Finish,
     Row,
     Slide,
     Tile,
     inside_taps,
-    kernel_name,
     over_channels,
     over_tiles,
 )
 
-WEIGHTS = ("weights_plane", "weights_row", "weights_column")
-"""Strides of the weights in elements; negative for a window that is turned round."""
+_WINDOW = (*Extents.names(), *Window.names(), *Strides.names())
+_ARGUMENTS = ("src", "weights", "dst", *_WINDOW, *WeightStrides.names())
 
 
 @dataclass(frozen=True)
@@ -58,21 +56,18 @@ class DepthwiseForward(Kernel):
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("src", "weights", "dst", *EXTENTS, *WINDOW, *STRIDES, *WEIGHTS, *self.epilogue.arguments)
+        return (*_ARGUMENTS, *self.epilogue.arguments)
 
     @property
     def name(self) -> str:
-        parts = [
-            str(self.columns),
-            *(["rows2"] if self.together == 2 else []),
-            *([f"g{self.inputs}"] if self.inputs > 1 else []),
-        ]
-        return depthwise_name("forward", self.planes, parts, self.multiplier, self.ragged, self.epilogue)
+        rows, group = "rows2" if self.together == 2 else "", f"g{self.inputs}" if self.inputs > 1 else ""
+        parts = str(self.columns), rows, group
+        return depthwise_name("forward", self.planes, parts, self.multiplier, self.ragged, self.epilogue.name)
 
     def emit(self, e: Emitter) -> None:
         s = Slide(e, self.planes)
         weights, finish = e.pointer("weights"), Finish(e, self.epilogue, s.dst)
-        w_plane, w_row, w_column = (e.index(a) for a in WEIGHTS)
+        w_plane, w_row, w_column = (e.index(a) for a in ("weights_plane", "weights_row", "weights_column"))
 
         def row_of_taps(
             at: Value, sums: Sequence[tuple[list[Value], Value]], tile: Tile, c: Index, lanes: int, mask: Value | None
@@ -178,30 +173,19 @@ class DepthwiseAny(Kernel):
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (
-            "src",
-            "weights",
-            "dst",
-            *EXTENTS,
-            *WINDOW,
-            "iw",
-            "kw",
-            "sw",
-            "dw",
-            *STRIDES,
-            *WEIGHTS,
-            *self.epilogue.arguments,
-        )
+        return (*_ARGUMENTS, *WidthWindow.names(), *self.epilogue.arguments)
 
     @property
     def name(self) -> str:
-        parts = [str(self.pixels), *([f"sum{self.summed}"] if self.summed > 1 else [])]
-        return depthwise_name("any", self.planes, parts, self.multiplier, self.ragged, self.epilogue)
+        parts = str(self.pixels), f"sum{self.summed}" if self.summed > 1 else ""
+        return depthwise_name(
+            "any_window_forward", self.planes, parts, self.multiplier, self.ragged, self.epilogue.name
+        )
 
     def emit(self, e: Emitter) -> None:
         s = Slide(e, self.planes)
         weights, finish = e.pointer("weights"), Finish(e, self.epilogue, s.dst)
-        w_plane, w_row, w_column = (e.index(a) for a in WEIGHTS)
+        w_plane, w_row, w_column = (e.index(a) for a in ("weights_plane", "weights_row", "weights_column"))
         iw, kw, sw, dw = (e.index(a) for a in ("iw", "kw", "sw", "dw"))
 
         def pixels(row: Row, x: Index, count: int, first: Index, end: Index) -> None:
@@ -299,7 +283,8 @@ def _gathered(e: Emitter, pointer: Value, offsets: Sequence[Index]) -> Value:
     return value
 
 
-def depthwise_name(what: str, planes: bool, parts: list[str], multiplier: int, ragged: bool, epilogue: Epilogue) -> str:
-    return kernel_name(
-        "depthwise", what, planes, [*parts, *([f"m{multiplier}"] if multiplier > 1 else [])], ragged, epilogue
-    )
+def depthwise_name(what: str, planes: bool, parts: Sequence[str], multiplier: int, ragged: bool, epilogue: str) -> str:
+    """A kernel's name."""
+    words = [f"convolution_depthwise_{what}_f32", "3d" if planes else "2d", *parts]
+    words += [f"m{multiplier}" if multiplier > 1 else "", "ragged" if ragged else "", epilogue]
+    return "_".join(word for word in words if word)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simplecell.engine.algorithms.convolution.fourier_channels.schedule import SignalDirectSchedule
 from simplecell.engine.algorithms.convolution.rows import copy_row
 from simplecell.engine.code.emit import I8, Emitter, Index
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
@@ -31,17 +32,16 @@ class SignalDirect(Kernel):
 
     @property
     def name(self) -> str:
-        return "_".join(w for w in (f"signal_direct_f32_{self.together}", self.epilogue.name) if w)
+        return "_".join(
+            w for w in (f"convolution_fourier_channels_direct_f32_{self.together}", self.epilogue.name) if w
+        )
 
     def emit(self, e: Emitter) -> None:
         _Direct(e, self).emit()
 
 
-_ARGUMENTS = (
-    "dst src weights apart marks scratch scratch_stride "
-    "n length ic pad stride rows oc dst_pixel taps "  # length: of a signal, in pixels; rows: outputs of one
-    "step groups copies"  # outputs in a block, groups in a signal, and how often they are marked
-).split()
+_ADDRESSES = ("dst", "src", "weights", "apart", "marks", "scratch", "scratch_stride")
+_ARGUMENTS = (*_ADDRESSES, *SignalDirectSchedule.names())
 
 
 class _Direct:

@@ -6,8 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from simplecell.engine.algorithms.convolution.fourier_channels.schedule import FourierChannelsSchedule
+from simplecell.engine.algorithms.convolution.fourier_levels import Levels
 from simplecell.engine.algorithms.convolution.outliers import energy_after, too_large, total
-from simplecell.engine.code.emit import F32, F64, I8, I64, Emitter, Index, Value
+from simplecell.engine.code.emit import F32, I8, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.fourier import Columns
 from simplecell.engine.code.kernel import Kernel
@@ -15,7 +17,7 @@ from simplecell.engine.code.tile_store import Operands
 
 
 @dataclass(frozen=True)
-class ConvolutionSpectral(Kernel):
+class ConvolutionFourierChannels(Kernel):
     """dst[n, x, oc] = epilogue(Σ over taps and ic of src · weights), any stride, by overlap-save.
 
     A signal is read as rows of `run` = stride · ic values, of which each output takes the next `taps`: with a stride of
@@ -48,7 +50,7 @@ class ConvolutionSpectral(Kernel):
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (*_ARGUMENTS, *(("levels", "first", "inner", "quiet") if self.local else ()), *self.epilogue.arguments)
+        return (*_ARGUMENTS, *(Levels.names() if self.local else ()), *self.epilogue.arguments)
 
     @property
     def size(self) -> int:
@@ -57,28 +59,19 @@ class ConvolutionSpectral(Kernel):
     @property
     def name(self) -> str:
         shape = f"{'x'.join(map(str, self.radices))}_{self.blocks}b_{self.vectors}v"
-        words = ("convolution_spectral_f32", shape, "local" if self.local else "", self.epilogue.name)
+        words = ("convolution_fourier_channels_f32", shape, "local" if self.local else "", self.epilogue.name)
         return "_".join(w for w in words if w)
 
     def emit(self, e: Emitter) -> None:
-        _Spectral(e, self).emit()
+        _FourierChannels(e, self).emit()
 
 
-_ARGUMENTS = (
-    "dst src weights twiddles apart scratch scratch_stride "
-    "n length pad "  # of a signal, and before it, in values
-    "rows oc dst_pixel "  # outputs of a signal; values from one to the next
-    "run step parts "
-    "half "  # output channels in the real part, whole tiles
-    "pitch_in pitch_out "  # from real to imaginary parts; rows lie twice as far apart
-    # where in scratch, in values: inputs and outputs of one run of rows, and all outputs between them
-    "sums_in outputs sums_out "
-    "group groups"  # rows that are marked together; groups in a signal
-).split()
+_ADDRESSES = ("dst", "src", "weights", "twiddles", "apart", "scratch", "scratch_stride")
+_ARGUMENTS = (*_ADDRESSES, *FourierChannelsSchedule.names())
 
 
-class _Spectral:
-    def __init__(self, e: Emitter, kernel: ConvolutionSpectral) -> None:
+class _FourierChannels:
+    def __init__(self, e: Emitter, kernel: ConvolutionFourierChannels) -> None:
         self.e, self.k = e, kernel
         self.src, self.dst, self.weights = e.pointer("src"), e.pointer("dst"), e.pointer("weights")
         self.n, self.length, self.pad, self.rows, self.oc, self.pixel = (
@@ -227,42 +220,3 @@ class _Spectral:
                 at = channel + v.index
                 mask = e.mask(self.oc - at)
                 e.store(self.operands.apply(e, e.load(line, v.index), pixel, at, mask), self.dst, pixel + at, mask=mask)
-
-
-@dataclass(frozen=True)
-class SpectralWeights(Kernel):
-    """src: `values` × oc numbers as rows of `run` × oc → dst `[frequency][tile][run][real, imaginary][width]`: the
-    transform of `FourierWeights`, the first `half` output channels plus i times the others. `half` is a multiple of
-    `width`."""
-
-    arguments = ("dst", "src", "roots", "order", "values", "run", "size", "oc", "half", "width")
-
-    @property
-    def name(self) -> str:
-        return "spectral_weights_f32"
-
-    def emit(self, e: Emitter) -> None:
-        dst, src, roots, order = (e.pointer(a) for a in self.arguments[:4])
-        values, run, size, oc, half, width = (e.index(a) for a in self.arguments[4:])
-        first, last = e.my_share(size)
-        with (
-            e.loop(last, start=first, name="frequency") as row,
-            e.loop(run, name="value") as c,
-            e.loop(half, step=e.lanes, name="column") as x,
-        ):
-            frequency = Index(e, e.load(order, row.index, lanes=1, element=I64))
-            nothing = e.zero(element=F64)
-            masks = [e.mask(oc - x.index), e.mask(oc - half - x.index)]
-            with e.loop(values, start=c.index, step=run, carry=[nothing] * 4 + [e.const(0).ir], name="tap") as tap:
-                *sums, turn = tap.values
-                at = Index(e, turn) * 2
-                cosine, sine = (e.splat(e.load(roots, at + i, lanes=1, element=F64)) for i in range(2))
-                for i, mask in enumerate(masks):
-                    w = e.b.fpext(e.load(src, tap.index * oc + half * i + x.index, mask=mask), e.vector(element=F64))
-                    sums[2 * i], sums[2 * i + 1] = e.fma(w, cosine, sums[2 * i]), e.fma(w, sine, sums[2 * i + 1])
-                tap.carry([*sums, e.b.and_((Index(e, turn) + frequency).ir, (size - 1).ir)])
-            a, b, c_, d = tap.results[:4]
-            tile, within = x.index // width, x.index % width
-            at = ((row.index * half + tile * width) * run + c.index * width) * 2 + within
-            e.store(e.b.fptrunc(e.fsub(a, d), e.vector()), dst, at)
-            e.store(e.b.fptrunc(e.fadd(b, c_), e.vector()), dst, at + width)

@@ -7,7 +7,8 @@ from math import prod
 
 import llvmlite.ir as ir
 
-from simplecell.engine.algorithms.convolution.fourier_levels import LEVELS, FourierLevels
+from simplecell.engine.algorithms.convolution.fourier_levels import FourierLevels, RowLevels
+from simplecell.engine.algorithms.convolution.fourier_rows.schedule import FourierRowsSchedule
 from simplecell.engine.algorithms.convolution.outliers import energy_after, too_large, total
 from simplecell.engine.algorithms.convolution.rows import copy_row
 from simplecell.engine.code.emit import I8, I32, I64, PTR, Emitter, Index, Value
@@ -18,7 +19,7 @@ from simplecell.engine.code.planar_store import PlanarStore
 
 
 @dataclass(frozen=True)
-class ConvolutionFourier(Kernel):
+class ConvolutionFourierRows(Kernel):
     """dst[n, h, w, oc] = epilogue(Σ over taps and ic of src · weights), stride 1, few channels, in blocks that overlap
     (overlap-save).
 
@@ -61,7 +62,7 @@ class ConvolutionFourier(Kernel):
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (*_ARGUMENTS, *(LEVELS if self.local else ()), *self.epilogue.arguments)
+        return (*_ARGUMENTS, *(RowLevels.names() if self.local else ()), *self.epilogue.arguments)
 
     @property
     def size(self) -> int:
@@ -72,37 +73,19 @@ class ConvolutionFourier(Kernel):
         shape = f"{'x'.join(map(str, self.radices))}_{self.vectors}v_{self.channels}c{self.together}" + (
             f"_{self.groups}g" if self.groups > 1 else ""
         )
-        return "_".join(
-            w
-            for w in (
-                "convolution_fourier_f32",
-                shape,
-                "single" if self.single else "",
-                "local" if self.local else "",
-                self.epilogue.name,
-            )
-            if w
-        )
+        options = ("single" if self.single else "", "local" if self.local else "")
+        return "_".join(w for w in ("convolution_fourier_rows_f32", shape, *options, self.epilogue.name) if w)
 
     def emit(self, e: Emitter) -> None:
-        _Fourier(e, self).emit()
+        _FourierRows(e, self).emit()
 
 
-_ARGUMENTS = (
-    "dst src weights twiddles apart scratch scratch_stride "
-    "n ih iw ic oh ow pad_h pad_w "
-    "rows "  # of outputs in a picture: oh, or those that a signal is cut into
-    "step columns "  # output rows and columns in a block; columns are whole tiles
-    "down across "  # picture: 1, 0; signal: 0, its row's length
-    "kw dilation_w "
-    "reach pitch "  # input columns of a block, in whole vectors; values from one row of scratch to the next
-    "sums_in sums_out "  # where the inputs and outputs of one run of rows lie in scratch, in values
-    "cells"  # bytes of `apart` for a row of outputs
-).split()
+_ADDRESSES = ("dst", "src", "weights", "twiddles", "apart", "scratch", "scratch_stride")
+_ARGUMENTS = (*_ADDRESSES, *FourierRowsSchedule.names())
 
 
-class _Fourier:
-    def __init__(self, e: Emitter, kernel: ConvolutionFourier) -> None:
+class _FourierRows:
+    def __init__(self, e: Emitter, kernel: ConvolutionFourierRows) -> None:
         self.e, self.k = e, kernel
         self.run = kernel.radices[-1]
         self.src, self.weights = e.pointer("src"), e.pointer("weights")

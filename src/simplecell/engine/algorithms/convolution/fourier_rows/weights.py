@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simplecell.engine.algorithms.convolution.fourier_rows.schedule import FourierRowsWeightsSchedule
 from simplecell.engine.code.emit import F64, I64, Emitter, Index
 from simplecell.engine.code.kernel import Kernel
 
 
 @dataclass(frozen=True)
-class FourierWeights(Kernel):
+class FourierRowsWeights(Kernel):
     """src: `values` numbers as rows of `line` (the last may be shorter), row p meeting input row p · `dilation`
     → dst `[size rows][real, imaginary][run]`, zeros behind a line: Σ over p of src[p] · exp(2πi·f·p·dilation / size) /
     size, where f is the row's entry in `order`.
@@ -19,15 +20,15 @@ class FourierWeights(Kernel):
         of two.
     """
 
-    arguments = ("dst", "src", "roots", "order", "values", "line", "run", "dilation", "size")
+    arguments = ("dst", "src", "roots", "order", *FourierRowsWeightsSchedule.names())
 
     @property
     def name(self) -> str:
-        return "fourier_weights_f32"
+        return "convolution_fourier_rows_weights_f32"
 
     def emit(self, e: Emitter) -> None:
-        dst, src, roots, order = (e.pointer(a) for a in self.arguments[:4])
-        values, line, run, dilation, size = (e.index(a) for a in self.arguments[4:])
+        dst, src, roots, order = (e.pointer(a) for a in ("dst", "src", "roots", "order"))
+        values, line, run, dilation, size = (e.index(a) for a in ("values", "line", "run", "dilation", "size"))
         first, last = e.my_share(size)
         with e.loop(last, start=first, name="frequency") as row:
             step = Index(e, e.load(order, row.index, lanes=1, element=I64)) * dilation

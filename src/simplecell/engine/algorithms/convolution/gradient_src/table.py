@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from simplecell.engine.algorithms.convolution.depthwise.gradient import DepthwiseByPhases, DepthwiseOnePass
 from simplecell.engine.algorithms.convolution.gradient_src.algorithm import GradientSrcAlgorithm
 from simplecell.engine.algorithms.convolution.gradient_src.phases.algorithm import Phases
 from simplecell.engine.algorithms.convolution.gradient_src.problem import GradientSrcProblem
@@ -16,7 +17,12 @@ from simplecell.engine.planning.groups import AnchoredGroup, Group
 from simplecell.engine.planning.lowering import Lowering, lowers
 from simplecell.ops.convolution import ConvolutionGradientSrc
 
-ALGORITHMS: tuple[GradientSrcAlgorithm, ...] = (*(Turned(a) for a in CONVOLUTIONS), Phases())
+ALGORITHMS: tuple[GradientSrcAlgorithm, ...] = (
+    DepthwiseOnePass(),
+    DepthwiseByPhases(),
+    *(Turned(a) for a in CONVOLUTIONS if not a.decisive),
+    Phases(),
+)
 """In order of preference."""
 
 

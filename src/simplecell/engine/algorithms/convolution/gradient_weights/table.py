@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from simplecell.engine.algorithms.convolution.depthwise.gradient import DepthwiseGradientWeights
 from simplecell.engine.algorithms.convolution.direct.gradient import DirectGradientWeights
 from simplecell.engine.algorithms.convolution.gradient_weights.algorithm import GradientWeightsAlgorithm
 from simplecell.engine.algorithms.convolution.gradient_weights.sum_parts import SumParts, SumSchedule
@@ -18,6 +19,7 @@ from simplecell.engine.planning.lowering import Lowering, lowers
 from simplecell.ops.convolution import Convolution, ConvolutionGradientWeights
 
 ALGORITHMS: tuple[GradientWeightsAlgorithm, ...] = (
+    DepthwiseGradientWeights(),
     WinogradGradientWeights(4, 3),
     WinogradGradientWeights(4, 5),
     DirectGradientWeights(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from simplecell.engine.algorithms.convolution.matrix.schedule import MatrixWeightsSchedule
 from simplecell.engine.code.bfloat16 import split
 from simplecell.engine.code.emit import I32, Emitter
 from simplecell.engine.code.kernel import Kernel
@@ -24,11 +25,11 @@ class MatrixWeights(Kernel):
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("dst", "src", *(("scale",) if self.scaled else ()), "taps", "ic", "oc")
+        return ("dst", "src", *(("scale",) if self.scaled else ()), *MatrixWeightsSchedule.names())
 
     @property
     def name(self) -> str:
-        return f"matrix_weights_bf16x{self.parts}" + ("_scaled" if self.scaled else "")
+        return f"convolution_matrix_weights_bf16x{self.parts}" + ("_scaled" if self.scaled else "")
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")

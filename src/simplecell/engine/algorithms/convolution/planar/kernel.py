@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import llvmlite.ir as ir
 
+from simplecell.engine.algorithms.convolution.planar.schedule import PlanarSchedule
 from simplecell.engine.algorithms.convolution.rows import copy_row, zero_run
 from simplecell.engine.code.emit import I8, I32, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
@@ -22,7 +23,7 @@ class ConvolutionPlanar(Kernel):
 
     A tile is `vectors` vectors of neighbouring pixels of `rows` neighbouring rows, all channels of them: a vector of
     inputs, loaded once, meets the weights of every row and channel. Rows share inputs: weights are packed (see
-    PackPlanarWeights) with zeros for the rows that a row of inputs does not reach; there the inputs are taken as zeros,
+    PlanarWeights) with zeros for the rows that a row of inputs does not reach; there the inputs are taken as zeros,
     too, lest a zero meet a NaN.
 
     `single` (one input channel): tiles that lie well inside read src in place. Tiles at the border, and all others,
@@ -50,27 +51,14 @@ class ConvolutionPlanar(Kernel):
     @property
     def name(self) -> str:
         shape = f"{self.vectors}v_{self.rows}r_{self.channels}c"
-        return "_".join(
-            w
-            for w in (
-                "convolution_planar_f32",
-                shape,
-                "single" if self.single else "",
-                "marked" if self.marked else "",
-                self.epilogue.name,
-            )
-            if w
-        )
+        options = ("single" if self.single else "", "marked" if self.marked else "")
+        return "_".join(w for w in ("convolution_planar_f32", shape, *options, self.epilogue.name) if w)
 
     def emit(self, e: Emitter) -> None:
         _Planar(e, self).emit()
 
 
-_ARGUMENTS = (
-    "dst src weights scratch scratch_stride n id ih iw ic od oh ow kd kh kw dilation_d dilation_h dilation_w pad_d "
-    "pad_h pad_w "
-    "segment"  # values of one row of a tile's inputs in scratch
-).split()
+_ARGUMENTS = ("dst", "src", "weights", "scratch", "scratch_stride", *PlanarSchedule.names())
 
 
 class _Planar:
@@ -216,41 +204,3 @@ class _Planar:
                 planes = acc[(r * k.vectors + v) * k.channels : (r * k.vectors + v + 1) * k.channels]
                 at = x0 + v * e.lanes
                 self.out.store(planes, (pixel + self.ow * r + v * e.lanes) * k.channels, (self.ow - at) * k.channels)
-
-
-@dataclass(frozen=True)
-class PackPlanarWeights(Kernel):
-    """src `(kd, kh, kw, ic, oc)` → dst `[kd][kh + rows - 1][ic][kw][rows][oc]`: the weight with which row y of the
-    inputs reaches row r of the outputs, `src[kd, y - r]`, zero where it does not."""
-
-    arguments = ("dst", "src", "kd", "kh", "kw", "ic", "oc", "rows")
-
-    @property
-    def name(self) -> str:
-        return "convolution_pack_planar_weights_f32"
-
-    def emit(self, e: Emitter) -> None:
-        dst, src = e.pointer("dst"), e.pointer("src")
-        kd, kh, kw, ic, oc, rows = (e.index(a) for a in self.arguments[2:])
-        read_rows = kh + rows - 1
-        first, last = e.my_share(kd * read_rows)
-        with e.loop(last, start=first, name="line") as line:
-            z, y = line.index // read_rows, line.index % read_rows
-            out = e.at(dst, line.index * ic * kw * rows * oc)
-            with (
-                e.loop(ic, name="ic") as i,
-                e.loop(kw, name="kx") as x,
-                e.loop(rows, name="row") as r,
-                e.loop(oc, name="oc") as c,
-            ):
-                ky = y - r.index
-                at = ((i.index * kw + x.index) * rows + r.index) * oc + c.index
-                with e.otherwise_when(e.b.and_(ky >= 0, ky < kh)) as (reaches, apart):
-                    with reaches:
-                        e.store(
-                            e.load(src, (((z * kh + ky) * kw + x.index) * ic + i.index) * oc + c.index, lanes=1),
-                            out,
-                            at,
-                        )
-                    with apart:
-                        e.store(e.zero(1), out, at)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
-from simplecell.engine.algorithms.convolution.depthwise.algorithm import phases
 from simplecell.engine.algorithms.convolution.direct.schedule import Spread
 from simplecell.engine.algorithms.convolution.gradient_src.problem import GradientSrcProblem
 from simplecell.engine.algorithms.convolution.gradient_src.weights import Taps
+from simplecell.engine.algorithms.convolution.phases import phases
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem, Three
 from simplecell.engine.algorithms.sliding import Axis
 from simplecell.engine.planning.algorithm import Schedule
