@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simplecell.calling import Shape, check_batch_size, check_shape, inputs_of, model_inputs, outputs_of
+from simplecell.engine.precision import COMPILED, checked
 from simplecell.engine.run.thread_count import thread_count
 from simplecell.graph.network import Network
 from simplecell.keras_backend.program_cache import ProgramCache
@@ -249,7 +250,6 @@ class CompiledModel:
         return program
 
     def _made(self, arrays: Sequence[np.ndarray]) -> StepProgram:
-        from simplecell.engine.planning.tune import tuning
         from simplecell.keras_backend.model_trace import trace_model
         from simplecell.keras_backend.step_program import StepProgram
 
@@ -261,8 +261,7 @@ class CompiledModel:
                 raise ValueError(f"x: the network is for inputs of shape {wanted}, got {shapes}.")
         else:
             network = trace_model(self.model, self._inputs, shapes)
-        with tuning(self.tune):
-            return StepProgram(network, threads=self.threads, precision=self.precision)
+        return StepProgram(network, precision=self.precision, threads=self.threads, tune=self.tune)
 
     def _of_no_samples(self, arrays: Sequence[np.ndarray], out: Any) -> Any:
         """The outputs of a frozen program for a batch of 0: as those of a program for another batch size, but empty."""
@@ -282,7 +281,7 @@ class CompiledModel:
 
 
 def compile(
-    model: Any, batch_size: int | None = None, threads: int | None = None, precision: str = "fast", tune: bool = False
+    model: Any, batch_size: int | None = None, threads: int | None = None, precision: str = COMPILED, tune: bool = False
 ) -> CompiledModel:
     """A Keras model, or a network, as a function of arrays.
 
@@ -313,8 +312,7 @@ def compile(
         >>> program(x)            # as model(x, training=False)
         >>> print(program.describe())
     """
-    if precision not in ("fast", "tight", "exact"):
-        raise ValueError(f"precision must be 'fast', 'tight' or 'exact', got {precision!r}.")
+    checked(precision)
     if batch_size is not None:
         check_batch_size(batch_size)
     return CompiledModel(model, batch_size, None if threads is None else thread_count(threads), precision, tune)

@@ -30,7 +30,7 @@ class Executable:
     """A graph ready to run. Parameters (placeholders of role `parameter`) are set seldom; inputs come with each
     call."""
 
-    def __init__(self, simplified: Simplified, threads: int, precision: Precision) -> None:
+    def __init__(self, simplified: Simplified, threads: int, precision: Precision, tune: bool) -> None:
         self.simplified = simplified
         """the graph that runs, and what has become of the tensors of the one that was given (see `whereabouts`)"""
         self.graph = graph = simplified.graph
@@ -52,7 +52,7 @@ class Executable:
             from simplecell.engine.target import host
 
             target = host()
-            self.program = plan(graph, target, threads, precision)
+            self.program = plan(graph, target, threads, precision, tune)
             self._bound = Bound(self.program, target, threads)
             _debug(self)
 
@@ -117,7 +117,7 @@ class Executable:
         return list(out)
 
 
-def build(graph: Graph, *, threads: int | None = None, precision: str = COMPILED) -> Executable:
+def build(graph: Graph, *, threads: int | None = None, precision: str = COMPILED, tune: bool = False) -> Executable:
     """Compile a graph.
 
     Args:
@@ -125,12 +125,13 @@ def build(graph: Graph, *, threads: int | None = None, precision: str = COMPILED
         threads: how many threads it may use (None: the setting SIMPLECELL_THREADS, or the cores of this process).
         precision: `fast` may use algorithms with fewer multiplications or shorter factors and a stated error bound;
             `tight` only such that err as little as direct sums; `exact` sums directly.
+        tune: time the algorithms that a table offers, and take the fastest, instead of predicting it.
 
     Raises:
         TypeError: for threads that are no whole number.
         ValueError: for an unknown precision, or a number of threads that is out of range.
     """
-    return Executable(simplify(graph), thread_count(threads), checked(precision))
+    return Executable(simplify(graph), thread_count(threads), checked(precision), tune)
 
 
 @cache

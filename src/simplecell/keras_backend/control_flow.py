@@ -13,6 +13,7 @@ from keras.src import tree
 from keras.src.backend.common import KerasVariable
 from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope, in_stateless_scope
 
+from simplecell.engine.precision import KERAS
 from simplecell.graph.closing import close_over
 from simplecell.graph.tensor import Tensor, as_tensor, placeholder
 from simplecell.keras_backend.conversion import cast, constant, convert_to_tensor, is_tensor
@@ -275,7 +276,7 @@ def _traced_while(cond: Callable[..., Any], step: Callable[[Any], Any], state: A
 
     def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         if not programs:
-            programs.extend((build(test), build(graph)))
+            programs.extend(build(g, precision=KERAS) for g in (test, graph))
         values, for_test, for_body = list(arrays[:k]), list(arrays[k : k + m]), list(arrays[k + m :])
         count = 0
         while (limit is None or count < limit) and bool(programs[0]([*values, *for_test])[0]):

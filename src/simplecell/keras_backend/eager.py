@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simplecell.engine.precision import KERAS
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Node, Tensor, placeholder
 from simplecell.keras_backend.conversion import ready
@@ -71,7 +72,7 @@ def _program(
         from simplecell.engine.build import build
 
         inputs = [placeholder(spec) for spec in specs]
-        return build(Graph.of(inputs, record(inputs)), precision="tight")
+        return build(Graph.of(inputs, record(inputs)), precision=KERAS)
 
     return _programs.get((key, specs), make)
 

@@ -12,6 +12,7 @@ import numpy as np
 from keras.src import tree
 from keras.src.trainers.trainer import model_supports_jit
 
+from simplecell.engine.precision import KERAS
 from simplecell.graph.unknown import Untraceable
 from simplecell.keras_backend.conversion import ready
 from simplecell.keras_backend.eager_tensor import EagerScope, value_of
@@ -97,7 +98,7 @@ class Step:
     def _made(self, data: Any, state: State) -> StepProgram:
         with layers_that_may_be_called_out(self.trainer):
             network = trace_function(self.function, data)
-        program = StepProgram(network, precision="tight")
+        program = StepProgram(network, precision=KERAS)
         program.owners = state.owners  # an id stays taken as long as a program can be found by it
         return program
 

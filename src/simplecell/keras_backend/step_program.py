@@ -23,7 +23,7 @@ class StepProgram:
     """A network, built: called with the arrays of its inputs it returns its outputs and updates the variables."""
 
     @uncollected()
-    def __init__(self, network: Network, *, threads: int | None = None, precision: str = "fast") -> None:
+    def __init__(self, network: Network, *, precision: str, threads: int | None = None, tune: bool = False) -> None:
         from simplecell.engine.build import build  # on first use: `import keras` does without the engine
 
         self.graph = network.graph
@@ -33,7 +33,7 @@ class StepProgram:
         count = len(network.outputs)
         self.results, self._new = specs[:count], specs[count:]
         """shape and dtype of each array that the program gives, and of the new value of each variable it updates"""
-        self.executable = build(network.graph, threads=threads, precision=precision)
+        self.executable = build(network.graph, threads=threads, precision=precision, tune=tune)
         self.structured = network.structure
         """the program's outputs, in the structure in which the function returns them"""
         self._updated: list[Any] = [u.source for u in network.updates.values()]

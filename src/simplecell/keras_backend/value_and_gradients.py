@@ -12,6 +12,7 @@ import numpy as np
 from keras.src import tree
 from keras.src.backend.common import KerasVariable
 
+from simplecell.engine.precision import KERAS
 from simplecell.graph.tensor import Node, Tensor, as_tensor
 from simplecell.keras_backend.conversion import convert_to_tensor, ready
 from simplecell.keras_backend.eager_tensor import EagerScope, leaf, value_of
@@ -153,7 +154,7 @@ def _made(
     function: Callable[..., Any], arrays: Sequence[np.ndarray], variables: Sequence[Any], key: Hashable, objects: Any
 ) -> StepProgram:
     network = trace_function(lambda data: _recorded(function, variables, data), list(arrays), name="function")
-    program = StepProgram(network, precision="tight")
+    program = StepProgram(network, precision=KERAS)
     program.owners = tuple(_watched(x, key) for x in objects)
     return program
 

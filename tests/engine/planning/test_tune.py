@@ -39,8 +39,7 @@ def test_a_tuned_program_computes_the_same(private_folder):
     g = graph()
     rng = np.random.default_rng(0)
     x, w = (rng.standard_normal(t.shape).astype(np.float32) for t in g.inputs)
-    with tune.tuning():
-        program = build(g, threads=1)
+    program = build(g, threads=1, precision="fast", tune=True)
     assert "timed µs" in reason(program)
     program.set_parameters([w])
     np.testing.assert_allclose(program([x])[0], evaluate(g, [x, w])[0], rtol=1e-3, atol=1e-3)
@@ -49,11 +48,10 @@ def test_a_tuned_program_computes_the_same(private_folder):
 
 
 def test_what_is_remembered_is_not_timed_again(monkeypatch):
-    with tune.tuning():
-        build(graph(), threads=1)
-        tune._found.clear()  # as in another process
-        monkeypatch.setattr(tune.time, "perf_counter", lambda: pytest.fail("timed again"))
-        build(graph(), threads=1)
+    build(graph(), threads=1, tune=True)
+    tune._found.clear()  # as in another process
+    monkeypatch.setattr(tune.time, "perf_counter", lambda: pytest.fail("timed again"))
+    build(graph(), threads=1, tune=True)
 
 
 def gradients():
@@ -68,8 +66,7 @@ def test_gradients_for_weights_are_tuned_too(private_folder):
     g = gradients()
     rng = np.random.default_rng(0)
     arrays = [rng.standard_normal(t.shape).astype(np.float32) for t in g.inputs]
-    with tune.tuning():
-        program = build(g, threads=1)
+    program = build(g, threads=1, tune=True)
     reasons = [s.reason for s in program.program.run if "gradient for weights" in s.algorithm]
     assert len(reasons) == 1 and re.search(r"timed µs: winograd F\(4,3\) \d+, direct \d+", reasons[0])
     for result, expected in zip(program(arrays), evaluate(g, arrays)):
@@ -81,8 +78,7 @@ def test_gradients_for_weights_are_tuned_too(private_folder):
 
 def test_the_fastest_gradient_is_chosen(monkeypatch):
     monkeypatch.setattr(tune, "times", lambda problem, candidates: {n: float(n != "direct") for n in candidates})
-    with tune.tuning():
-        steps = build(gradients(), threads=1).program.run
+    steps = build(gradients(), threads=1, tune=True).program.run
     assert any(s.algorithm.startswith("direct gradient for weights") for s in steps)
 
 

@@ -7,15 +7,12 @@ read what tuning has found.
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from simplecell.engine.machine import cache
 
-_active: contextvars.ContextVar[bool] = contextvars.ContextVar("simplecell_tuning", default=False)
 _found: dict[str, dict[str, float]] = {}
 """What this process knows: problem → algorithm → seconds."""
 
@@ -23,20 +20,6 @@ RUNS = 5
 
 _FILE = "tuned.json"
 """In the cache's folder."""
-
-
-@contextlib.contextmanager
-def tuning(on: bool = True) -> Iterator[None]:
-    """Programs planned inside choose their algorithms by timing."""
-    token = _active.set(on)
-    try:
-        yield
-    finally:
-        _active.reset(token)
-
-
-def active() -> bool:
-    return _active.get()
 
 
 def times(problem: str, candidates: Mapping[str, Callable[[], Callable[[], object]]]) -> dict[str, float]:
@@ -48,8 +31,7 @@ def times(problem: str, candidates: Mapping[str, Callable[[], Callable[[], objec
     """
     known = _found.get(problem) or _read().get(problem, {})
     if set(known) != set(candidates):
-        with tuning(False):
-            runs = {name: prepare() for name, prepare in candidates.items()}
+        runs = {name: prepare() for name, prepare in candidates.items()}
         known = dict.fromkeys(runs, float("inf"))
         for run in runs.values():
             run()
