@@ -17,6 +17,7 @@ from simplecell.engine.precision import COMPILED, checked
 from simplecell.engine.run.thread_count import thread_count
 from simplecell.graph.network import Network
 from simplecell.keras_backend.program_cache import ProgramCache
+from simplecell.layer_steps import LayerStep, layer_steps
 
 if TYPE_CHECKING:
     from simplecell.keras_backend.step_program import StepProgram
@@ -147,6 +148,24 @@ class CompiledModel:
         from simplecell.engine.target import host
 
         return describe(executable.program, host(), executable.threads, program.measure(arrays) if measure else None)
+
+    def layers(self, batch_size: int | None = None, measure: bool = True, input_shape: Any = None) -> list[LayerStep]:
+        """The same as records, in the order in which the steps run. Arguments as of `describe`; nothing without
+        llvmlite.
+
+        Example:
+            >>> slowest = max(program.layers(), key=lambda step: step.measured)
+            >>> print(slowest.layer, slowest.algorithm, slowest.why)
+        """
+        arrays = self._example(batch_size, input_shape)
+        program = self._program(arrays)
+        executable = program.executable
+        if executable.program is None:
+            return []
+        from simplecell.engine.run.records import records
+
+        measured = program.measure(arrays) if measure else None
+        return layer_steps(records(executable.program, measured), program.calls)
 
     def assembly(self, batch_size: int | None = None, input_shape: Any = None) -> str:
         """The machine code of the program's kernels, as assembly. Arguments as of `describe`."""

@@ -62,11 +62,11 @@ def test_records_are_the_steps_by_layer() -> None:
     bound.prepare([np.ones(s.shape, np.float32) for s in program.parameters])
     x, y = np.ones(program.inputs[0].shape, np.float32), np.empty(program.outputs[0].shape, np.float32)
     found = records(program, bound.measure([x], [y], 2))
-    assert [r.layer for r in found if r.flops > 1000][:1] == ["first"] and {"pool", "second"} <= {
-        r.layer for r in found
+    assert [r.label for r in found if r.flops > 1000][:1] == ["first"] and {"pool", "second"} <= {
+        r.label for r in found
     }
-    first = next(r for r in found if r.layer == "first")
-    assert first.flops == 2 * 2 * 20 * 20 * 9 * 16 * 32 and first.call == 1 and first.predicted > 0
+    first = next(r for r in found if r.label == "first")
+    assert first.flops == 2 * 2 * 20 * 20 * 9 * 16 * 32 and first.predicted > 0
     assert first.measured is not None and 0 < first.measured < 1
     assert any(c.refusal for c in first.considered) and first.reason
     assert sum(r.flops for r in found) == program.flops

@@ -395,3 +395,21 @@ def test_lowering_remembers_no_size_for_ever() -> None:
         gradient.blocking,
     ):
         assert function.cache_info().maxsize is not None
+
+
+def test_layers_are_records_of_the_steps() -> None:
+    inputs = keras.Input((28, 28, 4))
+    block = keras.Sequential([layers.Conv2D(4, 3, padding="same", name="conv"), layers.ReLU(name="relu")], name="block")
+    x = block(block(layers.Conv2D(4, 3, name="first")(inputs)))
+    model = keras.Model(inputs, layers.Dense(3, name="classes")(layers.GlobalAveragePooling2D(name="mean")(x)))
+    program = simplecell.compile(model, batch_size=2)
+    steps = program.layers()
+    heavy = [(s.layer, s.call) for s in steps if s.flops > 50_000]
+    assert heavy == [("first", 1), ("block/conv", 1), ("block/conv", 2)]
+    assert {s.layer for s in steps} <= {"first", "block/conv", "block/relu", "mean", "classes", ""}
+    first = next(s for s in steps if s.layer == "first")
+    assert first.flops == 2 * 2 * 26 * 26 * 9 * 4 * 4 and first.bytes > 0 and first.predicted > 0
+    assert first.measured is not None and first.measured > 0 and first.images is None
+    assert first.algorithm and first.algorithm in program.describe() and first.why in program.describe()
+    assert {c.refusal is None for c in first.considered} == {True, False}
+    assert all(s.measured is None for s in program.layers(measure=False))

@@ -67,9 +67,9 @@ def _rows(program: Program, measured: Sequence[float] | None) -> list[tuple[str,
     for entry in grouped(program, measured):
         if isinstance(entry, Pieces):
             rows.append((_title(entry.parts), *("" for _ in COLUMNS[1:])))
-            rows += [_row(f"│ {_label(r)}", r) for r in entry.records]
+            rows += [_row(f"│ {r.label}", r) for r in entry.records]
         else:
-            rows.append(_row(_label(entry), entry))
+            rows.append(_row(entry.label, entry))
     return rows
 
 
@@ -80,10 +80,6 @@ def _title(pieces: Sequence[Part]) -> str:
     return f"┌ {sizes} of {pieces[0].of} images at a time, {len(pieces)} times" + (
         f", {own} threads each by itself" if own > 1 else ""
     )
-
-
-def _label(r: Record) -> str:
-    return f"{r.layer}#{r.call}" if r.call > 1 else r.layer
 
 
 def _row(label: str, r: Record) -> tuple[str, ...]:

@@ -13,10 +13,8 @@ from simplecell.engine.run.program import Considered, Part, Program, Step, predi
 class Record:
     """One step of a program. Where a segment takes a few images of the batch at a time, it stands for all of them."""
 
-    layer: str
-    """the user's layer, as `outer/inner`; empty for what belongs to none"""
-    call: int
-    """of a layer that is called several times: 1 for the first"""
+    label: str
+    """where in the model it comes from: the scope of its first node; empty for what belongs to no layer"""
     algorithm: str
     reason: str
     """why that algorithm, and how its work is cut"""
@@ -74,10 +72,8 @@ def grouped(program: Program, measured: Sequence[float] | None = None) -> list[R
 def _record(steps: Sequence[Step], measured: Sequence[float] | None) -> Record:
     """Of steps that differ only in their images."""
     first = steps[0]
-    layer, _, call = first.label.partition("#")
     return Record(
-        layer,
-        int(call) if call.isdigit() else 1,
+        first.label,
         first.algorithm,
         first.reason,
         first.considered,
