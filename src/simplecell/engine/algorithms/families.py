@@ -8,7 +8,7 @@ from simplecell.engine.algorithms.convolution.gradient_weights import table as _
 from simplecell.engine.algorithms.convolution.separable import algorithm as _separable
 from simplecell.engine.algorithms.loops import algorithm as _loops
 from simplecell.engine.algorithms.pooling import algorithm as _pooling
-from simplecell.engine.algorithms.products import algorithm as _products
+from simplecell.engine.algorithms.products import table as _products
 from simplecell.engine.algorithms.random import algorithm as _random
 from simplecell.engine.algorithms.reductions import activation as _activation
 from simplecell.engine.algorithms.reductions import algorithm as _reductions

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from simplecell.engine.algorithms.products.matmul.schedule import MatMulSchedule
 from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.kernel import Kernel
@@ -29,13 +30,11 @@ scratch."""
 
 @dataclass(frozen=True)
 class MatMul(Kernel):
-    """dst[i, :] for i < m: rows of `n` float32.
+    """dst[i, :] for i < m: rows of `n` float32, dense. Its arguments are those of MatMulSchedule.
 
-    a: `(m, k)`, or `(k, m)` if `transpose_a`, with `lda` from row to row; b: `(k, n)`, or `(n, k)` for
-    `panels="transposed"`, with `ldb`. Two batch axes (`outer`, `inner`) have element strides of their own for a and b
-    (0 repeats); dst is dense. `m_block` rows share one reading of b; `k_block` bounds a panel, and is only heeded if
-    `blocked`. Scratch: one panel of `min(k, k_block)` rows, see `scratch_bytes`. `ragged`: n is not a multiple of the
-    tile's columns.
+    a: `(m, k)`, or `(k, m)` if `transpose_a`; b: `(k, n)`, or `(n, k)` for `panels="transposed"`. Panels that are
+    copied or transposed lie in scratch, one at a time. `ragged`: n is not a multiple of the tile's columns. `blocked`:
+    `k_block` is heeded.
     """
 
     tile: Tile
@@ -48,22 +47,7 @@ class MatMul(Kernel):
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
         scratch = () if self.panels == "direct" else ("scratch", "scratch_stride")
-        batch = ("outer", "inner", "a_outer", "a_inner", "b_outer", "b_inner")
-        return (
-            "a",
-            "b",
-            "dst",
-            "m",
-            "n",
-            "k",
-            "lda",
-            "ldb",
-            "m_block",
-            "k_block",
-            *batch,
-            *scratch,
-            *self.epilogue.arguments,
-        )
+        return ("a", "b", "dst", *MatMulSchedule.names(), *scratch, *self.epilogue.arguments)
 
     @property
     def name(self) -> str:
@@ -74,10 +58,6 @@ class MatMul(Kernel):
             + ("_blocked" if self.blocked else "")
         )
         return f"matmul_{order}_f32_{self.tile}{flags}" + (f"_{self.epilogue.name}" if self.epilogue.name else "")
-
-    @staticmethod
-    def scratch_bytes(tile: Tile, lanes: int, k: int, k_block: int) -> int:
-        return 4 * tile.vectors * lanes * min(k, k_block)
 
     def emit(self, e: Emitter) -> None:
         a, b, dst = e.pointer("a"), e.pointer("b"), e.pointer("dst")

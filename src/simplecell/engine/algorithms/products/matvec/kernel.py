@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from simplecell.engine.algorithms.products.matvec.schedule import MatVecSchedule
 from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.kernel import Kernel
@@ -30,7 +31,7 @@ class MatVec(Kernel):
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("a", "b", "dst", "n", "k", "chunk", *self.epilogue.arguments)
+        return ("a", "b", "dst", *MatVecSchedule.names(), *self.epilogue.arguments)
 
     @property
     def name(self) -> str:

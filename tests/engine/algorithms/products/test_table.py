@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 
 from simplecell import ops
-from simplecell.engine.algorithms.products.algorithm import Axis, Product, joined_axes, matmul_tile, plan_matmul
+from simplecell.engine.algorithms.products.algorithm import KernelAlgorithm
+from simplecell.engine.algorithms.products.problem import Product
+from simplecell.engine.algorithms.products.table import ALGORITHMS
 from simplecell.engine.code.expression import NO_EPILOGUE
-from simplecell.engine.plan import plan
+from simplecell.engine.plan import plan, stages
+from simplecell.engine.planning.algorithm import Choice, choose
+from simplecell.engine.planning.setting import Setting
 from simplecell.engine.run.runtime import Bound
 from simplecell.engine.target import host, target
 from simplecell.graph.graph import Graph, evaluate
@@ -84,18 +88,18 @@ def test_what_has_no_machine_code_runs_as_its_reference() -> None:
         assert len(program.call_outs) == 1
 
 
-def test_batch_axes_join_where_both_operands_step_evenly() -> None:
-    assert joined_axes((2, 3), (2, 3), 10, 20) == [Axis(6, 10, 20)]
-    assert joined_axes((2, 3), (3,), 10, 20) == [Axis(2, 30, 0), Axis(3, 10, 20)]
-    assert joined_axes((2, 3), (1, 1), 10, 20) == [Axis(6, 10, 0)]
-    assert joined_axes((2, 1, 2), (1, 2, 1), 10, 20) == [Axis(2, 20, 0), Axis(2, 0, 20), Axis(2, 10, 0)]
+def chosen(a: tuple[int, ...], b: tuple[int, ...], transpose_b: bool = False, **more: Any) -> Choice[Product]:
+    product = Product.of(MatMul(False, transpose_b), Spec(a), Spec(b), **more)
+    assert isinstance(product, Product)
+    on = target("x86-64") if "x86-64" in available_targets() else target()
+    return choose(ALGORITHMS, product, Setting(on, 1, "fast"))
 
 
 def test_plans_give_their_reasons() -> None:
     def plan(a: tuple[int, ...], b: tuple[int, ...], transpose_b: bool = False) -> Any:
-        product = Product.of(MatMul(False, transpose_b), Spec(a), Spec(b))
-        assert isinstance(product, Product)
-        return plan_matmul(product, target("x86-64") if "x86-64" in available_targets() else target(), NO_EPILOGUE)
+        choice = chosen(a, b, transpose_b)
+        assert isinstance(choice.algorithm, KernelAlgorithm)
+        return choice.algorithm.plan(choice.problem, Setting(target(), 1, "fast"), NO_EPILOGUE)
 
     assert "read in place" in plan((128, 64), (64, 10)).reason
     assert "copied" in plan((128, 1024), (1024, 1024)).reason
@@ -105,17 +109,33 @@ def test_plans_give_their_reasons() -> None:
     assert plan((128, 4096), (4096, 64)).kernel.blocked
 
 
-def test_a_matrix_times_a_column_is_turned_on_its_side() -> None:
-    product = Product.of(MatMul(), Spec((100, 7)), Spec((7, 1)))
-    assert product == Product(1, 100, 7, False, True, swapped=True)
+def test_what_was_refused_and_why_is_part_of_the_choice() -> None:
+    choice = chosen((128, 1024), (1024, 1024))
+    refusals = {c.name: c.refusal for c in choice.considered}
+    assert choice.algorithm.name == "matmul copied" and refusals["matmul copied"] is None
+    assert refusals["packed"] == "it is not rows by a matrix of parameters"
+    assert refusals["matvec"] == "more than one row"
+    assert refusals["matmul transposed"] == "b is not transposed"
+    assert refusals["matmul direct"] == "b has more than 256 KB"
+    packed = chosen((128, 1024), (1024, 1024), given=True)
+    assert packed.algorithm.name == "packed" and len(packed.considered) == 2  # those behind it are not asked
 
 
-def test_tiles_fit() -> None:
-    for on in available_targets():
-        t = target(on)
-        for m, n in [(1, 1), (3, 1000), (128, 10), (128, 512), (13, 64)]:
-            tile = matmul_tile(t, m, n)
-            assert tile.pixels <= m and (tile.vectors - 1) * t.lanes < n
+def test_every_product_is_refused_by_all_but_one_in_the_end() -> None:
+    """The last three share all products between them."""
+    for transpose_b in (False, True):
+        for m, k, n in [(1, 7, 3), (2, 2000, 500), (300, 2000, 500), (300, 20, 5)]:
+            product = Product(m, n, k, False, transpose_b, whole_m=m)
+            setting = Setting(target(), 1, "fast")
+            assert any(a.refuses(product, setting) is None for a in ALGORITHMS[3:])
+
+
+def test_the_stages_of_planning_show_the_choice() -> None:
+    x, w = placeholder(Spec((40, 300)), "", "input"), placeholder(Spec((300, 500)), "", "parameter")
+    found = stages(Graph.of([x, w], [ops.matmul(x, w)]), target(), 1, "exact")
+    (choice,) = found.choices.values()
+    assert choice.algorithm.name == "packed"
+    assert found.program.run[0].considered == choice.considered
 
 
 @pytest.mark.parametrize("on", available_targets())
