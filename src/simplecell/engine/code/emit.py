@@ -165,6 +165,19 @@ class Emitter:
         """First and last (exclusive) of the `units` of work that belong to this thread."""
         return units * self.thread // self.threads, units * (self.thread + 1) // self.threads
 
+    def scratch(self) -> Value:
+        """Where this thread's scratch begins, by the arguments `scratch` and `scratch_stride`."""
+        return self.b.gep(self.pointer("scratch"), [(self.thread * self.index("scratch_stride")).ir], source_etype=I8)
+
+    def stack(self, count: int, kind: ir.Type = F32) -> Value:
+        """Memory for `count` values of a type on the thread's stack, on a cache line; made when the function begins,
+        wherever this is called."""
+        with self.b.goto_entry_block():
+            at = self.b.alloca(ir.ArrayType(kind, count))
+        at.align = 64
+        at.type = PTR  # llvmlite gives it the type of a pointer to an array, which loads and stores refuse
+        return at
+
     # --- control ---------------------------------------------------------------------------------------------------
 
     @contextmanager

@@ -232,9 +232,7 @@ class Finish:
         channels at `c`."""
         e = self.e
         if self.long and len(values) > 1:
-            with e.b.goto_entry_block():
-                buffer = e.b.alloca(values[0].type, len(values))
-                buffer.align = 4 * lanes
+            buffer = e.stack(len(values), values[0].type)
             for i, v in enumerate(values):
                 e.store(v, buffer, i * lanes)
             pixel = offsets[1] - offsets[0]

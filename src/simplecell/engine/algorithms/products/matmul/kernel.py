@@ -18,7 +18,7 @@ from typing import Literal
 from simplecell.engine.algorithms.products.matmul.schedule import MatMulSchedule
 from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.matmul_tile import pack_copied, pack_transposed, products, resume, store_rows
 from simplecell.engine.code.tile import Tile, zeros
 from simplecell.engine.code.tile_store import Operands, store_tile
@@ -51,13 +51,8 @@ class MatMul(Kernel):
 
     @property
     def name(self) -> str:
-        order = ("t" if self.transpose_a else "n") + ("t" if self.panels == "transposed" else "n")
-        flags = (
-            ("_copied" if self.panels == "copied" else "")
-            + ("_ragged" if self.ragged else "")
-            + ("_blocked" if self.blocked else "")
-        )
-        return f"matmul_{order}_f32_{self.tile}{flags}" + (f"_{self.epilogue.name}" if self.epilogue.name else "")
+        options = ("ta" * self.transpose_a, "ragged" * self.ragged, "blocked" * self.blocked, self.epilogue.name)
+        return kernel_name("matmul", self.panels, "float32", str(self.tile), *options)
 
     def emit(self, e: Emitter) -> None:
         a, b, dst = e.pointer("a"), e.pointer("b"), e.pointer("dst")
@@ -67,9 +62,7 @@ class MatMul(Kernel):
         operands = Operands.of(e, self.epilogue)
         panels, blocks = (n + (width - 1)) // width, (m + m_block - 1) // m_block
         first, last = e.my_share(e.index("outer") * inner * blocks * panels)
-        panel_memory = None
-        if self.panels != "direct":
-            panel_memory = e.at(e.pointer("scratch"), e.thread * (e.index("scratch_stride") // 4))
+        panel_memory = None if self.panels == "direct" else e.scratch()
         with e.loop(last, start=first, name="unit") as unit:
             rest, column = unit.index // panels, unit.index % panels * width
             batch, row = rest // blocks, rest % blocks * m_block
