@@ -1,128 +1,14 @@
-"""Max and average pooling. What is padded is never read: it cannot win a maximum and is not counted in a mean.
-
-A tile first combines each of its columns over the window's rows, in one accumulator per column, and then the columns
-over each
-window: with 3×3 windows, 2 + 2 operations for an output instead of 8 where windows overlap.
-"""
+"""The gradients of max and average pooling."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simplecell.engine.code.emit import F32, Emitter, Index, Value
-from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.functions.vectors import extremum
-from simplecell.engine.code.kernel import Kernel
-from simplecell.engine.code.window import (
-    EXTENTS,
-    STRIDES,
-    WINDOW,
-    Columns,
-    Finish,
-    Row,
-    Slide,
-    Tile,
-    inside_taps,
-    kernel_name,
-    over_channels,
-    over_tiles,
-)
-
-
-@dataclass(frozen=True)
-class PoolForward(Kernel):
-    """Windows whose columns are unrolled."""
-
-    function: str
-    """`max` or `average`"""
-    columns: Columns
-    planes: bool = False
-    ragged: bool = True
-    epilogue: Epilogue = NO_EPILOGUE
-
-    @property
-    def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("src", "dst", *EXTENTS, *WINDOW, *STRIDES, *self.epilogue.arguments)
-
-    @property
-    def name(self) -> str:
-        return kernel_name(
-            f"{self.function}_pool", "forward", self.planes, [str(self.columns)], self.ragged, self.epilogue
-        )
-
-    def emit(self, e: Emitter) -> None:
-        s = Slide(e, self.planes)
-        finish = Finish(e, self.epilogue, s.dst)
-
-        def tile_of_row(row: Row, tile: Tile) -> None:
-            src_tile = e.at(row.src, tile.x * self.columns.stride * s.src_pixel)
-            offset = row.offset + tile.x * s.dst_pixel
-            scales: dict[int, Value] = {}
-            if self.function == "average":
-                found = (row.rows[1] - row.rows[0]) * (row.planes[1] - row.planes[0])
-                for count in {tile.taps_of(p) for p in range(tile.pixels)}:
-                    scales[count] = reciprocal(e, found * count)
-
-            def channels(c: Index, lanes: int, mask: Value | None) -> None:
-                carry = [start(e, self.function, lanes)] * len(tile.columns)
-                with s.over_taps(row, carry) as (loop, plane, tap):
-                    at = e.at(src_tile, s.tap_offset(plane, tap) + c)
-                    values = [e.load(at, s.src_pixel * j, lanes, mask=mask) for j, _ in tile.columns]
-                    loop.carry([combine(e, self.function, a, v) for a, v in zip(loop.values, values)])
-                pixels: list[Value] = [None] * tile.pixels
-                for (_, uses), v in zip(tile.columns, carry):
-                    for p, _ in uses:
-                        pixels[p] = v if pixels[p] is None else combine(e, self.function, pixels[p], v)
-                if scales:
-                    pixels = [e.fmul(v, e.splat(scales[tile.taps_of(p)], lanes)) for p, v in enumerate(pixels)]
-                finish(pixels, [offset + s.dst_pixel * p for p in range(tile.pixels)], c, lanes, mask)
-
-            over_channels(e, *row.channels, self.ragged, channels)
-
-        with s.over_rows() as row:
-            over_tiles(e, self.columns, s.ow, lambda tile: tile_of_row(row, tile))
-
-
-@dataclass(frozen=True)
-class PoolAny(Kernel):
-    """Any window, with everything known only at run time: one output after the other."""
-
-    function: str
-    planes: bool = False
-    ragged: bool = True
-    epilogue: Epilogue = NO_EPILOGUE
-
-    @property
-    def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("src", "dst", *EXTENTS, *WINDOW, "iw", "kw", "sw", "dw", *STRIDES, *self.epilogue.arguments)
-
-    @property
-    def name(self) -> str:
-        return kernel_name(f"{self.function}_pool", "any", self.planes, [], self.ragged, self.epilogue)
-
-    def emit(self, e: Emitter) -> None:
-        s = Slide(e, self.planes)
-        finish = Finish(e, self.epilogue, s.dst)
-        iw, kw, sw, dw = (e.index(a) for a in ("iw", "kw", "sw", "dw"))
-        with s.over_rows() as row, e.loop(s.ow, name="pixel") as pixel:
-            x0 = pixel.index * sw - s.pw
-            first, end = inside_taps(x0, dw, kw, iw)
-            found = (row.rows[1] - row.rows[0]) * (row.planes[1] - row.planes[0]) * (end - first)
-            scale = reciprocal(e, found) if self.function == "average" else None
-            src = e.at(row.src, pixel.index * sw * s.src_pixel)
-
-            def channels(c: Index, lanes: int, mask: Value | None) -> None:
-                carry = [start(e, self.function, lanes)]
-                with s.over_taps(row, carry) as (loop, plane, tap):
-                    at = e.at(src, s.tap_offset(plane, tap) + c)
-                    with e.loop(end, first, carry=loop.values, name="kw") as k:
-                        v = e.load(at, k.index * dw * s.src_pixel, lanes, mask=mask)
-                        k.carry([combine(e, self.function, k.values[0], v)])
-                    loop.carry(k.results)
-                value = carry[0] if scale is None else e.fmul(carry[0], e.splat(scale, lanes))
-                finish([value], [row.offset + pixel.index * s.dst_pixel], c, lanes, mask)
-
-            over_channels(e, *row.channels, self.ragged, channels)
+from simplecell.engine.algorithms.pooling.combine import reciprocal
+from simplecell.engine.algorithms.pooling.gradient.schedule import PoolGradientSchedule
+from simplecell.engine.code.emit import Emitter, Index, Value
+from simplecell.engine.code.kernel import Kernel, kernel_name
+from simplecell.engine.code.window import inside_taps, over_channels
 
 
 @dataclass(frozen=True)
@@ -142,14 +28,15 @@ class PoolGradient(Kernel):
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
         sources = ("src", "pooled") if self.function == "max" else ()
-        return (*sources, "diff_dst", "dst", *_GRADIENT)
+        return (*sources, "diff_dst", "dst", *PoolGradientSchedule.names())
 
     @property
     def name(self) -> str:
-        return kernel_name(f"{self.function}_pool", "gradient", True, ["rows"] * self.by_rows, self.ragged, NO_EPILOGUE)
+        algorithm = "rows" if self.by_rows else "images"
+        return kernel_name(f"{self.function}_pool_gradient", algorithm, "float32", "ragged" * self.ragged)
 
     def emit(self, e: Emitter) -> None:
-        g = {a: e.index(a) for a in _GRADIENT}
+        g = {a: e.index(a) for a in PoolGradientSchedule.names()}
         blocks = (g["channels"] + g["block"] - 1) // g["block"]
         outputs = g["od"] * g["oh"]
         first, last = e.my_share(g["n"] * blocks * outputs if self.by_rows else g["n"] * blocks)
@@ -241,28 +128,6 @@ class PoolGradient(Kernel):
             kd.carry(kh.results)
 
 
-_GRADIENT = (
-    "n",
-    "od",
-    "oh",
-    "ow",
-    "id",
-    "ih",
-    "iw",
-    "channels",
-    "block",
-    "kd",
-    "kh",
-    "kw",
-    "sd",
-    "sh",
-    "sw",
-    "pd",
-    "ph",
-    "pw",
-)
-
-
 def _first_touched(e: Emitter, g: dict[str, Index], output: Index, axis: str, owned: bool) -> tuple[Index, Index]:
     """Inputs along one axis that the windows at `output` are the first to touch; the last output takes the rest. With
     `owned`, windows do not overlap and the inputs between two windows belong to the window before them."""
@@ -271,19 +136,3 @@ def _first_touched(e: Emitter, g: dict[str, Index], output: Index, axis: str, ow
     start_, end = (begin, begin + stride) if owned else (begin - stride + taps, begin + taps)
     start_ = e.select(output.equals(0), 0, start_.maximum(0).minimum(size))
     return start_, e.select((output + 1).equals(outputs), size, end.minimum(size))
-
-
-def start(e: Emitter, function: str, lanes: int) -> Value:
-    return e.number(float("-inf"), lanes) if function == "max" else e.zero(lanes)
-
-
-def combine(e: Emitter, function: str, a: Value, b: Value) -> Value:
-    """The sum, or the maximum that hands NaN on. The larger of equal zeros is left open."""
-    if function != "max":
-        return e.fadd(a, b)
-    return extremum(e, "maximum", a, b)
-
-
-def reciprocal(e: Emitter, count: Index) -> Value:
-    """1 / count, float32."""
-    return e.b.fdiv(e.number(1.0, 1), e.b.sitofp(count.ir, F32))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.pooling.kernel import PoolAny, PoolForward, PoolGradient
+from simplecell.engine.algorithms.pooling.any_window.kernel import PoolAny
+from simplecell.engine.algorithms.pooling.columns.kernel import PoolColumns
+from simplecell.engine.algorithms.pooling.gradient.kernel import PoolGradient
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.code.window import Columns, plan_columns
 from simplecell.engine.target import target
@@ -21,7 +23,6 @@ CASES = [
     (1, 4, Window((5, 4, 9), (2, 2, 3), (2, 2, 4), padding=((1, 0), (0, 0), (1, 0)))),
     (1, 7, Window((1, 1, 23), (1, 1, 4), (1, 1, 3), padding=((0, 0), (0, 0), (2, 1)))),
 ]
-RUN_TIME = ("iw", "kw", "sw", "dw")
 
 
 def call(
@@ -49,7 +50,7 @@ def kernels(function: str, n: int, c: int, window: Window, on: str) -> list[Kern
         window.taps[2], window.strides[2], 1, window.padding[2][0], window.size[2], window.outputs[2], 7
     )
     assert isinstance(columns, Columns)
-    return [PoolForward(function, columns, planes, ragged), PoolAny(function, planes, ragged)]
+    return [PoolColumns(function, columns, planes, ragged), PoolAny(function, planes, ragged)]
 
 
 @pytest.mark.parametrize("on", available_targets())
@@ -83,8 +84,8 @@ def test_gradient(n: int, c: int, window: Window, function: str, on: str) -> Non
         arrays = {"diff_dst": diff}
         expected = AveragePoolGradient(window.size, *geometry).reference(diff)
     ragged = c % target(on).lanes != 0
-    apart = window.strides[0] >= window.taps[0] and window.strides[1] >= window.taps[1]
-    for by_rows in {False, apart}:
+    disjoint = window.strides[0] >= window.taps[0] and window.strides[1] >= window.taps[1]
+    for by_rows in {False, disjoint}:
         kernel = PoolGradient(function, by_rows, ragged)
         first = call(kernel, on, 1, True, window, n, c, 1024, src, **arrays)
         again = call(kernel, on, 3, False, window, n, c, target(on).lanes, src, **arrays)

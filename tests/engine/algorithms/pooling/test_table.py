@@ -8,6 +8,15 @@ import numpy as np
 import pytest
 
 from simplecell import ops
+from simplecell.engine.algorithms.pooling.problem import PoolProblem
+from simplecell.engine.algorithms.pooling.table import FORWARD, GRADIENT
+from simplecell.engine.algorithms.sliding import Axis, Extents, Sliding, Strides, Window
+from simplecell.engine.code.window import EXTENTS, STRIDES, WINDOW
+from simplecell.engine.planning.algorithm import choose
+from simplecell.engine.planning.setting import Setting
+from simplecell.engine.target import target
+from simplecell.graph.tensor import placeholder
+from simplecell.ops.base import Spec
 from simplecell.ops.pooling import AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient
 from tests.engine.algorithms.sliding import normal
 from tests.engine.programs import computed, program_of
@@ -51,3 +60,29 @@ def test_gradients(shape: tuple[int, ...], geometry: Any) -> None:
 def test_what_is_not_compiled_says_why() -> None:
     program, _ = program_of(lambda x: ops.apply(MaxPool((2,), (2,), ((0, 0),)), x), np.zeros((1, 4, 1), np.int32))
     assert "int32 has no machine code" in program.call_outs[0].reason
+
+
+def test_tables_say_what_was_refused() -> None:
+    def taken(op: Any, shape: tuple[int, ...], table: Any) -> tuple[str, list[str | None]]:
+        src = placeholder(Spec(shape))
+        problem = PoolProblem.of(op, src, ops.apply(op, src).node.outputs[0], 0)
+        assert isinstance(problem, PoolProblem)
+        choice = choose(table, problem, Setting(target(), 1, "fast"))
+        return choice.algorithm.name, [c.refusal for c in choice.considered]
+
+    disjoint = MaxPool((2, 2), (2, 2), ((0, 0), (0, 0)))
+    overlapping = MaxPool((3, 3), (2, 2), ((0, 0), (0, 0)))
+    long = MaxPool((20,), (3,), ((0, 19),))
+    assert taken(disjoint, (2, 8, 8, 16), FORWARD) == ("columns", [None])
+    name, (refusal, _) = taken(long, (3, 40, 5), FORWARD)
+    assert name == "any window" and refusal is not None and "20 columns are" in refusal
+    assert taken(disjoint, (2, 8, 8, 16), GRADIENT) == ("by rows", [None])
+    assert taken(overlapping, (2, 9, 9, 16), GRADIENT) == ("by images and channels", ["windows overlap", None])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_schedules_have_what_the_kernels_read(threads: int) -> None:
+    """`Slide` (code/window.py) loads its arguments by name."""
+    given = Sliding(2, Axis(), Axis(9, 4, 3, 2), Axis(9, 4, 3, 2), 33, 33).schedule(Setting(target(), threads, "fast"))
+    names = (*Extents.names(), *Window.names(), *Strides.names())
+    assert names == (*EXTENTS, *WINDOW, *STRIDES) == tuple(given.arguments())
