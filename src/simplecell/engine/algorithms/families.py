@@ -6,7 +6,7 @@ from simplecell.engine.algorithms.convolution import table as _convolution
 from simplecell.engine.algorithms.convolution.gradient_src import table as _gradient_src
 from simplecell.engine.algorithms.convolution.gradient_weights import table as _gradient_weights
 from simplecell.engine.algorithms.convolution.separable import algorithm as _separable
-from simplecell.engine.algorithms.loops import algorithm as _loops
+from simplecell.engine.algorithms.loops import table as _loops
 from simplecell.engine.algorithms.pooling import table as _pooling
 from simplecell.engine.algorithms.products import table as _products
 from simplecell.engine.algorithms.random import algorithm as _random

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-from simplecell.engine.algorithms.loops.algorithm import Operand, dense_strides, emit_loop, operand
-from simplecell.engine.algorithms.loops.kernel import BROADCAST, CONTIGUOUS, STRIDED, cost
+from simplecell.engine.algorithms.loops.costs import cost
+from simplecell.engine.algorithms.loops.nest import BROADCAST, CONTIGUOUS, STRIDED, dense_strides
+from simplecell.engine.algorithms.loops.operand import Operand, operand
+from simplecell.engine.algorithms.loops.table import append_loop
 from simplecell.engine.algorithms.reductions import scan
 from simplecell.engine.algorithms.reductions.kernel import Columns, Rows
 from simplecell.engine.code.elementwise import ALL
@@ -49,7 +51,7 @@ def emit_reduction(
             empty = {"sum": 0, "any": 0, "prod": 1, "all": 1}[function]
             constant = Expression((), (Instruction("constant", (), output.dtype, empty),), (0,))
             for o in outputs:
-                emit_loop(ctx, kept_shape, constant, [], [o], label, "reduction of nothing")
+                append_loop(ctx, kept_shape, constant, [], [o], label, "reduction of nothing")
         return
     partial = tuple(0 if a in axes else s for a, s in enumerate(dense_strides(kept_shape)))
     strides = [*(o.strides for o in inputs), output.strides, partial]

@@ -14,20 +14,13 @@ from dataclasses import dataclass
 
 import llvmlite.ir as ir
 
-from simplecell.engine.algorithms.loops.kernel import (
-    BROADCAST,
-    STRIDED,
-    digest,
-    gather,
-    lane_offsets,
-    scatter,
-    units,
-    words,
-)
+from simplecell.engine.algorithms.loops.nest import BROADCAST, STRIDED
 from simplecell.engine.code import elementwise
 from simplecell.engine.code.emit import ELEMENT, I8, I32, Emitter, Index, Value
 from simplecell.engine.code.expression import Expression
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.gather import gather, lane_offsets, scatter
+from simplecell.engine.code.kernel import Kernel, digest
+from simplecell.engine.code.units import units
 
 FUNCTIONS = ("sum", "max", "min", "prod", "any", "all")
 Span = tuple[Index, Index]
@@ -195,7 +188,7 @@ class Rows(_Reduction):
 
     @property
     def name(self) -> str:
-        return f"reduce_rows_{self.function}_{words(self.expression)}_{self.unroll}_{digest(self)}"
+        return f"reduce_rows_{self.function}_{self.expression.words}_{self.unroll}_{digest(self)}"
 
     def emit(self, e: Emitter) -> None:
         inputs, combine = _Inputs(self, e), self.combine
@@ -205,7 +198,7 @@ class Rows(_Reduction):
         extents = [e.index(f"k{a}") for a in range(self.kept)]
         outer = [(e.const(0), e.index(f"r{a}")) for a in range(self.reduced)]
         zero = combine.start(e)
-        with units(e, parts, e.const(1), self.kept, extents) as (part, _, indices):
+        with units(e, parts, e.const(1), extents) as (part, _, indices):
             rows = inputs.moved(inputs.base, inputs.kept, indices)
             first, last = part * per, (part + 1) * per
             if outer:
@@ -265,7 +258,7 @@ class Columns(_Reduction):
 
     @property
     def name(self) -> str:
-        return f"reduce_columns_{self.function}_{words(self.expression)}_{self.unroll}x{self.vectors}_{digest(self)}"
+        return f"reduce_columns_{self.function}_{self.expression.words}_{self.unroll}x{self.vectors}_{digest(self)}"
 
     def emit(self, e: Emitter) -> None:
         inputs, combine = _Inputs(self, e), self.combine
@@ -276,7 +269,7 @@ class Columns(_Reduction):
         extents = [parts, *(e.index(f"k{a}") for a in range(self.kept))]
         spans = [(e.const(0), e.index(f"r{a}")) for a in range(self.reduced)]
         width = self.vectors * e.lanes
-        with units(e, n, e.const(width), self.kept + 1, extents) as (column, _, (part, *indices)):
+        with units(e, n, e.const(width), extents) as (column, _, (part, *indices)):
             rows = inputs.moved(inputs.base, inputs.kept, indices)
             cut = [(part * per, ((part + 1) * per).minimum(spans[0][1])), *spans[1:]]
             at = [column + v * e.lanes for v in range(self.vectors)]

@@ -7,14 +7,9 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from simplecell.engine.algorithms.loops.algorithm import (
-    Operand,
-    as_moved,
-    dense_strides,
-    emit_loop,
-    simplified,
-    tensor_strides,
-)
+from simplecell.engine.algorithms.loops.nest import dense_strides, simplified
+from simplecell.engine.algorithms.loops.operand import Operand, as_moved, tensor_strides
+from simplecell.engine.algorithms.loops.table import append_loop
 from simplecell.engine.algorithms.shaping import gather as kernels
 from simplecell.engine.algorithms.shaping.transpose import SMALLEST
 from simplecell.engine.algorithms.shaping.transpose import Transpose as Transposing
@@ -87,7 +82,7 @@ def copy(
             **arguments,
         )
         return
-    emit_loop(
+    append_loop(
         ctx,
         shape,
         Expression.identity(dtype),
@@ -255,7 +250,7 @@ def _pad_with_constant(ctx: Lowering, x: Tensor, y: Tensor, op: Pad) -> str | No
     for axis, (n, (low, high)) in enumerate(zip(x.shape, op.widths)):
         for start, length in ((0, low), (low + n, high)):
             slab[axis] = length
-            emit_loop(
+            append_loop(
                 ctx, slab, constant, [], [Operand(at + start * write[axis] * size, write, dtype)], algorithm="pad: fill"
             )
         slab[axis] = n  # what remains to be filled lies between the two slabs

@@ -13,10 +13,11 @@ from typing import ClassVar
 
 import llvmlite.ir as ir
 
-from simplecell.engine.algorithms.loops.kernel import gather, units
 from simplecell.engine.code import elementwise
 from simplecell.engine.code.emit import ELEMENT, I64, Emitter, Index, Value
+from simplecell.engine.code.gather import gather
 from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.units import units
 
 STRIP = 64
 """Vectors of indices in a unit of work."""
@@ -63,7 +64,7 @@ class Gather(Kernel):
         fill = e.number(float("nan") if self.nan else 0, element=element)
         if self.single:
             extent = e.splat(n.ir)
-            with units(e, count, e.const(STRIP * e.lanes), 1, [outer]) as (start, stop, (o,)):
+            with units(e, count, e.const(STRIP * e.lanes), [outer]) as (start, stop, (o,)):
                 with e.loop(stop, start, e.lanes, name="elements") as loop:
                     mask = e.mask(stop - loop.index)
                     found = elementwise.load(e, self.index_dtype, indices, loop.index, mask=mask)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import llvmlite.ir as ir
 
-from simplecell.engine.algorithms.loops.kernel import units
 from simplecell.engine.code.emit import ELEMENT, I32, Emitter, Value
 from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.units import units
 
 SMALLEST = 4
 """Below this extent of either axis most of a tile would be empty."""
@@ -49,7 +49,7 @@ class Transpose(Kernel):
         rows, columns, src_row, dst_row = (e.index(a) for a in ("rows", "columns", "src_row", "dst_row"))
         extents = [*(e.index(f"d{k}") for k in range(self.rank)), (rows + (tile - 1)) // tile]
         strides = [(e.index(f"src_s{k}"), e.index(f"dst_s{k}")) for k in range(self.rank)]
-        with units(e, columns, e.const(STRIP * tile), self.rank + 1, extents) as (start, stop, (*outer, strip)):
+        with units(e, columns, e.const(STRIP * tile), extents) as (start, stop, (*outer, strip)):
             row = strip * tile
             read, write = row * src_row, row
             for index, (s, d) in zip(outer, strides):

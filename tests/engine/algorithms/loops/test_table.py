@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.loops.algorithm import broadcast_strides, dense_strides, simplified
+from simplecell.engine.algorithms.loops.problem import LoopProblem
+from simplecell.engine.algorithms.loops.table import ALGORITHMS
+from simplecell.engine.code.expression import Expression
+from simplecell.engine.planning.algorithm import choose
+from simplecell.engine.planning.setting import Setting
+from simplecell.engine.target import target
 from simplecell.ops import activation
 from simplecell.ops import elementwise as ew
 from simplecell.ops import shaping as s
@@ -19,18 +24,6 @@ RNG = np.random.default_rng(21)
 
 def array(*shape: int, dtype: str = "float32") -> np.ndarray:
     return (RNG.standard_normal(shape) * 3).astype(dtype)
-
-
-def test_axes_are_dropped_ordered_and_merged() -> None:
-    shape = (4, 1, 5, 6)
-    assert simplified(shape, [dense_strides(shape)]) == ([120], [[1]])
-    assert simplified(shape, [broadcast_strides((6,), shape), dense_strides(shape)], leading=1) == (
-        [20, 6],
-        [[0, 6], [1, 1]],
-    )
-    assert simplified((3, 4), [(1, 3), (1, 3)]) == ([12], [[1, 1]])  # both transposed: one axis again
-    assert simplified((3, 4), [(-4, -1), (4, 1)], leading=1) == ([12], [[-1, 1]])
-    assert simplified((1, 1), [(1, 1)]) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -149,3 +142,19 @@ def test_short_rows(n: int) -> None:
     compare(lambda x, c, r, w: (ew.add(ew.multiply(x, c), r), ew.less(ew.subtract(x, w), c)), x, channel, row, whole)
     compare(lambda x, y: s.concatenate([x, y], 2), x, array(2, 9, 5))
     compare(lambda x: ew.tanh(s.take_slice(x, 1, 0, 8)), x, rtol=3e-7, atol=1e-7)
+
+
+def test_short_rows_are_taken_down_the_columns() -> None:
+    def refusal(extents: tuple[int, ...], strides: tuple[tuple[int, ...], ...]) -> str | None:
+        problem = LoopProblem(Expression.identity(), extents, strides, 0, 0)
+        choice = choose(ALGORITHMS, problem, Setting(target(), 1, "fast"))
+        first = choice.considered[0].refusal
+        assert choice.algorithm.name == ("columns" if first is None else "rows")
+        return first
+
+    lanes = target().lanes
+    assert refusal((100, 2 * lanes), ((0, 2 * lanes), (1, 1))) is None
+    assert refusal((100,), ((1, 1),)) == "there is but one row"
+    assert refusal((100, 9 * lanes), ((9 * lanes,) * 2, (1, 1))) == "rows of more than 8 vectors"
+    assert refusal((7, lanes), ((lanes, lanes), (1, 1))) == "less than 8 rows"
+    assert refusal((100, lanes), ((lanes, lanes), (2, 1))) == "rows are not contiguous"

@@ -10,25 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simplecell.engine.algorithms.loops.kernel import digest, units, words
+from simplecell.engine.algorithms.loops.nest import extent_names, operand_names, stride_names
 from simplecell.engine.code import elementwise
 from simplecell.engine.code.emit import ELEMENT, Emitter, Index, Value
 from simplecell.engine.code.expression import Expression
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, digest, kernel_name
+from simplecell.engine.code.units import units
 
 FULL, CHANNEL, ROW, SCALAR = "full", "channel", "row", "scalar"
 """How an operand moves: along rows and down them; along rows only; down them only; not at all."""
 _LETTER = {FULL: "f", CHANNEL: "c", ROW: "r", SCALAR: "s"}
-_DOWN = (FULL, ROW)
+DOWN = (FULL, ROW)
+"""those that move from row to row"""
 
 
 @dataclass(frozen=True)
 class ColumnLoop(Kernel):
     """outputs[…, row, :] = expression(inputs[…, row, :]) for `rank` outer axes; outputs are `full`.
 
-    Run-time arguments: `n`, the length of a row; `rows`; `chunk`, the rows of a unit of work; outer extents `d0 …`; for
-    each operand its address, its stride from row to row (`i0_row`, unless it stays), and its strides `i0_s0 …` along
-    the outer axes, in elements.
+    Run-time arguments are those of ColumnLoopSchedule, and for each operand `i0 …, o0 …` its address.
     """
 
     expression: Expression
@@ -39,15 +39,16 @@ class ColumnLoop(Kernel):
     rank: int = 0
 
     @property
-    def _operands(self) -> tuple[tuple[str, str], ...]:
+    def moves(self) -> tuple[tuple[str, str], ...]:
+        """Each operand's name, and how it moves."""
         count = len(self.expression.outputs)
-        return (*((f"i{k}", how) for k, how in enumerate(self.inputs)), *((f"o{k}", FULL) for k in range(count)))
+        return tuple(zip(operand_names(len(self.inputs), count), (*self.inputs, *(FULL,) * count)))
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        found = ["n", "rows", "chunk", *(f"d{k}" for k in range(self.rank))]
-        for name, how in self._operands:
-            found += [name, *((f"{name}_row",) if how in _DOWN else ()), *(f"{name}_s{k}" for k in range(self.rank))]
+        found = ["n", "rows", "chunk", *extent_names(self.rank)]
+        for name, how in self.moves:
+            found += [name, *([f"{name}_row"] if how in DOWN else []), *stride_names(name, self.rank)]
         return tuple(found)
 
     @property
@@ -58,19 +59,21 @@ class ColumnLoop(Kernel):
     def name(self) -> str:
         pattern = "".join(_LETTER[how] for how in self.inputs)
         size = f"{len(self.outputs)}x{self.vectors}"
-        return f"column_loop{self.rank}_{pattern}_{size}_{words(self.expression)}_{digest(self)}"
+        dtype = self.expression.dtype(self.expression.outputs[0])
+        words = self.expression.words or "copy"
+        return kernel_name("elementwise", "columns", dtype, size, f"r{self.rank}", pattern, words, digest(self))
 
     def emit(self, e: Emitter) -> None:
         n, rows, chunk = e.index("n"), e.index("rows"), e.index("chunk")
         dtypes = [*self.expression.inputs, *(self.expression.dtype(v) for v in self.expression.outputs)]
-        how = [h for _, h in self._operands]
-        base = [e.pointer(name) for name, _ in self._operands]
-        down = [e.index(f"{name}_row") if h in _DOWN else e.const(0) for name, h in self._operands]
-        strides = [[e.index(f"{name}_s{k}") for k in range(self.rank)] for name, _ in self._operands]
-        extents = [e.index(f"d{k}") for k in range(self.rank)]
+        how = [h for _, h in self.moves]
+        base = [e.pointer(name) for name, _ in self.moves]
+        down = [e.index(f"{name}_row") if h in DOWN else e.const(0) for name, h in self.moves]
+        strides = [[e.index(s) for s in stride_names(name, self.rank)] for name, _ in self.moves]
+        extents = [e.index(name) for name in extent_names(self.rank)]
         width, count = self.vectors * e.lanes, len(self.inputs)
         blocks, chunks = (n + (width - 1)) // width, (rows + (chunk - 1)) // chunk
-        with units(e, blocks, e.const(1), self.rank + 1, [*extents, chunks]) as (block, _, (*outer, piece)):
+        with units(e, blocks, e.const(1), [*extents, chunks]) as (block, _, (*outer, piece)):
             column, start = block * width, piece * chunk
             stop = (start + chunk).minimum(rows)
             masks = [e.mask(n - (column + v * e.lanes)) if self.ragged else None for v in range(self.vectors)]
@@ -89,7 +92,7 @@ class ColumnLoop(Kernel):
                     for v, m in enumerate(masks)
                 ]
 
-            still = {k: values(k, 0) for k in range(count) if how[k] not in _DOWN}
+            still = {k: values(k, 0) for k in range(count) if how[k] not in DOWN}
             with e.loop(stop, start, name="down") as loop:
                 at = [loop.index * step for step in down]
                 operands = [still[k] if k in still else values(k, at[k]) for k in range(count)]

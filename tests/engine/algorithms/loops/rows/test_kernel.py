@@ -7,7 +7,9 @@ from math import prod
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.loops.kernel import BROADCAST, CONTIGUOUS, STRIDED, Loop
+from simplecell.engine.algorithms.loops.nest import BROADCAST, CONTIGUOUS, STRIDED
+from simplecell.engine.algorithms.loops.rows.kernel import RowLoop
+from simplecell.engine.algorithms.loops.rows.schedule import RowLoopSchedule
 from simplecell.engine.code.expression import Expression, Instruction
 from simplecell.engine.target import target as target_named
 from tests.engine.harness import available_targets, guarded, run
@@ -33,7 +35,7 @@ def sizes(target: str) -> list[int]:
 @pytest.mark.parametrize("target", available_targets())
 def test_sizes(target: str, end: bool) -> None:
     rng = np.random.default_rng(1)
-    kernel = Loop(FMA, (CONTIGUOUS, BROADCAST, CONTIGUOUS), (CONTIGUOUS, CONTIGUOUS), 1)
+    kernel = RowLoop(FMA, (CONTIGUOUS, BROADCAST, CONTIGUOUS), (CONTIGUOUS, CONTIGUOUS), 1)
     for n in sizes(target):
         for rows in (1, 3):
             a, c = (guarded(rng.standard_normal((rows, n)).astype(np.float32), end) for _ in range(2))
@@ -41,24 +43,9 @@ def test_sizes(target: str, end: bool) -> None:
             first = None
             for threads in (1, 2, 3):
                 y, z = guarded(np.zeros((rows, n), np.float32), end), guarded(np.zeros((rows, n), bool), end)
-                run(
-                    kernel,
-                    threads,
-                    target,
-                    n=n,
-                    chunk=64,
-                    d0=rows,
-                    i0=a,
-                    i0_s0=n,
-                    i1=b,
-                    i1_s0=1,
-                    i2=c,
-                    i2_s0=n,
-                    o0=y,
-                    o0_s0=n,
-                    o1=z,
-                    o1_s0=n,
-                )
+                strides = ((n,), (1,), (n,), (n,), (n,))
+                schedule = RowLoopSchedule(n, 64, (rows,), strides, (None,) * 5, inputs=3)
+                run(kernel, threads, target, i0=a, i1=b, i2=c, o0=y, o1=z, **schedule.arguments())
                 assert np.array_equal(y, a * b + c) and np.array_equal(z, a * b < c)
                 first = y.copy() if first is None else first
                 assert np.array_equal(first, y)
@@ -71,21 +58,13 @@ def test_strided(dtype: str, target: str) -> None:
     rng = np.random.default_rng(2)
     double = Expression((dtype,), (Instruction("maximum", (0, 0), dtype),), (1,))
     for expression in (double, Expression.identity(dtype)):
-        kernel = Loop(expression, (STRIDED,), (STRIDED,), 0)
+        kernel = RowLoop(expression, (STRIDED,), (STRIDED,), 0)
         for n in sizes(target):
             x = guarded(rng.integers(0, 2, n * 3 - 2).astype(dtype))
             y = guarded(np.zeros(n * 2 - 1, dtype))
-            run(
-                kernel,
-                2,
-                target,
-                n=n,
-                chunk=64,
-                i0=x.ctypes.data + (n - 1) * 3 * x.itemsize,
-                i0_step=-3,
-                o0=y,
-                o0_step=2,
-            )
+            schedule = RowLoopSchedule(n, 64, (), ((), ()), (-3, 2), inputs=1)
+            last = x.ctypes.data + (n - 1) * 3 * x.itemsize
+            run(kernel, 2, target, i0=last, o0=y, **schedule.arguments())
             assert np.array_equal(y[::2], x[::-3]) and not y[1::2].any()
 
 
@@ -95,19 +74,17 @@ def test_outer_axes(threads: int) -> None:
     shape = (2, 3, 4, 5)
     x = guarded(np.arange(prod(shape), dtype=np.float32).reshape(shape))
     y = guarded(np.zeros(shape[::-1], np.float32))
-    kernel = Loop(Expression.identity(), (STRIDED,), (CONTIGUOUS,), 3)
-    outer = {f"d{k}": d for k, d in enumerate((5, 4, 3))}
-    read = {f"i0_s{k}": s for k, s in enumerate((1, 5, 20))}
-    write = {f"o0_s{k}": s for k, s in enumerate((24, 6, 2))}
-    run(kernel, threads, None, n=2, chunk=64, i0=x, i0_step=60, o0=y, **outer, **read, **write)
+    kernel = RowLoop(Expression.identity(), (STRIDED,), (CONTIGUOUS,), 3)
+    schedule = RowLoopSchedule(2, 64, (5, 4, 3), ((1, 5, 20), (24, 6, 2)), (60, None), inputs=1)
+    run(kernel, threads, None, i0=x, o0=y, **schedule.arguments())
     assert np.array_equal(y, x.transpose(3, 2, 1, 0))
 
 
 def test_names_tell_kernels_apart() -> None:
     kernels = [
-        Loop(FMA, (CONTIGUOUS,) * 3, (CONTIGUOUS,) * 2),
-        Loop(FMA, (CONTIGUOUS, BROADCAST, CONTIGUOUS), (CONTIGUOUS,) * 2),
-        Loop(FMA, (CONTIGUOUS,) * 3, (CONTIGUOUS,) * 2, 1),
+        RowLoop(FMA, (CONTIGUOUS,) * 3, (CONTIGUOUS,) * 2),
+        RowLoop(FMA, (CONTIGUOUS, BROADCAST, CONTIGUOUS), (CONTIGUOUS,) * 2),
+        RowLoop(FMA, (CONTIGUOUS,) * 3, (CONTIGUOUS,) * 2, 1),
     ]
     assert len({k.name for k in kernels}) == 3
-    assert kernels[0].name.startswith("loop0_ccc_cc_multiply_add_less_")
+    assert kernels[0].name.startswith("elementwise_rows_f32_r0_ccc_cc_multiply_add_less_")
