@@ -10,15 +10,19 @@ from simplecell.engine.algorithms.loops import table as _loops
 from simplecell.engine.algorithms.pooling import table as _pooling
 from simplecell.engine.algorithms.products import table as _products
 from simplecell.engine.algorithms.random import algorithm as _random
-from simplecell.engine.algorithms.reductions import activation as _activation
-from simplecell.engine.algorithms.reductions import algorithm as _reductions
+from simplecell.engine.algorithms.reductions import table as _reductions
+from simplecell.engine.algorithms.reductions.positions import algorithm as _positions
+from simplecell.engine.algorithms.reductions.running import algorithm as _running
+from simplecell.engine.algorithms.reductions.softmax import algorithm as _softmax
 from simplecell.engine.algorithms.resampling import algorithm as _resampling
 from simplecell.engine.algorithms.shaping import algorithm as _shaping
 
 FAMILIES = (
     _loops,
     _reductions,
-    _activation,
+    _positions,
+    _running,
+    _softmax,
     _shaping,
     _random,
     _products,

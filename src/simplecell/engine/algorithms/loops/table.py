@@ -60,7 +60,6 @@ def append_loop(
     expression: Expression,
     inputs: Sequence[Operand],
     outputs: Sequence[Operand],
-    label: str | None = None,
     algorithm: str = "",
 ) -> None:
     """Append the step that computes `outputs = expression(inputs)` over `shape`. Offsets are part of the operands'
@@ -81,7 +80,6 @@ def append_loop(
         shapes="×".join(map(str, shape)),
         flops=problem.flops,
         nbytes=problem.nbytes,
-        label=label,
         **given,
     )
 

@@ -7,13 +7,15 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from simplecell.engine.algorithms.reductions.nest import ReductionNest
 from simplecell.engine.build import build
+from simplecell.engine.plan import plan
+from simplecell.engine.target import target
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import placeholder
-from simplecell.ops import activation
 from simplecell.ops import elementwise as ew
 from simplecell.ops import reduction as r
-from simplecell.ops.base import spec_of
+from simplecell.ops.base import Spec, spec_of
 from simplecell.ops.shaping import transpose
 from tests.engine.graphs import compare, draw
 
@@ -69,9 +71,8 @@ def test_nan_is_the_largest_and_the_smallest() -> None:
 @pytest.mark.parametrize("shape", [(70000,), (9001, 48), (2, 300, 130, 3), (40000, 1), (3, 100000), (100000, 2)])
 def test_long_sums(shape: tuple[int, ...]) -> None:
     """Sums of parts, combined: all elements, and all but the last axis; bits equal for 1, 2 and 3 threads. Errors stay
-    within a few
-    ULP of the sum of magnitudes: the two-level sum adds at most some 200 terms in a row, and errors of random sign
-    cancel."""
+    within a few ULP of the sum of magnitudes: the two-level sum adds at most some 200 terms in a row, and errors of
+    random sign cancel."""
     x = RNG.uniform(0, 1, shape).astype(np.float32)
     t = placeholder(spec_of(x))
     graph = Graph.of([t], [r.sum(t), r.sum(t, tuple(range(len(shape) - 1))), r.mean(ew.square(t))])
@@ -99,34 +100,16 @@ def test_nothing_to_reduce() -> None:
     compare(lambda x: (r.sum(x, 0), r.sum(x)), array(1, 1), rtol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int32", "uint8", "bool"])
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_arg_reductions(dtype: str, axis: int) -> None:
-    """Ties go to the first."""
-    x = RNG.integers(0, 6, (4, 33, 18)).astype(dtype)
-    compare(lambda x: (r.argmax(x, axis), r.argmin(x, axis, keepdims=True)), x)
+def test_tables_say_what_was_refused() -> None:
+    x = placeholder(Spec((64, 400)))
+    program = plan(Graph.of([x], [r.sum(x, 0), r.sum(x, 1)]), target(), 1, "exact")
+    down, along = (step.considered for step in program.run)
+    assert [(c.name, c.refusal) for c in down] == [("rows", "the innermost axis is kept"), ("columns", None)]
+    assert [(c.name, c.refusal) for c in along] == [("rows", None)]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int32", "float64"])
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_cumulative(dtype: str, reverse: bool, axis: int) -> None:
-    x = array(4, 7, 18, dtype=dtype)
-    compare(lambda x: (r.cumsum(x, axis, reverse), r.cumprod(x, axis, reverse)), x, rtol=1e-5, atol=1e-4)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (3, 10), (2, 16), (5, 17), (4, 1000), (3, 7, 5)])
-def test_softmax(shape: tuple[int, ...]) -> None:
-    """Against the reference within a few ULP: three roundings, and a sum of up to 1000 terms."""
-    for axis in range(len(shape)):
-        compare(
-            lambda x, axis=axis: (activation.softmax(x, axis), activation.log_softmax(x, axis)),
-            array(*shape) / 25,
-            rtol=3e-6,
-            atol=2e-6,
-        )
-
-
-def test_softmax_of_extremes() -> None:
-    x = np.array([[1e38, -1e38, 0], [-np.inf, 0, 1], [np.nan, 0, 1], [-200, -100, -300]], np.float32)
-    compare(lambda x: activation.softmax(x, 1), x, rtol=1e-6)
+def test_parts_depend_on_the_shape_alone() -> None:
+    nest = ReductionNest.of((1 << 20,), {0}, [(1,), (0,), (0,)], 1)
+    assert nest.parts(16) == nest.parts(4) == (16, 1 << 16)
+    small = ReductionNest.of((4, 1000), {1}, [(1000, 1), (1, 0), (1, 0)], 1)
+    assert small.parts(16) == (1, 1024) and small.results == 4
