@@ -15,7 +15,11 @@ from simplecell.engine.algorithms.reductions.positions import algorithm as _posi
 from simplecell.engine.algorithms.reductions.running import algorithm as _running
 from simplecell.engine.algorithms.reductions.softmax import algorithm as _softmax
 from simplecell.engine.algorithms.resampling import algorithm as _resampling
-from simplecell.engine.algorithms.shaping import algorithm as _shaping
+from simplecell.engine.algorithms.shaping import moving as _moving
+from simplecell.engine.algorithms.shaping import padding as _padding
+from simplecell.engine.algorithms.shaping.gather import algorithm as _gather
+from simplecell.engine.algorithms.shaping.one_hot import algorithm as _one_hot
+from simplecell.engine.algorithms.shaping.scatter_add import algorithm as _scatter_add
 
 FAMILIES = (
     _loops,
@@ -23,7 +27,11 @@ FAMILIES = (
     _positions,
     _running,
     _softmax,
-    _shaping,
+    _moving,
+    _padding,
+    _gather,
+    _scatter_add,
+    _one_hot,
     _random,
     _products,
     _convolution,

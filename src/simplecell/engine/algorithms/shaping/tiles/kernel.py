@@ -10,35 +10,38 @@ from dataclasses import dataclass
 
 import llvmlite.ir as ir
 
+from simplecell.engine.algorithms.shaping.tiles.schedule import outer_names
 from simplecell.engine.code.emit import ELEMENT, I32, Emitter, Value
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.units import units
 
-SMALLEST = 4
-"""Below this extent of either axis most of a tile would be empty."""
 STRIP = 16
 """Tiles in a unit of work."""
 
 
 @dataclass(frozen=True)
-class Transpose(Kernel):
-    """dst[…, a, b] = src[…, b, a] with src contiguous along a and dst along b, and `rank` outer axes.
-
-    Run-time arguments: extents `rows` (of b) and `columns` (of a), the strides `src_row` and `dst_row`, outer extents
-    `d0 …` and their strides, all in elements.
-    """
+class TransposeTiles(Kernel):
+    """dst[…, a, b] = src[…, b, a] with src contiguous along a and dst along b, and `rank` outer axes. Its arguments are
+    those of TransposeSchedule."""
 
     dtype: str
     rank: int = 0
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        outer = [name for k in range(self.rank) for name in (f"d{k}", f"src_s{k}", f"dst_s{k}")]
-        return ("src", "dst", "rows", "columns", "src_row", "dst_row", *outer)
+        return (
+            "src",
+            "dst",
+            "rows",
+            "columns",
+            "src_row",
+            "dst_row",
+            *(n for axis in outer_names(self.rank) for n in axis),
+        )
 
     @property
     def name(self) -> str:
-        return f"transpose{self.rank}_{self.dtype}"
+        return kernel_name("transpose", "tiles", self.dtype, f"r{self.rank}")
 
     def emit(self, e: Emitter) -> None:
         element = ELEMENT[self.dtype]
@@ -47,8 +50,9 @@ class Transpose(Kernel):
         tile = min(e.lanes, e.target.vector_bytes // size)
         src, dst = e.pointer("src"), e.pointer("dst")
         rows, columns, src_row, dst_row = (e.index(a) for a in ("rows", "columns", "src_row", "dst_row"))
-        extents = [*(e.index(f"d{k}") for k in range(self.rank)), (rows + (tile - 1)) // tile]
-        strides = [(e.index(f"src_s{k}"), e.index(f"dst_s{k}")) for k in range(self.rank)]
+        outer_axes = outer_names(self.rank)
+        extents = [*(e.index(extent) for extent, _, _ in outer_axes), (rows + (tile - 1)) // tile]
+        strides = [(e.index(s), e.index(d)) for _, s, d in outer_axes]
         with units(e, columns, e.const(STRIP * tile), extents) as (start, stop, (*outer, strip)):
             row = strip * tile
             read, write = row * src_row, row
@@ -58,7 +62,7 @@ class Transpose(Kernel):
             with e.loop(stop, start, tile, name="tile") as loop:
                 wide = e.mask(columns - loop.index, tile)
                 at, to = e.at(src, read + loop.index, element), e.at(dst, write + loop.index * dst_row, element)
-                whole = e.b.and_(rows - row >= tile, columns - loop.index >= tile)
+                filled = e.b.and_(rows - row >= tile, columns - loop.index >= tile)
 
                 def turn(full: bool, at: Value = at, to: Value = to, tall: Value = tall, wide: Value = wide) -> None:
                     def mask(lanes: Value, others: Value, k: int) -> Value | None:
@@ -71,7 +75,7 @@ class Transpose(Kernel):
                 if e.target.avx512:
                     turn(False)  # masks cost next to nothing there
                 else:
-                    with e.otherwise_when(whole) as (then, otherwise):
+                    with e.otherwise_when(filled) as (then, otherwise):
                         with then:
                             turn(True)
                         with otherwise:
@@ -79,7 +83,7 @@ class Transpose(Kernel):
 
 
 def turned(e: Emitter, rows: list[Value]) -> list[Value]:
-    """The columns of a square of as many vectors as they have lanes: at each step blocks twice as large change
+    """The columns of a square of as many vectors as they have lanes: at each stage blocks twice as large change
     places."""
     n = len(rows)
     block = 1
