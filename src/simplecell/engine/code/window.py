@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from simplecell.engine.code.elementwise import emit_expression
 from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import Epilogue
 
@@ -252,8 +253,6 @@ class Finish:
     def _apply(self, value: Value, at: Index, c: Index, lanes: int, mask: Value | None) -> Value:
         if not self.epilogue.expression.instructions:
             return value
-        from simplecell.engine.code.elementwise import emit_expression
-
         e, inputs = self.e, [value]
         for operand, kind in zip(self.operands, self.epilogue.kinds):
             inputs.append(
