@@ -1,10 +1,11 @@
-"""Running an Expression on arrays through the `Loop` kernel."""
+"""Running an Expression on arrays through the kernel that goes along rows."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from simplecell.engine.algorithms.loops.kernel import CONTIGUOUS, Loop
+from simplecell.engine.algorithms.loops.nest import CONTIGUOUS
+from simplecell.engine.algorithms.loops.rows.kernel import RowLoop
 from simplecell.engine.code.expression import Expression, Instruction
 from tests.engine.harness import guarded, run
 
@@ -18,7 +19,7 @@ def call(function: str, *operands: str, result: str | None = None) -> Expression
 def compute(expression: Expression, *arrays: np.ndarray, on: str | None = None, threads: int = 1) -> list[np.ndarray]:
     """The outputs for flat contiguous arrays, on guarded memory."""
     count = len(expression.outputs)
-    kernel = Loop(expression, (CONTIGUOUS,) * len(arrays), (CONTIGUOUS,) * count)
+    kernel = RowLoop(expression, (CONTIGUOUS,) * len(arrays), (CONTIGUOUS,) * count)
     n = arrays[0].size
     results = [guarded(np.zeros(n, expression.dtype(v))) for v in expression.outputs]
     inputs = {f"i{k}": guarded(a) for k, a in enumerate(arrays)}

@@ -96,7 +96,7 @@ def a_fork_in_the_middle_of_new_weights():
     program.set_parameters(old)
     program([x])
     bound, inside, go_on = program._bound, threading.Event(), threading.Event()
-    run, main = bound._pool.run, threading.get_ident()
+    run, main = bound._team.run, threading.get_ident()
 
     def half(table, count):
         if threading.get_ident() != main:
@@ -105,7 +105,7 @@ def a_fork_in_the_middle_of_new_weights():
             assert go_on.wait(TIME)
         run(table, count)
 
-    bound._pool.run = half
+    bound._team.run = half
     thread = threading.Thread(target=lambda: bound.prepare(new))
     thread.start()
     assert inside.wait(TIME)

@@ -15,7 +15,7 @@ import simplecell
 from simplecell.engine.build import build
 from simplecell.engine.run import runner
 from simplecell.engine.run.thread_count import MAX_THREADS, SETTING, thread_count
-from simplecell.engine.run.threads import Pool, pool
+from simplecell.engine.run.threads import Team, team
 from simplecell.engine.target import host
 from tests.engine.networks import arrays_for, network
 from tests.engine.run import thread_cases
@@ -82,7 +82,7 @@ def test_more_threads_than_cores(threads):
     for k in range(5):
         np.testing.assert_array_equal(many([k * x])[0], one([k * x])[0])
         time.sleep(0.01 * k)
-    assert many._bound._pool._words[runner.PRESENT] == threads - 1
+    assert many._bound._team._words[runner.PRESENT] == threads - 1
 
 
 def thread_model():
@@ -103,21 +103,21 @@ def test_a_system_without_threads_to_give(monkeypatch):
     one, two = build(graph, threads=1), build(graph, threads=2)
     for program in (one, two):
         program.set_parameters(parameters)
-    two._bound._pool = fresh = Pool(host(), 2)
+    two._bound._team = fresh = Team(host(), 2)
     monkeypatch.setattr("_thread.start_new_thread", refuse)
     np.testing.assert_array_equal(two([x])[0], one([x])[0])
     assert fresh._words[runner.PRESENT] == 0
 
 
 def test_workers_that_come_late_or_are_too_many():
-    fresh = Pool(host(), 3)
+    fresh = Team(host(), 3)
     fresh._wanted = 0  # nobody is hired by it
     graph = network()
     x, *parameters = arrays_for(graph)
     one, three = build(graph, threads=1), build(graph, threads=3)
     for program in (one, three):
         program.set_parameters(parameters)
-    three._bound._pool = fresh
+    three._bound._team = fresh
     expected = one([x])[0]
     threads = []
     for _ in range(5):
@@ -139,15 +139,15 @@ def test_idle_workers_sleep():
     program([x])
     asleep = [runner.worker_word(k) + runner.ASLEEP for k in (1, 2, 3)]
     end = time.monotonic() + 120  # where others want the cores, yielding takes long
-    while not program._bound._pool._words[asleep].all() and time.monotonic() < end:
+    while not program._bound._team._words[asleep].all() and time.monotonic() < end:
         time.sleep(0.01)
-    assert program._bound._pool._words[asleep].all()
+    assert program._bound._team._words[asleep].all()
     before = program([x])[0]
     np.testing.assert_array_equal(before, program([x])[0])
 
 
-def test_one_pool_for_a_number():
-    assert pool(host(), 2) is pool(host(), 2)
+def test_one_team_for_a_number():
+    assert team(host(), 2) is team(host(), 2)
 
 
 # --- signals ----------------------------------------------------------------------------------------------------------

@@ -98,11 +98,11 @@ def interrupted_everywhere():
     """A call, with and without a call-out; with workers that are awake, asleep, and not there yet."""
     for function in (None, lambda y: y):
         _interrupted_everywhere(function)
-    _interrupted_everywhere(None, lambda pool: time.sleep(0.02))
-    _interrupted_everywhere(None, lambda pool: pool.renew())
+    _interrupted_everywhere(None, lambda team: time.sleep(0.02))
+    _interrupted_everywhere(None, lambda team: team.renew())
 
 
-def _interrupted_everywhere(function, before=lambda pool: None):
+def _interrupted_everywhere(function, before=lambda team: None):
     """A call with new inputs and new parameters, interrupted at each place in turn: the next ones are right."""
     graph = two_convolutions(function)
     program = build(graph, threads=2)
@@ -113,7 +113,7 @@ def _interrupted_everywhere(function, before=lambda pool: None):
     places = 0
     for at in itertools.count(1):
         i = at % 2
-        before(program._bound._pool)
+        before(program._bound._team)
         program.set_parameters(sets[i])
         if not Interrupt(at).during(lambda i=i: program([xs[i]])):
             break
@@ -130,8 +130,8 @@ def interrupted_around_the_machine_code():
     given = parameters(0)
     program.set_parameters(given)
     program([images(0)])
-    pool = program._bound._pool
-    launch = pool._launch
+    team = program._bound._team
+    launch = team._launch
 
     def before(*arguments):
         os.kill(os.getpid(), signal.SIGINT)
@@ -142,12 +142,12 @@ def interrupted_around_the_machine_code():
         os.kill(os.getpid(), signal.SIGINT)
 
     for k in range(40):
-        pool._launch = before if k % 2 else after
+        team._launch = before if k % 2 else after
         try:
             program([images(k)])
             raise AssertionError("no interrupt")
         except KeyboardInterrupt:
-            pool._launch = launch
+            team._launch = launch
         for seed in (k + 1, k):
             np.testing.assert_array_equal(program([images(seed)])[0], alone(graph, images(seed), given))
 

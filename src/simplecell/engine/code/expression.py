@@ -54,6 +54,11 @@ class Expression:
     def identity(dtype: str = "float32") -> Expression:
         return Expression((dtype,), (), (0,))
 
+    @property
+    def words(self) -> str:
+        """For kernel names: the first functions; empty where nothing is computed."""
+        return "_".join([i.function for i in self.instructions if i.function != "constant"][:3])
+
     def __str__(self) -> str:
         return (
             f"({','.join(self.inputs)}) {' '.join(map(str, self.instructions))} -> {','.join(map(str, self.outputs))}"

@@ -44,9 +44,7 @@ class MatrixUnit:
         """Inside, tiles 0 to 5 have `rows` rows (fewer rows take less time: 14 take 92%, 7 take 61% of 16's), 6 and 7
         have 16. Afterwards the unit is as new, and costs nothing when threads are switched."""
         e = self.e
-        with e.b.goto_entry_block():
-            at = e.b.alloca(ir.ArrayType(I8, 64))
-            at.align, at.type = 64, PTR
+        at = e.stack(64, I8)
         # palette 1; for each tile the bytes of a row (16 bits, from byte 16 on), then the rows (8 bits, from byte 48
         # on)
         rows_of = rows * 0x0101_0101_0101 + (ROWS << 48 | ROWS << 56)

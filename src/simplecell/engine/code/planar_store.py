@@ -59,8 +59,7 @@ class PlanarStore:
             if kind == "scalar":
                 found.append(e.broadcast(pointer))
             elif kind == "channel":
-                repeated = e.b.alloca(F32, size=channels * e.lanes)
-                repeated.align = 64
+                repeated = e.stack(channels * e.lanes)
                 for i in range(channels * e.lanes):
                     e.store(e.load(pointer, i % channels, lanes=1), repeated, i)
                 found.append(repeated)

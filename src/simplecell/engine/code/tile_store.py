@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import llvmlite.ir as ir
-
 from simplecell.engine.code.elementwise import emit_expression
-from simplecell.engine.code.emit import F32, PTR, Emitter, Index, Value
+from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.code.tile import LINE, Tile, fetch
 
@@ -108,10 +106,7 @@ def store_tile(
                         mask = e.mask(channels - v.index)
                         e.store(operands.apply(e, value, at, c, mask), dst, at + c, mask=mask)
 
-    with e.b.goto_entry_block():
-        buffer = e.b.alloca(ir.ArrayType(F32, tile.accumulators * e.lanes))
-        buffer.align = 64
-        buffer.type = PTR  # llvmlite gives it the type of a pointer to an array, which loads and stores refuse
+    buffer = e.stack(tile.accumulators * e.lanes)
     if len(operands.epilogue.expression.instructions) > INLINE:
         from_memory()
         return

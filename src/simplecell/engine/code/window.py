@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from simplecell.engine.code.elementwise import emit_expression
 from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import Epilogue
 
@@ -232,9 +233,7 @@ class Finish:
         channels at `c`."""
         e = self.e
         if self.long and len(values) > 1:
-            with e.b.goto_entry_block():
-                buffer = e.b.alloca(values[0].type, len(values))
-                buffer.align = 4 * lanes
+            buffer = e.stack(len(values), values[0].type)
             for i, v in enumerate(values):
                 e.store(v, buffer, i * lanes)
             pixel = offsets[1] - offsets[0]
@@ -254,8 +253,6 @@ class Finish:
     def _apply(self, value: Value, at: Index, c: Index, lanes: int, mask: Value | None) -> Value:
         if not self.epilogue.expression.instructions:
             return value
-        from simplecell.engine.code.elementwise import emit_expression
-
         e, inputs = self.e, [value]
         for operand, kind in zip(self.operands, self.epilogue.kinds):
             inputs.append(

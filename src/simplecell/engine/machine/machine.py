@@ -33,8 +33,8 @@ def machine(target: Target) -> Machine:
 
 def module_of(kernel: Kernel, target: Target) -> ir.Module:
     """The kernel's LLVM module, before LLVM has seen it."""
-    module = ir.Module(kernel.name, context=ir.Context())
-    e = Emitter(module, target, kernel.name, kernel.arguments)
+    module = ir.Module(kernel.symbol(target), context=ir.Context())
+    e = Emitter(module, target, kernel.symbol(target), kernel.arguments)
     kernel.emit(e)
     e.done()
     return module
@@ -67,8 +67,9 @@ class Machine:
                 if other != kernel:
                     raise AssertionError(f"two kernels share the name {kernel.name}: {other} and {kernel}")
             if new:
-                found = self._link([self._object_code(k) for k in new], [k.name for k in new])
-                self._addresses |= {k: found[k.name] for k in new}
+                symbols = {k: k.symbol(self.target) for k in new}
+                found = self._link([self._object_code(k) for k in new], list(symbols.values()))
+                self._addresses |= {k: found[symbol] for k, symbol in symbols.items()}
             return {k: self._addresses[k] for k in wanted}
 
     def functions(self, name: str, make: Callable[[Target], ir.Module], *names: str) -> list[int]:

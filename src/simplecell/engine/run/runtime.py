@@ -15,7 +15,7 @@ from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.machine.machine import machine
 from simplecell.engine.run import runner
 from simplecell.engine.run.program import ALIGNMENT, Address, Program, Step, meet, rounded
-from simplecell.engine.run.threads import pool
+from simplecell.engine.run.threads import team
 from simplecell.engine.target import Target
 from simplecell.forks import renew_in_child
 from simplecell.ops.base import Spec
@@ -29,7 +29,7 @@ def aligned(nbytes: int) -> np.ndarray:
     return memory[start : start + nbytes]
 
 
-Pieces = list[tuple[int, int] | Callable[[], None]]
+Stretches = list[tuple[int, int] | Callable[[], None]]
 """What is to be done in turn: steps at an address in the table, that many; or a call-out."""
 
 
@@ -51,7 +51,7 @@ class Bound:
         """kernels that are compiled when they are needed, and where in the table their addresses go"""
         self._missing = ctypes.c_int64(0)
         """1: one of them was needed"""
-        self._pool = pool(target, threads if program.parallel else 1)
+        self._team = team(target, threads if program.parallel else 1)
         self._memory: list[np.ndarray] = []
         self._parameters: dict[int, np.ndarray] = {}
         """by position; kept alive for the steps that read them"""
@@ -69,7 +69,7 @@ class Bound:
                 self._table_memory[at] = base + 8 * int(self._table_memory[at])
             table.address = base + 8 * table.start
         self._prepare, self._run = prepare, run
-        self._whole_run = run.pieces(0, len(program.run))
+        self._whole_run = run.stretches(0, len(program.run))
         self._slots = {key: [(w, o) for w, o in places] for key, places in self._patches.items()}
         self.renew()
         renew_in_child(self)
@@ -101,7 +101,7 @@ class Bound:
             self._give("parameter", position, array)
         passing = aligned(self.program.preparing_bytes)
         self._give("preparing", 0, passing)
-        self._go(self._prepare.pieces(0, len(self.program.prepare)))
+        self._go(self._prepare.stretches(0, len(self.program.prepare)))
         self._unfinished = ""
 
     def freeze(self, parameters: list[np.ndarray], prepared: bool) -> None:
@@ -128,7 +128,7 @@ class Bound:
             self._give("preparing", 0, passing)
             for i, read in enumerate(reads):
                 if not prepared:
-                    self._go(self._prepare.pieces(i, i + 1))
+                    self._go(self._prepare.stretches(i, i + 1))
                 for position in read - kept.union(*reads[i + 1 :]):
                     del held[position]
             self._unfinished = ""
@@ -158,14 +158,14 @@ class Bound:
         count = len(steps)
         last = [i for i in range(count) if i + 1 == count or (steps[i].thread or 0) >= (steps[i + 1].thread or 0)]
         ends = [i + 1 for i in last]
-        timed = [(first, end, self._run.pieces(first, end)) for first, end in zip([0, *ends], ends)]
+        timed = [(first, end, self._run.stretches(first, end)) for first, end in zip([0, *ends], ends)]
         times = np.empty((repeats, count))
         with self._lock:
             self._go_whole(inputs, outputs)
             for r in range(repeats):
-                for first, end, pieces in timed:
+                for first, end, stretches in timed:
                     start = time.perf_counter()
-                    self._go(pieces)
+                    self._go(stretches)
                     times[r, first:end] = (time.perf_counter() - start) / (end - first)
         return [float(t) for t in np.median(times, axis=0)]
 
@@ -183,15 +183,15 @@ class Bound:
             words[word] = address + offset
         self._current[key] = address
 
-    def _go(self, pieces: Pieces) -> None:
-        for piece in pieces:
-            if isinstance(piece, tuple):
-                self._pool.run(*piece)
+    def _go(self, stretches: Stretches) -> None:
+        for stretch in stretches:
+            if isinstance(stretch, tuple):
+                self._team.run(*stretch)
             else:
-                piece()
+                stretch()
         if self._missing.value:
             self._compile_missing()
-            self._go(pieces)  # which are one stretch: it has changed nothing that it reads
+            self._go(stretches)  # which are one stretch: it has changed nothing that it reads
 
     def _compile_missing(self) -> None:
         """(All of them have been compiled from the start where there are call-outs, which must not be run twice.)"""
@@ -320,9 +320,9 @@ class _Table:
         self.argument_slots: list[int] = []
         self.call_outs: dict[int, Callable[[], None]] = {}
 
-    def pieces(self, first: int, end: int) -> Pieces:
+    def stretches(self, first: int, end: int) -> Stretches:
         """Steps from `first` to before `end`: stretches of machine code, and the call-outs between them."""
-        found: Pieces = []
+        found: Stretches = []
         while first < end:
             following = next((i for i in range(first, end) if i in self.call_outs), end)
             if following > first:

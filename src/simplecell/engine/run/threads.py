@@ -24,9 +24,9 @@ PATIENCE = 0.1
 """Seconds to wait for workers that have been hired and are still to come. A run does without those that are late."""
 
 
-class Pool:
-    """`threads - 1` workers, all of which take part in every run. One run at a time has them; another that comes
-    meanwhile does so on its own thread alone (the bits are the same)."""
+class Team:
+    """A launching thread and `threads - 1` workers, all of which take part in every run. One run at a time has the
+    workers; another that comes meanwhile does so on its own thread alone (the bits are the same)."""
 
     def __init__(self, target: Target, threads: int) -> None:
         self.threads = threads
@@ -76,11 +76,11 @@ class Pool:
 
 
 def _memory(threads: int) -> np.ndarray:
-    """A pool's words, on a cache line of their own, never freed: workers look at them until the process is gone.
+    """A team's words, on a cache line of their own, never freed: workers look at them until the process is gone.
 
     Workers sleep at the interpreter's locks (`PyThread_…`, of its stable interface): they are there on every system,
     and want no interpreter."""
-    words = np.zeros(runner.pool_words(threads) + 8, np.int64)
+    words = np.zeros(runner.team_words(threads) + 8, np.int64)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(words))
     words = words[-(words.ctypes.data // 8) % 8 :]
     api = ctypes.pythonapi
@@ -105,6 +105,6 @@ _ACQUIRE = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int)(("PyTh
 
 
 @cache
-def pool(target: Target, threads: int) -> Pool:
-    """The process's pool of that many threads."""
-    return Pool(target, threads)
+def team(target: Target, threads: int) -> Team:
+    """The process's team of that many threads."""
+    return Team(target, threads)

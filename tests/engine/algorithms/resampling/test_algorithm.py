@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from simplecell import ops
-from simplecell.engine.algorithms.resampling import kernel as resize
 from simplecell.engine.algorithms.resampling.algorithm import taps
+from simplecell.engine.algorithms.resampling.kernel import ResizeKernel
+from simplecell.engine.algorithms.resampling.schedule import ResizeSchedule
 from simplecell.engine.target import target
 from simplecell.ops.resampling import Resize, ResizeGradient, axis_weights
 from tests.engine.algorithms.sliding import normal
@@ -48,24 +49,14 @@ def test_kernel_stays_within_its_buffers(channels: int, unrolled: bool, on: str)
     src = normal(1, 2, 3, 5, channels)
     op = Resize((5, 11), "bilinear")
     (start_h, weights_h), (start_w, weights_w) = (taps(axis_weights(i, o, "bilinear")) for i, o in ((3, 5), (5, 11)))
-    kernel = resize.Resize(2 if unrolled else 0, 2 if unrolled else 0, ragged=channels % target(on).lanes != 0)
+    kernel = ResizeKernel(2 if unrolled else 0, 2 if unrolled else 0, ragged=channels % target(on).lanes != 0)
     results = []
     for threads, end in ((1, True), (3, False)):
         dst = guarded(np.full((2, 5, 11, channels), np.nan, np.float32), end)
         tables = {"start_h": start_h, "start_w": start_w, "weights_h": weights_h, "weights_w": weights_w}
-        sizes = {
-            "n": 2,
-            "od": 1,
-            "oh": 5,
-            "ow": 11,
-            "id": 1,
-            "ih": 3,
-            "iw": 5,
-            "channels": channels,
-            "kd": 1,
-            "kh": 2,
-            "kw": 2,
-        }
+        sizes = ResizeSchedule(
+            n=2, od=1, oh=5, ow=11, id=1, ih=3, iw=5, channels=channels, kd=1, kh=2, kw=2
+        ).arguments()  # fmt: skip
         given = {k: guarded(v, end) for k, v in tables.items()}
         run(kernel, threads, on, src=guarded(src, end), dst=dst, start_d=0, weights_d=0, **given, **sizes)
         results.append(dst)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from simplecell.engine.algorithms.pooling.kernel import combine
+from simplecell.engine.algorithms.pooling.combine import combine
 from simplecell.engine.code.emit import Emitter, Value
 
 

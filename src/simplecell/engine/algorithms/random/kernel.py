@@ -6,15 +6,15 @@ A vector holds one block per lane; the four words of its blocks are woven togeth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import llvmlite.ir as ir
 
+from simplecell.engine.algorithms.random.schedule import RandomSchedule
 from simplecell.engine.code.emit import ELEMENT, F32, I32, I64, Emitter, Index, Value
 from simplecell.engine.code.functions.logarithm import log
 from simplecell.engine.code.functions.trigonometric import sin_cos_of_turns
 from simplecell.engine.code.functions.vectors import like, shaped
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.ops.random import KEY_STEPS, MULTIPLIERS, ROUNDS
 
 DISTRIBUTIONS = {"bits": "uint32", "uniform": "float32", "normal": "float32"}
@@ -25,12 +25,12 @@ DISTRIBUTIONS = {"bits": "uint32", "uniform": "float32", "normal": "float32"}
 class Random(Kernel):
     """dst[0 … count) from `seed`, the address of two uint32."""
 
-    arguments: ClassVar[tuple[str, ...]] = ("seed", "dst", "count")
+    arguments = ("seed", "dst", *RandomSchedule.names())
     distribution: str
 
     @property
     def name(self) -> str:
-        return f"random_{self.distribution}"
+        return kernel_name(f"random_{self.distribution}", "philox", DISTRIBUTIONS[self.distribution])
 
     def emit(self, e: Emitter) -> None:
         seed, dst, count = e.pointer("seed"), e.pointer("dst"), e.index("count")
@@ -42,8 +42,8 @@ class Random(Kernel):
             words = philox(e, loop.index * e.lanes, keys[0], keys[1])
             values = getattr(self, f"_{self.distribution}")(e, words)
             start = loop.index * group
-            whole = count - start >= group
-            with e.otherwise_when(whole) as (then, otherwise):
+            filled = count - start >= group
+            with e.otherwise_when(filled) as (then, otherwise):
                 with then:
                     for k, v in enumerate(values):
                         e.store(v, dst, start + k * e.lanes)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from simplecell.engine.algorithms.resampling import kernel as resize
+from simplecell.engine.algorithms.resampling.kernel import ResizeKernel
+from simplecell.engine.algorithms.resampling.schedule import ResizeSchedule
 from simplecell.engine.planning.groups import Group
 from simplecell.engine.planning.lowering import Lowering, lowers
 from simplecell.ops.resampling import Resize, ResizeGradient, axis_weights
@@ -31,6 +32,7 @@ def taps(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @lowers(Resize, ResizeGradient)
 def resampling(ctx: Lowering, group: Group) -> str | None:
+    """Append the step of a resizing or its gradient: both mix a few neighbours along each axis, as tables say."""
     op, (src,), dst = group.anchor.op, group.anchor.inputs, group.output
     assert isinstance(op, (Resize, ResizeGradient))
     if src.spec.dtype != "float32":
@@ -45,9 +47,11 @@ def resampling(ctx: Lowering, group: Group) -> str | None:
     unrolled = kh * kw <= MOST_UNROLLED
     planes = outputs[0] > 1 or sizes[0] > 1
     channels = src.shape[-1]
-    kernel = resize.Resize(kh if unrolled else 0, kw if unrolled else 0, copy, planes, channels % ctx.target.lanes != 0)
-    arguments: dict[str, Any] = dict(zip(("n", "id", "ih", "iw", "channels"), (src.shape[0], *sizes, channels)))
-    arguments |= dict(zip(("od", "oh", "ow", "kd", "kh", "kw"), (*outputs, kd, kh, kw)))
+    ragged = channels % ctx.target.lanes != 0
+    kernel = ResizeKernel(kh if unrolled else 0, kw if unrolled else 0, copy, planes, ragged)
+    (od, oh, ow), (id_, ih, iw) = outputs, sizes
+    schedule = ResizeSchedule(src.shape[0], od, oh, ow, id_, ih, iw, channels, kd, kh, kw)
+    arguments: dict[str, Any] = schedule.arguments()
     for axis, i, o, table in zip("dhw", sizes, outputs, tables):
         key = (type(op), op.method, op.antialias, i, o)
         for what, array in zip(("start", "weights"), table):
@@ -69,6 +73,7 @@ def resampling(ctx: Lowering, group: Group) -> str | None:
 
 
 def _table(op: Resize | ResizeGradient, size: int, outputs: int) -> tuple[np.ndarray, np.ndarray]:
+    """`taps` of one axis."""
     if isinstance(op, Resize):
         return taps(_matrix(op, size, outputs))
     return taps(_matrix(op, outputs, size).T)

@@ -8,15 +8,15 @@ Where the taps start and what they weigh stands in tables, so that every method 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
+from simplecell.engine.algorithms.resampling.schedule import ResizeSchedule
 from simplecell.engine.code.emit import I64, Emitter, Index, Value
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.window import over_channels
 
 
 @dataclass(frozen=True)
-class Resize(Kernel):
+class ResizeKernel(Kernel):
     """`rows` × `columns` taps are unrolled; (0, 0) means that their numbers come at run time, as those of the depth
     always do.
 
@@ -30,19 +30,22 @@ class Resize(Kernel):
     planes: bool = False
     ragged: bool = True
 
-    arguments: ClassVar[tuple[str, ...]] = (
-        *("src", "dst", "n", "od", "oh", "ow", "id", "ih", "iw", "channels", "kd", "kh", "kw"),
-        *("start_d", "start_h", "start_w", "weights_d", "weights_h", "weights_w"),
+    arguments = (
+        "src",
+        "dst",
+        *ResizeSchedule.names(),
+        *(f"{what}_{x}" for what in ("start", "weights") for x in "dhw"),
     )
 
     @property
     def name(self) -> str:
-        taps = "copy" if self.copy else f"{self.rows}x{self.columns}" if self.rows else "any"
-        return f"resize{3 if self.planes else 2}d_f32_{taps}" + "_ragged" * self.ragged
+        algorithm = "copy" if self.copy else "unrolled" if self.rows else "loop"
+        taps = f"{self.rows}x{self.columns}" if self.rows else ""
+        return kernel_name(f"resize{3 if self.planes else 2}d", algorithm, "float32", taps, "ragged" * self.ragged)
 
     def emit(self, e: Emitter) -> None:
         src, dst = e.pointer("src"), e.pointer("dst")
-        n, od, oh, ow, id_, ih, iw, channels, kd, kh, kw = (e.index(a) for a in self.arguments[2:13])
+        n, od, oh, ow, id_, ih, iw, channels, kd, kh, kw = (e.index(a) for a in ResizeSchedule.names())
         if not self.planes:
             od = id_ = kd = e.const(1)
         starts, weights = ({x: e.pointer(f"{what}_{x}") for x in "dhw"} for what in ("start", "weights"))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from simplecell.engine.algorithms.products.matmul.kernel import MatMul
+from simplecell.engine.algorithms.products.matmul.schedule import MatMulSchedule
 from simplecell.engine.code.tile import Tile
 from simplecell.engine.target import target
 from tests.engine.harness import available_targets, guarded, run
@@ -36,24 +37,17 @@ def product(
     lanes = target(on).lanes
     kernel = MatMul(tile, transpose_a, panels, ragged=True, blocked=blocked)  # type: ignore[arg-type]
     k_block = 16 if blocked else max(k, 1)
-    arguments = {
+    schedule = MatMulSchedule(
+        m=m, n=n, k=k, lda=m if transpose_a else k, ldb=k if panels == "transposed" else n, m_block=8, k_block=k_block,
+        outer=1, inner=1, a_outer=0, a_inner=0, b_outer=0, b_inner=0,
+    )  # fmt: skip
+    arguments = schedule.arguments() | {
         "a": guarded(a.T if transpose_a else a, end),
         "b": guarded(b.T if panels == "transposed" else b, end),
         "dst": guarded(np.full((m, n), np.nan, np.float32), end),
-        **{"m": m, "n": n, "k": k, "lda": m if transpose_a else k, "ldb": k if panels == "transposed" else n},
-        **{
-            "m_block": 8,
-            "k_block": k_block,
-            "outer": 1,
-            "inner": 1,
-            "a_outer": 0,
-            "a_inner": 0,
-            "b_outer": 0,
-            "b_inner": 0,
-        },
     }
     if panels != "direct":
-        size = MatMul.scratch_bytes(tile, lanes, k, k_block)
+        size = schedule.panel_bytes(tile, lanes)
         arguments |= {"scratch": guarded(np.zeros((threads, size // 4), np.float32), end), "scratch_stride": size}
     run(kernel, on=on, threads=threads, **arguments)
     return np.array(arguments["dst"]), a.astype(np.float64) @ b.astype(np.float64)
@@ -89,19 +83,11 @@ def test_batches_and_broadcasting() -> None:
     rng = np.random.default_rng(3)
     a, b = rng.standard_normal((2, 1, 5, 7)).astype(np.float32), rng.standard_normal((1, 3, 7, 19)).astype(np.float32)
     dst = guarded(np.full((2, 3, 5, 19), np.nan, np.float32))
-    arguments = {
-        "a": guarded(a),
-        "b": guarded(b),
-        "dst": dst,
-        "m": 5,
-        "n": 19,
-        "k": 7,
-        "lda": 7,
-        "ldb": 19,
-        "m_block": 5,
-        "k_block": 7,
-    }
-    run(MatMul(Tile(6, 2)), threads=2, outer=2, inner=3, a_outer=35, a_inner=0, b_outer=0, b_inner=133, **arguments)
+    schedule = MatMulSchedule(
+        m=5, n=19, k=7, lda=7, ldb=19, m_block=5, k_block=7,
+        outer=2, inner=3, a_outer=35, a_inner=0, b_outer=0, b_inner=133,
+    )  # fmt: skip
+    run(MatMul(Tile(6, 2)), threads=2, a=guarded(a), b=guarded(b), dst=dst, **schedule.arguments())
     np.testing.assert_allclose(dst, a @ b, rtol=1e-5, atol=1e-5)
 
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from simplecell.engine.algorithms.products.matmul.schedule import MatMulSchedule
 from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.matmul_tile import pack_copied, pack_transposed, products, resume, store_rows
 from simplecell.engine.code.tile import Tile, zeros
 from simplecell.engine.code.tile_store import Operands, store_tile
@@ -29,13 +30,11 @@ scratch."""
 
 @dataclass(frozen=True)
 class MatMul(Kernel):
-    """dst[i, :] for i < m: rows of `n` float32.
+    """dst[i, :] for i < m: rows of `n` float32, dense. Its arguments are those of MatMulSchedule.
 
-    a: `(m, k)`, or `(k, m)` if `transpose_a`, with `lda` from row to row; b: `(k, n)`, or `(n, k)` for
-    `panels="transposed"`, with `ldb`. Two batch axes (`outer`, `inner`) have element strides of their own for a and b
-    (0 repeats); dst is dense. `m_block` rows share one reading of b; `k_block` bounds a panel, and is only heeded if
-    `blocked`. Scratch: one panel of `min(k, k_block)` rows, see `scratch_bytes`. `ragged`: n is not a multiple of the
-    tile's columns.
+    a: `(m, k)`, or `(k, m)` if `transpose_a`; b: `(k, n)`, or `(n, k)` for `panels="transposed"`. Panels that are
+    copied or transposed lie in scratch, one at a time. `ragged`: n is not a multiple of the tile's columns. `blocked`:
+    `k_block` is heeded.
     """
 
     tile: Tile
@@ -48,36 +47,12 @@ class MatMul(Kernel):
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
         scratch = () if self.panels == "direct" else ("scratch", "scratch_stride")
-        batch = ("outer", "inner", "a_outer", "a_inner", "b_outer", "b_inner")
-        return (
-            "a",
-            "b",
-            "dst",
-            "m",
-            "n",
-            "k",
-            "lda",
-            "ldb",
-            "m_block",
-            "k_block",
-            *batch,
-            *scratch,
-            *self.epilogue.arguments,
-        )
+        return ("a", "b", "dst", *MatMulSchedule.names(), *scratch, *self.epilogue.arguments)
 
     @property
     def name(self) -> str:
-        order = ("t" if self.transpose_a else "n") + ("t" if self.panels == "transposed" else "n")
-        flags = (
-            ("_copied" if self.panels == "copied" else "")
-            + ("_ragged" if self.ragged else "")
-            + ("_blocked" if self.blocked else "")
-        )
-        return f"matmul_{order}_f32_{self.tile}{flags}" + (f"_{self.epilogue.name}" if self.epilogue.name else "")
-
-    @staticmethod
-    def scratch_bytes(tile: Tile, lanes: int, k: int, k_block: int) -> int:
-        return 4 * tile.vectors * lanes * min(k, k_block)
+        options = ("ta" * self.transpose_a, "ragged" * self.ragged, "blocked" * self.blocked, self.epilogue.name)
+        return kernel_name("matmul", self.panels, "float32", str(self.tile), *options)
 
     def emit(self, e: Emitter) -> None:
         a, b, dst = e.pointer("a"), e.pointer("b"), e.pointer("dst")
@@ -87,9 +62,7 @@ class MatMul(Kernel):
         operands = Operands.of(e, self.epilogue)
         panels, blocks = (n + (width - 1)) // width, (m + m_block - 1) // m_block
         first, last = e.my_share(e.index("outer") * inner * blocks * panels)
-        panel_memory = None
-        if self.panels != "direct":
-            panel_memory = e.at(e.pointer("scratch"), e.thread * (e.index("scratch_stride") // 4))
+        panel_memory = None if self.panels == "direct" else e.scratch()
         with e.loop(last, start=first, name="unit") as unit:
             rest, column = unit.index // panels, unit.index % panels * width
             batch, row = rest // blocks, rest % blocks * m_block

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from simplecell.engine.algorithms.products.matvec.schedule import MatVecSchedule
 from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.tile_store import Operands
 
 ROWS = 4
@@ -30,11 +31,11 @@ class MatVec(Kernel):
 
     @property
     def arguments(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("a", "b", "dst", "n", "k", "chunk", *self.epilogue.arguments)
+        return ("a", "b", "dst", *MatVecSchedule.names(), *self.epilogue.arguments)
 
     @property
     def name(self) -> str:
-        return "_".join(w for w in ("matvec_f32", self.epilogue.name) if w)
+        return kernel_name("matmul", "matvec", "float32", self.epilogue.name)
 
     def emit(self, e: Emitter) -> None:
         a, b, dst = e.pointer("a"), e.pointer("b"), e.pointer("dst")
