@@ -144,7 +144,7 @@ def test_gradients_of_arrays_outside_of_a_step_are_an_error() -> None:
         (1.0, [v, np.ones(1)]),
         (np.float32(1), []),
     ):
-        with pytest.raises(RuntimeError, match="traced step only.*carry no history: use `simplecell.value_and"):
+        with pytest.raises(RuntimeError, match="traced step only.*no history: use `simplecell.value_and_gradients`"):
             simplecell.gradients(loss, variables)
 
 
