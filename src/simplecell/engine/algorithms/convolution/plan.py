@@ -4,26 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.planning.algorithm import K, Plan, Schedule
-
-
-@dataclass(frozen=True)
-class Loose(Schedule):
-    """Arguments by name."""
-
-    given: tuple[tuple[str, Any], ...]
-
-    @staticmethod
-    def of(given: Mapping[str, Any]) -> Loose:
-        return Loose(tuple(given.items()))
-
-    def arguments(self) -> dict[str, Any]:
-        return dict(self.given)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.convolution.separable.kernel import Ring, Separable
+from simplecell.engine.algorithms.convolution.separable.kernel import Separable
+from simplecell.engine.algorithms.convolution.separable.schedule import Ring
 from simplecell.engine.algorithms.convolution.separable.weights import pairs_pay
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue, Expression, Instruction
 from simplecell.engine.code.tile import Tile, best_tile

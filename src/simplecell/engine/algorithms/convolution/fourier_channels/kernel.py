@@ -59,7 +59,7 @@ class ConvolutionFourierChannels(Kernel):
     @property
     def name(self) -> str:
         shape = f"{'x'.join(map(str, self.radices))}_{self.blocks}b_{self.vectors}v"
-        words = ("convolution_fourier_channels_f32", shape, "local" if self.local else "", self.epilogue.name)
+        words = ("convolution_fourier_channels_forward_f32", shape, "local" if self.local else "", self.epilogue.name)
         return "_".join(w for w in words if w)
 
     def emit(self, e: Emitter) -> None:

@@ -19,7 +19,7 @@ class FourierChannelsWeights(Kernel):
 
     @property
     def name(self) -> str:
-        return "convolution_fourier_channels_weights_f32"
+        return "convolution_fourier_channels_transform_weights_f32"
 
     def emit(self, e: Emitter) -> None:
         dst, src, roots, order = (e.pointer(a) for a in ("dst", "src", "roots", "order"))

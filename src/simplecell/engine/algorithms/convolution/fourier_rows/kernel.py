@@ -74,7 +74,7 @@ class ConvolutionFourierRows(Kernel):
             f"_{self.groups}g" if self.groups > 1 else ""
         )
         options = ("single" if self.single else "", "local" if self.local else "")
-        return "_".join(w for w in ("convolution_fourier_rows_f32", shape, *options, self.epilogue.name) if w)
+        return "_".join(w for w in ("convolution_fourier_rows_forward_f32", shape, *options, self.epilogue.name) if w)
 
     def emit(self, e: Emitter) -> None:
         _FourierRows(e, self).emit()

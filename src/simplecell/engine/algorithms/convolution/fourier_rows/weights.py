@@ -24,7 +24,7 @@ class FourierRowsWeights(Kernel):
 
     @property
     def name(self) -> str:
-        return "convolution_fourier_rows_weights_f32"
+        return "convolution_fourier_rows_transform_weights_f32"
 
     def emit(self, e: Emitter) -> None:
         dst, src, roots, order = (e.pointer(a) for a in ("dst", "src", "roots", "order"))

@@ -63,7 +63,7 @@ class ConvolutionMatrix(Kernel):
     @property
     def name(self) -> str:
         words = (
-            f"convolution_matrix_bf16x{self.parts}",
+            f"convolution_matrix_forward_bf16x{self.parts}",
             "merged" if self.merged else "",
             f"{'i' if self.fetch_inputs else 'p'}{self.lines}",
             self.epilogue.name,

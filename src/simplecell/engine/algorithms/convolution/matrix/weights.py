@@ -29,7 +29,7 @@ class MatrixWeights(Kernel):
 
     @property
     def name(self) -> str:
-        return f"convolution_matrix_weights_bf16x{self.parts}" + ("_scaled" if self.scaled else "")
+        return f"convolution_matrix_pack_weights_bf16x{self.parts}" + ("_scaled" if self.scaled else "")
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")

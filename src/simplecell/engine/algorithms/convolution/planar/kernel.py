@@ -52,7 +52,7 @@ class ConvolutionPlanar(Kernel):
     def name(self) -> str:
         shape = f"{self.vectors}v_{self.rows}r_{self.channels}c"
         options = ("single" if self.single else "", "marked" if self.marked else "")
-        return "_".join(w for w in ("convolution_planar_f32", shape, *options, self.epilogue.name) if w)
+        return "_".join(w for w in ("convolution_planar_forward_f32", shape, *options, self.epilogue.name) if w)
 
     def emit(self, e: Emitter) -> None:
         _Planar(e, self).emit()

@@ -18,7 +18,7 @@ class PlanarWeights(Kernel):
 
     @property
     def name(self) -> str:
-        return "convolution_planar_weights_f32"
+        return "convolution_planar_pack_weights_f32"
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from simplecell.engine.algorithms.convolution.rows import zero_run
+from simplecell.engine.algorithms.convolution.separable.schedule import STAGES, Ring, SeparableSchedule
 from simplecell.engine.algorithms.convolution.separable.weights import paired
 from simplecell.engine.code.emit import I8, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
@@ -26,28 +26,7 @@ from simplecell.engine.code.tile_store import Operands, store_tile
 from simplecell.engine.code.window import Columns, Finish, inside_taps, over_channels, over_tiles
 from simplecell.engine.code.window import Tile as Pixels
 
-_EXTENTS = (
-    "n ih iw oh ow ic channels oc "  # ic: of src; channels: between; oc: of dst
-    "kh sh ph pw "  # taps and strides of rows; padding above and left
-    "rows pitch"  # rows of dst in a group; columns of the ring
-).split()
-_ARGUMENTS = ("src", "dst", "depthwise", *_EXTENTS, "scratch", "scratch_stride")
-
-
-@dataclass(frozen=True)
-class Ring:
-    """The depthwise convolution as it reads from the ring."""
-
-    taps: tuple[int, int]
-    stride: int
-    """of columns"""
-    pixels: int
-    """outputs in registers; not more than a row has"""
-    vectors: int
-    """of channels in a block: those of the expansion's tile"""
-
-    def __str__(self) -> str:
-        return f"k{self.taps[0]}x{self.taps[1]}s{self.stride}_{self.pixels}x{self.vectors}"
+_ARGUMENTS = ("src", "dst", "depthwise", *SeparableSchedule.names(), "scratch", "scratch_stride")
 
 
 @dataclass(frozen=True)
@@ -62,7 +41,7 @@ class Separable(Kernel):
     stored to dst takes no `full` ones.
 
     scratch: with `expand` for each block a ring of kh · pitch pixels of the block's channels, then with `project` rows
-        · ow · channels values.
+    · ow · channels values.
     """
 
     expand: Tile | None
@@ -86,7 +65,7 @@ class Separable(Kernel):
     def name(self) -> str:
         project = f"p{self.project or 0}" + ("pairs" if self.pairs else "")
         stages = [f"e{self.expand or 0}", str(self.window), project, *(["ragged"] if self.ragged else [])]
-        return "_".join(["separable_f32", *stages, *(x.name or "0" for x in self.epilogues)])
+        return "_".join(["convolution_separable_forward_f32", *stages, *(x.name or "0" for x in self.epilogues)])
 
     def emit(self, e: Emitter) -> None:
         _Separable(e, self).emit()
@@ -96,8 +75,10 @@ class _Separable:
     def __init__(self, e: Emitter, kernel: Separable) -> None:
         self.e, self.k = e, kernel
         self.src, self.dst, self.weights = e.pointer("src"), e.pointer("dst"), e.pointer("depthwise")
-        for name in _EXTENTS:
-            setattr(self, name, e.index(name))
+        self.n, self.ih, self.iw, self.oh, self.ow = (e.index(a) for a in ("n", "ih", "iw", "oh", "ow"))
+        self.ic, self.channels, self.oc = (e.index(a) for a in ("ic", "channels", "oc"))
+        self.kh, self.sh, self.ph, self.pw = (e.index(a) for a in ("kh", "sh", "ph", "pw"))
+        self.rows, self.pitch = e.index("rows"), e.index("pitch")
         scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
         names = [
             [f"{stage}{i}" for i in range(len(epilogue.kinds))] for stage, epilogue in zip(STAGES, kernel.epilogues)
@@ -111,9 +92,6 @@ class _Separable:
             scratch = e.at(scratch, self.blocks * self.kh * self.ring_row)
         self.lines = scratch
         self.finish = Finish(e, kernel.epilogues[1], self.lines if kernel.project else self.dst, names[1])
-
-    def __getattr__(self, name: str) -> Any:  # set above, by name
-        raise AttributeError(name)
 
     def emit(self) -> None:
         e = self.e
@@ -264,9 +242,6 @@ class _Separable:
             over_channels(e, e.const(0), channels, self.k.ragged, vector)
 
         over_tiles(e, columns, self.ow, tile)
-
-
-STAGES = ("expand", "depthwise", "project")
 
 
 def _operands(e: Emitter, epilogue: Epilogue, names: Sequence[str]) -> Operands:

@@ -18,6 +18,7 @@ from simplecell.engine.code.emit import F64, I32, Emitter, Index, Value
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.code.tile import Strided, Tile, opaque_address, zeros
 from simplecell.engine.code.tile_store import Operands
+from simplecell.engine.planning.algorithm import Schedule
 
 
 def pairs_pay(oc: int, depth: int, lanes: int) -> bool:
@@ -26,14 +27,20 @@ def pairs_pay(oc: int, depth: int, lanes: int) -> bool:
 
 
 @dataclass(frozen=True)
+class PairsSchedule(Schedule):
+    depth: int
+    oc: int
+
+
+@dataclass(frozen=True)
 class PackPairs(Kernel):
     """src (depth, oc), depth even → dst [depth / 2][oc][2]; 2 oc fill whole vectors."""
 
-    arguments = ("dst", "src", "depth", "oc")
+    arguments = ("dst", "src", *PairsSchedule.names())
 
     @property
     def name(self) -> str:
-        return "pack_pairs_f32"
+        return "convolution_separable_pack_pairs_f32"
 
     def emit(self, e: Emitter) -> None:
         dst, src, half = e.pointer("dst"), e.pointer("src"), e.lanes // 2
@@ -57,8 +64,7 @@ def paired(
     place: Index,
 ) -> None:
     """`pixels` neighbouring pixels from `src` on (`depth` values each) → pixels from number `place` of `dst` on. The
-    output channels are those
-    that the tile holds: half a vector for each of its vectors."""
+    output channels are those that the tile holds: half a vector for each of its vectors."""
     oc = tile.vectors * e.lanes // 2
     with e.loop(pixels, step=tile.pixels, name="pixels") as x:
         at = x.index.minimum(pixels - tile.pixels)
