@@ -157,7 +157,7 @@ def _summary(rows: list[dict[str, Any]], peers: list[str]) -> None:
 
 
 def _machine() -> dict[str, Any]:
-    from simplecell.engine.target import host
+    from simplecell.engine.host import host
 
     return {"target": host().name, "cpu": host().cpu, "cores": os.cpu_count(), "python": platform.python_version()}
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from simplecell.engine.code.emit import Emitter
 from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.host import host
 from simplecell.engine.run.program import Address, Buffer, Program, Step
 from simplecell.engine.run.runtime import Bound
-from simplecell.engine.target import host
 from simplecell.ops.base import Spec
 
 CHAINS = 12  # two FMA units with a latency of four or five cycles want ten independent sums

@@ -144,8 +144,8 @@ class CompiledModel:
         executable = program.executable
         if executable.program is None:
             return "llvmlite is not there: every op runs as its NumPy reference"
+        from simplecell.engine.host import host
         from simplecell.engine.run.describe import describe
-        from simplecell.engine.target import host
 
         return describe(executable.program, host(), executable.threads, program.measure(arrays) if measure else None)
 
@@ -172,8 +172,8 @@ class CompiledModel:
         executable = self._program(self._example(batch_size, input_shape)).executable
         if executable.program is None:
             return ""
+        from simplecell.engine.host import host
         from simplecell.engine.run.describe import assembly
-        from simplecell.engine.target import host
 
         return assembly(executable.program, host())
 

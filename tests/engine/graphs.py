@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from simplecell.engine.host import host, target
 from simplecell.engine.plan import plan
 from simplecell.engine.run.program import Program
 from simplecell.engine.run.runtime import Bound
-from simplecell.engine.target import host, target
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import spec_of

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.host import target
 from simplecell.engine.machine.machine import machine
-from simplecell.engine.target import target
 
 PAGE = mmap.PAGESIZE
 _libc = ctypes.CDLL(None, use_errno=True)

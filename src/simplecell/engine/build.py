@@ -47,9 +47,9 @@ class Executable:
         """held while parameters are taken or prepared; not while the program runs"""
         self.threads = threads
         if machine_code():
+            from simplecell.engine.host import host
             from simplecell.engine.plan import plan
             from simplecell.engine.run.runtime import Bound
-            from simplecell.engine.target import host
 
             target = host()
             self.program = plan(graph, target, threads, precision, tune)
@@ -140,7 +140,7 @@ def machine_code() -> bool:
     try:
         import llvmlite.ir  # noqa: F401
 
-        from simplecell.engine.target import this_cpu
+        from simplecell.engine.host import this_cpu
 
         this_cpu()  # LLVM's library tells, unless it has done so before
     except Exception as error:  # an ImportError, or the loader's OSError
@@ -158,8 +158,8 @@ def _debug(executable: Executable) -> None:
     level = os.environ.get(DEBUG, "")
     if level in ("", "0") or executable.program is None:
         return
+    from simplecell.engine.host import host
     from simplecell.engine.run.describe import assembly, describe, intermediate
-    from simplecell.engine.target import host
 
     if level >= "2":
         print(executable.graph)

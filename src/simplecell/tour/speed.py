@@ -65,7 +65,7 @@ def tell(story: Story, learned: Learned) -> None:
 
 
 def _machine_code() -> str:
-    from simplecell.engine.target import SETTING, host
+    from simplecell.engine.host import SETTING, host
 
     try:
         target = host()

@@ -10,7 +10,7 @@ import pytest
 from simplecell.engine.code.emit import Emitter
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.code.tile import Ahead, Tile, accumulate, best_tile, tiles, zeros
-from simplecell.engine.target import target
+from simplecell.engine.host import target
 from tests.engine.harness import available_targets, guarded, run
 
 

@@ -11,13 +11,13 @@ import llvmlite.ir as ir
 import numpy as np
 import pytest
 
-from simplecell.engine import target as targets
+from simplecell.engine import host as targets
 from simplecell.engine.build import build
+from simplecell.engine.host import host
 from simplecell.engine.machine import cache, linker
 from simplecell.engine.machine.compiler import Compiler
 from simplecell.engine.machine.machine import Machine, machine
 from simplecell.engine.run import runner
-from simplecell.engine.target import host
 from tests.engine.networks import arrays_for, network
 
 needs_linker = pytest.mark.skipif(not linker.supported(host()), reason="another platform: LLVM links")

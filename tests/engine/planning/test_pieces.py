@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from simplecell import ops
+from simplecell.engine.host import host, target
 from simplecell.engine.plan import plan
 from simplecell.engine.planning import segments
 from simplecell.engine.planning.pieces import pieces
 from simplecell.engine.run.describe import describe
 from simplecell.engine.run.runtime import Bound
-from simplecell.engine.target import host, target
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec

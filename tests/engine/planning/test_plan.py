@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from simplecell import ops
+from simplecell.engine.host import host, target
 from simplecell.engine.plan import plan, stages
 from simplecell.engine.run.records import records
 from simplecell.engine.run.runtime import Bound
-from simplecell.engine.target import host, target
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import name_scope, placeholder
 from simplecell.ops.base import Spec

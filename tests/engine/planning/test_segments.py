@@ -4,13 +4,13 @@ won."""
 from dataclasses import replace
 
 from simplecell import ops
+from simplecell.engine.host import host
 from simplecell.engine.plan import plan
 from simplecell.engine.planning.choices import Chooser
 from simplecell.engine.planning.fuse import fuse
 from simplecell.engine.planning.images import Images
 from simplecell.engine.planning.segments import segments
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.target import host
 from simplecell.graph.gradients import gradients
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import placeholder

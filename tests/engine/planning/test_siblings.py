@@ -129,9 +129,9 @@ def test_values_are_those_of_the_reference() -> None:
 
 def test_bits_are_those_of_two_passes() -> None:
     """A sum is divided by the shape of what is summed, so that another one beside it changes nothing."""
+    from simplecell.engine.host import host
     from simplecell.engine.plan import plan
     from simplecell.engine.run.runtime import Bound
-    from simplecell.engine.target import host
 
     rng = np.random.default_rng()
     arrays = [rng.standard_normal(LARGE).astype(np.float32) for _ in range(2)]

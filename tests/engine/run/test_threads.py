@@ -13,10 +13,10 @@ import pytest
 
 import simplecell
 from simplecell.engine.build import build
+from simplecell.engine.host import host
 from simplecell.engine.run import runner
 from simplecell.engine.run.thread_count import MAX_THREADS, SETTING, thread_count
 from simplecell.engine.run.threads import Team, team
-from simplecell.engine.target import host
 from tests.engine.networks import arrays_for, network
 from tests.engine.run import thread_cases
 

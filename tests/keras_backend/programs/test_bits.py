@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from simplecell.engine.target import target
+from simplecell.engine.host import target
 
 ROOT = Path(__file__).parents[3]
 TRAIN = """

@@ -134,3 +134,10 @@ def sources_digest() -> str:
     for path in sorted(root.rglob("*.py")):
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def llvm_version() -> str:
+    """The version of llvmlite, which is bound to one of LLVM; known without loading LLVM's library."""
+    import llvmlite
+
+    return str(llvmlite.__version__)

@@ -14,7 +14,8 @@ import llvmlite.ir as ir
 from simplecell.engine.code.emit import Emitter
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.machine import cache, linker
-from simplecell.engine.target import Target, llvm_version
+from simplecell.engine.machine.cache import llvm_version
+from simplecell.engine.target import Target
 from simplecell.forks import compiling
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from simplecell import ops
+from simplecell.engine.host import target
 from simplecell.engine.plan import plan
-from simplecell.engine.target import target
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec

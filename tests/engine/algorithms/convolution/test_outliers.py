@@ -11,12 +11,12 @@ import pytest
 from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.convolution.table import ALGORITHMS
+from simplecell.engine.host import host, target
 from simplecell.engine.planning.algorithm import Choice
 from simplecell.engine.planning.fuse import single
 from simplecell.engine.planning.plan import alone
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.run.runtime import Bound
-from simplecell.engine.target import host, target
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Node, placeholder
 from simplecell.ops.base import Spec

@@ -12,13 +12,13 @@ from simplecell import ops
 from simplecell.engine.algorithms.convolution import pools
 from simplecell.engine.algorithms.convolution.matrix.algorithm import Matrix
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
+from simplecell.engine.host import host, target
 from simplecell.engine.plan import plan
 from simplecell.engine.planning import joins, segments
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.run.describe import describe
 from simplecell.engine.run.program import Program
 from simplecell.engine.run.runtime import Bound
-from simplecell.engine.target import host, target
 from simplecell.graph.gradients import gradients
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.ops.convolution import Convolution

@@ -19,8 +19,9 @@ from simplecell.engine.algorithms.convolution.winograd.transforms import Transfo
 from simplecell.engine.build import Executable, build
 from simplecell.engine.code.expression import NO_EPILOGUE
 from simplecell.engine.code.rounding import ceil_div
+from simplecell.engine.host import host, target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.target import Target, host, target
+from simplecell.engine.target import Target
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import Tensor, placeholder
 from simplecell.ops.activation import relu
@@ -33,7 +34,7 @@ from tests.engine.harness import available_targets
 def vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Machine code for this CPU's vectors, without the matrix unit that some have."""
     if host().matrix:
-        monkeypatch.setattr("simplecell.engine.target.host", lambda: target("avx512"))
+        monkeypatch.setattr("simplecell.engine.host.host", lambda: target("avx512"))
 
 
 def parameter(*shape: int, dtype: str = "float32") -> Tensor:

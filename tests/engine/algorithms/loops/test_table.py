@@ -10,9 +10,9 @@ import pytest
 from simplecell.engine.algorithms.loops.problem import LoopProblem
 from simplecell.engine.algorithms.loops.table import ALGORITHMS
 from simplecell.engine.code.expression import Expression
+from simplecell.engine.host import target
 from simplecell.engine.planning.algorithm import choose
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.target import target
 from simplecell.ops import activation
 from simplecell.ops import elementwise as ew
 from simplecell.ops import shaping as s

@@ -10,7 +10,7 @@ from simplecell.engine.algorithms.pooling.columns.kernel import PoolColumns
 from simplecell.engine.algorithms.pooling.gradient.kernel import PoolGradient
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.code.window import Columns, plan_columns
-from simplecell.engine.target import target
+from simplecell.engine.host import target
 from simplecell.ops.pooling import AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient
 from tests.engine.algorithms.sliding import Window, normal
 from tests.engine.harness import available_targets, guarded, run

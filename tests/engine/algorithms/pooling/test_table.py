@@ -12,9 +12,9 @@ from simplecell.engine.algorithms.pooling.problem import PoolProblem
 from simplecell.engine.algorithms.pooling.table import FORWARD, GRADIENT
 from simplecell.engine.algorithms.sliding import Axis, Extents, Sliding, Strides, Window
 from simplecell.engine.code.window import EXTENTS, STRIDES, WINDOW
+from simplecell.engine.host import target
 from simplecell.engine.planning.algorithm import choose
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.target import target
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec
 from simplecell.ops.pooling import AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient

@@ -13,11 +13,11 @@ from simplecell.engine.algorithms.products.algorithm import KernelAlgorithm
 from simplecell.engine.algorithms.products.problem import Product
 from simplecell.engine.algorithms.products.table import ALGORITHMS
 from simplecell.engine.code.expression import NO_EPILOGUE
+from simplecell.engine.host import host, target
 from simplecell.engine.plan import plan, stages
 from simplecell.engine.planning.algorithm import Choice, choose
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.run.runtime import Bound
-from simplecell.engine.target import host, target
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec

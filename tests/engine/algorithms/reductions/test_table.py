@@ -9,8 +9,8 @@ import pytest
 
 from simplecell.engine.algorithms.reductions.nest import ReductionNest
 from simplecell.engine.build import build
+from simplecell.engine.host import target
 from simplecell.engine.plan import plan
-from simplecell.engine.target import target
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import placeholder
 from simplecell.ops import elementwise as ew

@@ -11,7 +11,7 @@ from simplecell import ops
 from simplecell.engine.algorithms.resampling.algorithm import taps
 from simplecell.engine.algorithms.resampling.kernel import ResizeKernel
 from simplecell.engine.algorithms.resampling.schedule import ResizeSchedule
-from simplecell.engine.target import target
+from simplecell.engine.host import target
 from simplecell.ops.resampling import Resize, ResizeGradient, axis_weights
 from tests.engine.algorithms.sliding import normal
 from tests.engine.harness import available_targets, guarded, run

@@ -16,8 +16,8 @@ from simplecell.engine.algorithms.convolution.phases import phases
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.sliding import Axis
 from simplecell.engine.code.expression import NO_EPILOGUE
+from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.target import target
 from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, ConvolutionGradientWeights
 from simplecell.ops.geometry import output_size
 from tests.engine.algorithms.sliding import normal

@@ -9,7 +9,7 @@ from simplecell.engine.algorithms.convolution.depthwise.gradient_src_kernel impo
 from simplecell.engine.algorithms.convolution.phases import phases
 from simplecell.engine.algorithms.sliding import Axis
 from simplecell.engine.code.window import Columns, plan_columns
-from simplecell.engine.target import target
+from simplecell.engine.host import target
 from simplecell.ops.convolution import ConvolutionGradientSrc
 from tests.engine.algorithms.sliding import normal
 from tests.engine.harness import available_targets, guarded, run

@@ -11,7 +11,7 @@ from simplecell.engine.algorithms.convolution.depthwise.gradient_weights_kernel 
 from simplecell.engine.algorithms.convolution.depthwise.kernel import DepthwiseAny, DepthwiseForward
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.code.window import Columns, plan_columns
-from simplecell.engine.target import target
+from simplecell.engine.host import target
 from tests.engine.algorithms.sliding import Window, depthwise, depthwise_weights, normal
 from tests.engine.harness import available_targets, guarded, run
 

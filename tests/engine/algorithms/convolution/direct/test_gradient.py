@@ -14,8 +14,8 @@ from simplecell.engine.algorithms.convolution.direct.gradient_schedule import (
     row_choices,
 )
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
+from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.target import target
 from simplecell.ops.convolution import Convolution, ConvolutionGradientWeights
 from simplecell.ops.geometry import output_size
 from tests.engine.algorithms.sliding import normal

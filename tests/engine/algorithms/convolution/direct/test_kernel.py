@@ -15,8 +15,9 @@ from simplecell.engine.algorithms.convolution.direct.weights import PackConvolut
 from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue, Expression, Instruction
+from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.target import Target, target
+from simplecell.engine.target import Target
 from simplecell.ops.base import spec_of
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.geometry import resolve_padding

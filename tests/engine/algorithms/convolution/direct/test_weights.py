@@ -12,8 +12,8 @@ from simplecell.engine.algorithms.convolution.direct.weights import PackConvolut
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.convolution.winograd.algorithm import Winograd
 from simplecell.engine.code.expression import NO_EPILOGUE
+from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.target import target
 from simplecell.ops.convolution import Convolution
 from tests.engine.harness import available_targets, guarded, run
 

@@ -7,9 +7,9 @@ import pytest
 
 from simplecell.engine.algorithms.convolution.fourier_channels.algorithm import FourierChannels
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
+from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.precision import Precision
-from simplecell.engine.target import target
 from simplecell.ops.base import spec_of
 from tests.engine.algorithms.convolution.direct.test_kernel import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
 from tests.engine.algorithms.convolution.fourier import convolved

@@ -12,9 +12,9 @@ from simplecell.engine.algorithms.convolution.fourier_rows.algorithm import Four
 from simplecell.engine.algorithms.convolution.fourier_sizes import RADICES
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.fourier import frequencies, passes, twiddles
+from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.precision import Precision
-from simplecell.engine.target import target
 from simplecell.ops.base import spec_of
 from tests.engine.algorithms.convolution.direct.test_kernel import BIAS_RELU_ADD, Case, problem_of
 from tests.engine.algorithms.convolution.fourier import convolved

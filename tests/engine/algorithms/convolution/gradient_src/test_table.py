@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from simplecell import ops
+from simplecell.engine.host import target
 from simplecell.engine.plan import stages
 from simplecell.engine.planning.algorithm import Choice
 from simplecell.engine.precision import Precision
 from simplecell.engine.run.program import Step
-from simplecell.engine.target import target
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simplecell.engine.algorithms.convolution.gradient_weights.sum_parts import SumParts
-from simplecell.engine.target import target
+from simplecell.engine.host import target
 from tests.engine.algorithms.sliding import normal
 from tests.engine.harness import available_targets, guarded, run
 

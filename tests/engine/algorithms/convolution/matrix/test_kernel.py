@@ -14,9 +14,10 @@ from simplecell.engine.algorithms.convolution.matrix.blocking import can_pool
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.bfloat16 import ERROR
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
+from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.precision import Precision
-from simplecell.engine.target import Target, target
+from simplecell.engine.target import Target
 from simplecell.ops.base import spec_of
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.pooling import AveragePool, MaxPool

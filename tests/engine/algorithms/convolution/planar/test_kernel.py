@@ -7,8 +7,8 @@ import pytest
 
 from simplecell.engine.algorithms.convolution.planar.algorithm import Planar
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
+from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.target import target
 from simplecell.ops.base import spec_of
 from tests.engine.algorithms.convolution.direct.test_kernel import BIAS_RELU_ADD, Case, problem_of
 from tests.engine.harness import available_targets, guarded, run

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from simplecell import ops
+from simplecell.engine.host import host
 from simplecell.engine.plan import plan
 from simplecell.engine.run.program import Program
 from simplecell.engine.run.runtime import Bound
-from simplecell.engine.target import Target, host
+from simplecell.engine.target import Target
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec

@@ -13,7 +13,7 @@ from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue, Expression,
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.code.tile import Tile
 from simplecell.engine.code.tile_store import Operands
-from simplecell.engine.target import target
+from simplecell.engine.host import target
 from tests.engine.algorithms.sliding import normal
 from tests.engine.harness import available_targets, guarded, run
 

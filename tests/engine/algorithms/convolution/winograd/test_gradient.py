@@ -9,9 +9,9 @@ from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.convolution.winograd.gradient import WinogradGradientWeights
 from simplecell.engine.algorithms.convolution.winograd.gradient_schedule import blocking
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
+from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.precision import Precision
-from simplecell.engine.target import target
 from simplecell.ops.convolution import Convolution, ConvolutionGradientWeights
 from simplecell.ops.geometry import output_size
 from tests.engine.algorithms.sliding import normal

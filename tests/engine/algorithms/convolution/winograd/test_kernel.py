@@ -12,9 +12,9 @@ from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.convolution.winograd.algorithm import Winograd
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
+from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.precision import Precision
-from simplecell.engine.target import target
 from simplecell.ops.base import spec_of
 from simplecell.ops.pooling import AveragePool, MaxPool
 from tests.engine.algorithms.convolution.apart import all_apart, marks_of

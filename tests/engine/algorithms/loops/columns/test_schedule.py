@@ -5,8 +5,8 @@ from __future__ import annotations
 from simplecell.engine.algorithms.loops.columns.algorithm import DownColumns
 from simplecell.engine.algorithms.loops.problem import LoopProblem
 from simplecell.engine.code.expression import Expression, Instruction
+from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.target import target
 
 
 def test_operands_that_stay_have_no_stride_from_row_to_row() -> None:

@@ -11,7 +11,7 @@ from simplecell.engine.algorithms.loops.nest import BROADCAST, CONTIGUOUS, STRID
 from simplecell.engine.algorithms.loops.rows.kernel import RowLoop
 from simplecell.engine.algorithms.loops.rows.schedule import RowLoopSchedule
 from simplecell.engine.code.expression import Expression, Instruction
-from simplecell.engine.target import target as target_named
+from simplecell.engine.host import target as target_named
 from tests.engine.harness import available_targets, guarded, run
 
 FMA = Expression(

@@ -8,7 +8,7 @@ import pytest
 from simplecell.engine.algorithms.products.matmul.kernel import MatMul
 from simplecell.engine.algorithms.products.matmul.schedule import MatMulSchedule
 from simplecell.engine.code.tile import Tile
-from simplecell.engine.target import target
+from simplecell.engine.host import target
 from tests.engine.harness import available_targets, guarded, run
 
 FLAVOURS = [

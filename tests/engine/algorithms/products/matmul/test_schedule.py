@@ -5,7 +5,7 @@ from __future__ import annotations
 from simplecell.engine.algorithms.products.matmul.schedule import MatMulSchedule, blocked, matmul_tile
 from simplecell.engine.algorithms.products.problem import Product
 from simplecell.engine.code.tile import Tile
-from simplecell.engine.target import target
+from simplecell.engine.host import target
 from tests.engine.harness import available_targets
 
 

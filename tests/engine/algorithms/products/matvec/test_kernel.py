@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simplecell.engine.algorithms.products.matvec.kernel import ROWS, MatVec
-from simplecell.engine.target import target
+from simplecell.engine.host import target
 from tests.engine.algorithms.sliding import normal
 from tests.engine.harness import available_targets, guarded, run
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from simplecell.engine.algorithms.shaping.problem import CopyProblem
 from simplecell.engine.algorithms.shaping.tiles.algorithm import InTiles
+from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.target import target
 
 
 def test_source_and_target_are_contiguous_along_different_axes() -> None:
