@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,50 +13,15 @@ from simplecell.engine.algorithms.convolution.direct.schedule import Channels, D
 from simplecell.engine.algorithms.convolution.direct.weights import PackConvolutionWeights
 from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
-from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue, Expression, Instruction
+from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import Target
 from simplecell.ops.base import spec_of
-from simplecell.ops.convolution import Convolution
-from simplecell.ops.geometry import resolve_padding
 from simplecell.ops.pooling import AveragePool, MaxPool
+from tests.engine.algorithms.convolution.cases import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
+from tests.engine.algorithms.convolution.running import convolved
 from tests.engine.harness import available_targets, guarded, run
-
-BIAS_RELU_ADD = Epilogue(
-    Expression(
-        ("float32",) * 4,
-        (
-            Instruction("add", (0, 1), "float32"),
-            Instruction("relu", (4,), "float32"),
-            Instruction("add", (5, 2), "float32"),
-            Instruction("multiply", (6, 3), "float32"),
-        ),
-        (7,),
-    ),
-    ("channel", "full", "scalar"),
-)
-SIGMOIDS = Epilogue(
-    Expression(
-        ("float32", "float32"),
-        (Instruction("add", (0, 1), "float32"), *(Instruction("negative", (i,), "float32") for i in range(2, 12))),
-        (12,),
-    ),
-    ("channel",),
-)
-"""Longer than what is written out for every accumulator; an even number of negations."""
-
-
-@dataclass(frozen=True)
-class Case:
-    src: tuple[int, ...]
-    kernel: tuple[int, ...]
-    oc: int
-    strides: int = 1
-    padding: Any = "valid"
-    dilation: int = 1
-    groups: int = 1
-
 
 CASES = [
     Case((1, 1, 1), (1,), 1),
@@ -75,18 +39,6 @@ CASES = [
     Case((2, 6, 30, 40), (3, 1), 36, groups=2, dilation=2),
     Case((1, 3, 15, 1024), (1, 1), 17),
 ]
-
-
-def problem_of(case: Case) -> tuple[Convolution, tuple[int, ...], ConvolutionProblem]:
-    rank = len(case.kernel)
-    strides, dilation = (case.strides,) * rank, (case.dilation,) * rank
-    op = Convolution(
-        strides, resolve_padding(case.padding, case.src[1:-1], case.kernel, strides, dilation), dilation, case.groups
-    )
-    weights = (*case.kernel, case.src[-1] // case.groups, case.oc)
-    problem = ConvolutionProblem.of(op, case.src, weights)
-    assert problem is not None
-    return op, weights, problem
 
 
 def planned(
@@ -119,32 +71,7 @@ def test_equals_reference(case: Case, name: str) -> None:
             wanted = expected + operands[0]
         results = []
         for end, threads in ((True, 1), (False, 2), (True, 3)):
-            at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
-            packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
-            run(
-                PackConvolutionWeights(),
-                threads,
-                name,
-                dst=packed,
-                src=guarded(weights, end),
-                **plan.weights.schedule.arguments(),
-            )
-            dst = guarded(np.full(expected.shape, np.nan, np.float32), end)
-            if plan.kernel.copy:
-                stride = -(-plan.scratch_bytes // 64) * 64
-                scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
-                at_edge |= {"scratch": scratch, "scratch_stride": stride}
-            run(
-                plan.kernel,
-                threads,
-                name,
-                dst=dst,
-                src=guarded(src, end),
-                weights=packed,
-                **at_edge,
-                **plan.schedule.arguments(),
-            )
-            results.append(dst.copy())
+            results.append(convolved(plan, name, src, weights, expected.shape, operands, threads, end))
         np.testing.assert_allclose(results[0], wanted, rtol=tolerance, atol=tolerance)
         assert (results[0] == results[1]).all() and (results[0] == results[2]).all()
 

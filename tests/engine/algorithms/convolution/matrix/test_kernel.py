@@ -21,8 +21,8 @@ from simplecell.engine.target import Target
 from simplecell.ops.base import spec_of
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.pooling import AveragePool, MaxPool
-from tests.engine.algorithms.convolution.direct.test_kernel import BIAS_RELU_ADD, CASES, SIGMOIDS, Case, problem_of
-from tests.engine.harness import guarded, run
+from tests.engine.algorithms.convolution.cases import BIAS_RELU_ADD, CASES, SIGMOIDS, Case, problem_of
+from tests.engine.algorithms.convolution.running import convolved
 
 try:
     AMX: Target | None = target("amx")
@@ -82,29 +82,9 @@ def result(
     assert problem is not None and (problem.pool is None or can_pool(problem.pool))
     setting = Setting(replace(AMX, l2=l2 or AMX.l2), threads, precision)
     plan = Matrix().plan(problem, setting, epilogue, problem.oc)
-    offsets = plan.tables["offsets"]
-    packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
-    run(plan.weights.kernel, threads, "amx", dst=packed, src=guarded(weights, end), **plan.weights.schedule.arguments())
-    stride = -(-plan.scratch_bytes // 64) * 64
-    scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
     stored = op.output_spec(*map(spec_of, (src, weights)))
     stored = stored if pool is None else pool.output_spec(stored)
-    dst = guarded(np.full(stored.shape, np.nan, np.float32), end)
-    at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands or [])}
-    run(
-        plan.kernel,
-        threads,
-        "amx",
-        dst=dst,
-        src=guarded(src, end),
-        weights=packed,
-        scratch=scratch,
-        scratch_stride=stride,
-        offsets=guarded(offsets, end),
-        **plan.schedule.arguments(),
-        **at_edge,
-    )
-    return dst.copy()
+    return convolved(plan, "amx", src, weights, stored.shape, operands or (), threads, end)
 
 
 @needs_amx

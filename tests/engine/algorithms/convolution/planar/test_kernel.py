@@ -10,8 +10,9 @@ from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
 from simplecell.ops.base import spec_of
-from tests.engine.algorithms.convolution.direct.test_kernel import BIAS_RELU_ADD, Case, problem_of
-from tests.engine.harness import available_targets, guarded, run
+from tests.engine.algorithms.convolution.cases import BIAS_RELU_ADD, Case, problem_of
+from tests.engine.algorithms.convolution.running import convolved
+from tests.engine.harness import available_targets
 
 CASES = [
     Case((1, 1, 1), (1,), 1),
@@ -33,15 +34,8 @@ def result(
     op, shape, problem = problem_of(case)
     src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
     plan = Planar().plan(problem, Setting(target(name), 1, "fast"), epilogue, problem.oc)
-    packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
-    run(plan.weights.kernel, threads, name, dst=packed, src=guarded(weights, end), **plan.weights.schedule.arguments())
-    dst = guarded(np.full(op.output_spec(spec_of(src), spec_of(weights)).shape, np.nan, np.float32), end)
-    stride = -(-plan.scratch_bytes // 64) * 64
-    scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
-    at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
-    given = {"dst": dst, "src": guarded(src, end), "weights": packed, "scratch": scratch, "scratch_stride": stride}
-    run(plan.kernel, threads, name, **given, **plan.schedule.arguments(), **at_edge)
-    return dst.copy()
+    shape = op.output_spec(spec_of(src), spec_of(weights)).shape
+    return convolved(plan, name, src, weights, shape, operands, threads, end)
 
 
 @pytest.mark.parametrize("name", available_targets())

@@ -17,9 +17,9 @@ from simplecell.engine.planning.setting import Setting
 from simplecell.engine.precision import Precision
 from simplecell.ops.base import spec_of
 from simplecell.ops.pooling import AveragePool, MaxPool
-from tests.engine.algorithms.convolution.apart import all_apart, marks_of
-from tests.engine.algorithms.convolution.direct.test_kernel import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
-from tests.engine.harness import available_targets, guarded, run
+from tests.engine.algorithms.convolution.cases import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
+from tests.engine.algorithms.convolution.running import convolved
+from tests.engine.harness import available_targets
 
 BOUND = {
     Transform(2): 2e-6,
@@ -75,33 +75,9 @@ def result(
     src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
     plan = algorithm.plan(problem, setting, epilogue, problem.oc)
     assert plan.kernel.local == local
-    packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
-    run(plan.weights.kernel, threads, name, dst=packed, src=guarded(weights, end), **plan.weights.schedule.arguments())
     stored = op.output_spec(*map(spec_of, (src, weights)))
     stored = stored if pool is None else pool.output_spec(stored)
-    dst = guarded(np.full(stored.shape, np.nan, np.float32), end)
-    stride = -(-plan.scratch_bytes // 64) * 64
-    at_edge = {f"e{i}": guarded(o.astype(np.float32), end) for i, o in enumerate(operands)}
-    scratch = guarded(np.full(stride * threads // 4, np.nan, np.float32), end)
-    assert plan.apart is not None
-    if apart:
-        return all_apart(plan.apart, name, threads, end, stored.shape, packed, src, weights, at_edge).copy()
-    marks = marks_of(plan, end)
-    run(
-        plan.kernel,
-        threads,
-        name,
-        apart=marks,
-        dst=dst,
-        src=guarded(src, end),
-        weights=packed,
-        scratch=scratch,
-        scratch_stride=stride,
-        **plan.schedule.arguments(),
-        **at_edge,
-    )
-    assert not marks.any()
-    return dst.copy()
+    return convolved(plan, name, src, weights, stored.shape, operands, threads, end, apart)
 
 
 @pytest.mark.parametrize("name", available_targets())
