@@ -18,7 +18,7 @@ class AxisPhase(NamedTuple):
     """over diff_dst, without strides; no taps where none reaches the outputs"""
     tap: int
     """the first"""
-    step: int
+    tap_stride: int
     """how far the next tap lies before it"""
 
 

@@ -118,7 +118,9 @@ class Grouped(SlidingAlgorithm):
 
 def not_depthwise(groups: int, ic: int) -> str | None:
     """Why the groups are not of one input channel each, or None."""
-    return f"{groups} groups, {ic} input channels" if groups != ic or groups == 1 else None
+    if groups == 1:
+        return "one group"
+    return f"{groups} groups of {ic} input channels" if groups != ic else None
 
 
 def unrolled(window: Sliding, target: Target, epilogue: Epilogue) -> DepthwiseForward | None:

@@ -166,7 +166,7 @@ class DepthwiseByPhases(_DepthwiseGradientSrc):
             kernel or any_window(window, target, epilogue),
             DepthwiseSchedule(
                 window.schedule(setting, columns=kernel is None),
-                WeightStrides(*(-x.step * t for x, t in zip(phase, taps))),
+                WeightStrides(*(-x.tap_stride * t for x, t in zip(phase, taps))),
             ),
             title="depthwise gradient for src",
             reason=f"the window turned round, by phases of the strides; {what}",
@@ -190,7 +190,7 @@ def _phases_of_a_row(w: Axis, target: Target) -> tuple[Phase, ...] | str:
         columns = plan_columns(window.taps, 1, window.dilation, window.pad, window.size, window.outputs, most)
         if isinstance(columns, str):
             return columns
-        found.append(Phase(columns, window.pad, phase.tap, phase.step))
+        found.append(Phase(columns, window.pad, phase.tap, phase.tap_stride))
     return tuple(found)
 
 

@@ -23,16 +23,16 @@ _ARGUMENTS = ("src", "weights", "dst", *OnePassSchedule.names())
 
 @dataclass(frozen=True)
 class Phase:
-    """Every stride-th pixel of a row: a window without strides over diff_dst, whose tap t is column `tap - t · step` of
-    the weights."""
+    """Every stride-th pixel of a row: a window without strides over diff_dst, whose tap t is column
+    `tap − t · tap_stride` of the weights."""
 
     columns: Columns
     pad: int
     tap: int
-    step: int
+    tap_stride: int
 
     def __str__(self) -> str:
-        return f"{self.columns}_{self.pad}_{self.tap}_{self.step}".replace("-", "m")
+        return f"{self.columns}_{self.pad}_{self.tap}_{self.tap_stride}".replace("-", "m")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class DepthwiseGradientSrcKernel(Kernel):
                                 at = e.at(line, (t.x - phase.pad - loop.index * iw) * channels + c)
                                 w = e.at(weights, ((tap + loop.index * sh) * self.kw + phase.tap) * channels + c)
                                 ws = [
-                                    e.load(w, channels * (-phase.step * k), lanes, mask=mask)
+                                    e.load(w, channels * (-phase.tap_stride * k), lanes, mask=mask)
                                     for k in range(phase.columns.taps)
                                 ]
                                 acc = list(loop.values)

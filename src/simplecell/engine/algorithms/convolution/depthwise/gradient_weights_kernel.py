@@ -61,10 +61,10 @@ class DepthwiseGradientWeightsKernel(Kernel):
                     at = (plane * s.kh + r) * kw + k.index if self.planes else r * kw + k.index
                     shift = s.pw - k.index * self.dilation
                     low, high = inside(shift, iw, s.ow, e.const(self.stride), e.const((self.taps - 1) * self.dilation))
-                    whole = low + (high - low) // self.split * self.split
+                    full = low + (high - low) // self.split * self.split
 
                     def row_of_sums(c: Index, lanes: int, mask: Value | None) -> None:
-                        sums = self._sums(e, s, src, e.at(diff, row.offset), shift, iw, (low, whole), c, lanes, mask)
+                        sums = self._sums(e, s, src, e.at(diff, row.offset), shift, iw, (low, full), c, lanes, mask)
                         for j, total in enumerate(sums):
                             place = (at + j) * s.channels + c
                             e.store(e.fadd(e.load(s.dst, place, lanes, mask=mask), total), s.dst, place, mask)
@@ -79,13 +79,13 @@ class DepthwiseGradientWeightsKernel(Kernel):
         diff: Value,
         shift: Index,
         iw: Index,
-        whole: tuple[Index, Index],
+        full: tuple[Index, Index],
         c: Index,
         lanes: int,
         mask: Value | None,
     ) -> list[Value]:
         """The sums of one row of outputs for each of the taps."""
-        low, end = whole
+        low, end = full
 
         def column(pixel: Index, j: int) -> Value:
             return load_channels(

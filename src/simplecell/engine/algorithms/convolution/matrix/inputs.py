@@ -52,9 +52,8 @@ class Inputs:
         e, sw = self.e, self.layout.strides[2]
         with e.loop(self.layout.phases_w, carry=[NONE], name="phase_w", at_least_once=True) as phase:
             count = area.width + (e.index("reach_w") - phase.index) // sw
-            before = (
-                self.layout.pads[2] - phase.index - area.x0 * sw
-            )  # input column −before is the first; those from 0 to iw exist
+            # input column −before is the first; those from 0 to iw exist
+            before = self.layout.pads[2] - phase.index - area.x0 * sw
             low = ((before + sw - 1).maximum(0) // sw).minimum(count)
             high = ((self.layout.iw + before + sw - 1).maximum(0) // sw).minimum(count)
             low, high = e.select(exists, low, count), e.select(exists, high.maximum(low), count)
@@ -87,9 +86,11 @@ class Inputs:
         return p.results[0]
 
     def _split_pixels(self, src: Value, out: Value, low: Index, high: Index, spoiled: Value, finite: bool) -> Value:
+        """Pixels `low` to `high` of a phase, all their channels. In the result, the lanes of `spoiled` are true, and
+        those where a value is not `finite`."""
         e, sw = self.e, self.layout.strides[2]
-        whole = self.layout.ic // DEPTH * DEPTH
-        rest = self.layout.ic - whole
+        full = self.layout.ic // DEPTH * DEPTH
+        rest = self.layout.ic - full
         masks = e.mask(rest), e.mask(rest - e.lanes)
         with e.loop(high, start=low, carry=[spoiled], name="pixel") as p:
             at, to = e.at(src, p.index * sw * self.layout.ic), e.at(out, p.index * self.layout.pitch, I8)
@@ -100,15 +101,16 @@ class Inputs:
                     e.store(words, e.at(to, self.layout.part * part + c * 2, I8))  # noqa: B023
                 return e.b.or_(spoiled, more)
 
-            with e.loop(whole, step=DEPTH, carry=p.values, name="channel") as c:
+            with e.loop(full, step=DEPTH, carry=p.values, name="channel") as c:
                 c.carry([write(c.index, e.load(at, c.index), e.load(at, c.index + e.lanes), c.values[0])])
             with e.loop(e.select(rest > 0, 1, 0), carry=c.results, name="rest") as r:
-                low_, high_ = (e.load(at, whole + e.lanes * i, mask=mask) for i, mask in enumerate(masks))
-                r.carry([write(whole, low_, high_, r.values[0])])
+                low_, high_ = (e.load(at, full + e.lanes * i, mask=mask) for i, mask in enumerate(masks))
+                r.carry([write(full, low_, high_, r.values[0])])
             p.carry(r.results)
         return p.results[0]
 
     def _zero(self, out: Value, low: Index, high: Index) -> None:
+        """Pixels `low` to `high` of a phase, which lie beside the input."""
         e = self.e
         with e.loop(high, start=low, name="no_pixel") as p, e.loop(self.layout.deep, name="channel") as c:
             for part in range(self.parts):

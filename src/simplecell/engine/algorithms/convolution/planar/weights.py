@@ -36,12 +36,12 @@ class PlanarWeights(Kernel):
             ):
                 ky = y - r.index
                 at = ((i.index * kw + x.index) * rows + r.index) * oc + c.index
-                with e.otherwise_when(e.b.and_(ky >= 0, ky < kh)) as (reaches, apart):
+                with e.otherwise_when(e.b.and_(ky >= 0, ky < kh)) as (reaches, otherwise):
                     with reaches:
                         e.store(
                             e.load(src, (((z * kh + ky) * kw + x.index) * ic + i.index) * oc + c.index, lanes=1),
                             out,
                             at,
                         )
-                    with apart:
+                    with otherwise:
                         e.store(e.zero(1), out, at)

@@ -73,9 +73,9 @@ def paired(
             offset = (place + at + p) * oc
             for v in range(0, tile.vectors, 2):
                 c = v * e.lanes // 2
-                whole = v + 1 < tile.vectors
+                both = v + 1 < tile.vectors
                 first = acc[p * tile.vectors + v]
-                value = _added(e, first, acc[p * tile.vectors + v + 1] if whole else None)
+                value = _added(e, first, acc[p * tile.vectors + v + 1] if both else None)
                 e.store(_epilogue(e, operands, value, offset, c), dst, offset + c)
 
 
