@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from simplecell.engine.code.rounding import ceil_div, round_up
 from simplecell.engine.code.window import Columns, plan_columns
 from simplecell.engine.planning.algorithm import Schedule
-from simplecell.engine.planning.lowering import Lowering
 from simplecell.engine.planning.setting import Setting
 from simplecell.ops.geometry import Pairs
 
@@ -167,14 +165,6 @@ class Sliding:
         )
         across = WidthWindow(w.size, w.taps, w.stride, w.dilation) if columns else None
         return SlidingSchedule(extents, window, Strides(*src, *dst), across)
-
-    def work(self, ctx: Lowering) -> dict[str, Any]:
-        """All of `schedule`, by name."""
-        return self.schedule(ctx.setting, columns=True).arguments()
-
-    def arguments(self, block: int) -> dict[str, Any]:
-        """All of `cut`, by name."""
-        return self.cut(block, block, columns=True).arguments()
 
     def _block(self, setting: Setting) -> int:
         """Channels that one unit of work (a row of outputs) takes: so many that the rows which neighbouring units share

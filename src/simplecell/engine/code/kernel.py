@@ -43,8 +43,8 @@ class Kernel:
 def kernel_name(what: str, algorithm: str, dtype: str, *options: str) -> str:
     """A kernel's name. Its words are joined by underscores, in this order; what is empty is left out.
 
-        what        what is computed: conv2d_forward, conv2d_gradient_weights, max_pool2d_forward, matmul, reduce_sum
-        algorithm   how: direct, winograd, copied, columns, rows
+        what        what is computed: convolution_forward, convolution_pack_weights, matmul, reduce_sum
+        algorithm   how, by its room: direct, winograd, copied, columns, rows
         dtype       of the results, short: f32, i8, u16, bool
         options     the register tile (14x2), then what else is compiled in (ragged, blocked), then the epilogue or
                     expression (relu_1a2b3c4d), then a digest where these words do not tell all

@@ -313,13 +313,3 @@ def over_channels(
     else:
         with e.loop(last, whole, name="c1") as loop:
             body(loop.index, 1, None)
-
-
-def kernel_name(family: str, what: str, planes: bool, parts: Sequence[str], ragged: bool, epilogue: Epilogue) -> str:
-    words = [
-        f"{family}{3 if planes else 2}d_{what}_f32",
-        *parts,
-        *(["ragged"] if ragged else []),
-        *([epilogue.name] if epilogue.name else []),
-    ]
-    return "_".join(words)

@@ -19,7 +19,7 @@ from simplecell.engine.algorithms.convolution.depthwise.schedule import WeightSt
 from simplecell.engine.algorithms.sliding import Extents, Strides, WidthWindow, Window
 from simplecell.engine.code.emit import F32, I32, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.tile import LINE, fetch
 from simplecell.engine.code.window import (
     Columns,
@@ -177,10 +177,8 @@ class DepthwiseAny(Kernel):
 
     @property
     def name(self) -> str:
-        parts = str(self.pixels), f"sum{self.summed}" if self.summed > 1 else ""
-        return depthwise_name(
-            "any_window_forward", self.planes, parts, self.multiplier, self.ragged, self.epilogue.name
-        )
+        parts = "any", str(self.pixels), f"sum{self.summed}" if self.summed > 1 else ""
+        return depthwise_name("forward", self.planes, parts, self.multiplier, self.ragged, self.epilogue.name)
 
     def emit(self, e: Emitter) -> None:
         s = Slide(e, self.planes)
@@ -285,6 +283,6 @@ def _gathered(e: Emitter, pointer: Value, offsets: Sequence[Index]) -> Value:
 
 def depthwise_name(what: str, planes: bool, parts: Sequence[str], multiplier: int, ragged: bool, epilogue: str) -> str:
     """A kernel's name."""
-    words = [f"convolution_depthwise_{what}_f32", "3d" if planes else "2d", *parts]
-    words += [f"m{multiplier}" if multiplier > 1 else "", "ragged" if ragged else "", epilogue]
-    return "_".join(word for word in words if word)
+    multiplied = f"m{multiplier}" if multiplier > 1 else ""
+    options = ("3d" if planes else "2d", *parts, multiplied, "ragged" * ragged, epilogue)
+    return kernel_name(f"convolution_{what}", "depthwise", "float32", *options)

@@ -9,7 +9,7 @@ from simplecell.engine.algorithms.convolution.fourier_channels.schedule import S
 from simplecell.engine.algorithms.convolution.rows import copy_row
 from simplecell.engine.code.emit import I8, Emitter, Index
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.tile_store import Operands
 
 
@@ -32,8 +32,8 @@ class SignalDirect(Kernel):
 
     @property
     def name(self) -> str:
-        return "_".join(
-            w for w in (f"convolution_fourier_channels_direct_f32_{self.together}", self.epilogue.name) if w
+        return kernel_name(
+            "convolution_outliers", "fourier_channels", "float32", str(self.together), self.epilogue.name
         )
 
     def emit(self, e: Emitter) -> None:
@@ -50,7 +50,7 @@ class _Direct:
         self.dst, self.src, self.weights = e.pointer("dst"), e.pointer("src"), e.pointer("weights")
         self.length, self.ic, self.pad, self.stride = (e.index(a) for a in ("length", "ic", "pad", "stride"))
         self.rows, self.oc, self.pixel, self.taps = (e.index(a) for a in ("rows", "oc", "dst_pixel", "taps"))
-        self.scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
+        self.scratch = e.scratch()
         self.operands = Operands.of(e, kernel.epilogue)
 
     def emit(self) -> None:

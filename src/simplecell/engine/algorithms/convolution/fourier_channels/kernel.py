@@ -12,7 +12,7 @@ from simplecell.engine.algorithms.convolution.outliers import energy_after, too_
 from simplecell.engine.code.emit import F32, I8, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.fourier import Columns
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.tile_store import Operands
 
 
@@ -59,8 +59,8 @@ class ConvolutionFourierChannels(Kernel):
     @property
     def name(self) -> str:
         shape = f"{'x'.join(map(str, self.radices))}_{self.blocks}b_{self.vectors}v"
-        words = ("convolution_fourier_channels_forward_f32", shape, "local" if self.local else "", self.epilogue.name)
-        return "_".join(w for w in words if w)
+        options = (shape, "local" * self.local, self.epilogue.name)
+        return kernel_name("convolution_forward", "fourier_channels", "float32", *options)
 
     def emit(self, e: Emitter) -> None:
         _FourierChannels(e, self).emit()
@@ -78,7 +78,7 @@ class _FourierChannels:
             e.index(a) for a in "n length pad rows oc dst_pixel".split()
         )
         self.run, self.step, self.parts, self.half = (e.index(a) for a in ("run", "step", "parts", "half"))
-        self.scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
+        self.scratch = e.scratch()
         self.sums_in, self.outputs, self.sums_out = (
             e.at(self.scratch, e.index(a)) for a in ("sums_in", "outputs", "sums_out")
         )

@@ -14,7 +14,7 @@ from simplecell.engine.algorithms.convolution.rows import copy_row
 from simplecell.engine.code.emit import I8, I32, I64, PTR, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.fourier import Columns
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.planar_store import PlanarStore
 
 
@@ -70,11 +70,10 @@ class ConvolutionFourierRows(Kernel):
 
     @property
     def name(self) -> str:
-        shape = f"{'x'.join(map(str, self.radices))}_{self.vectors}v_{self.channels}c{self.together}" + (
-            f"_{self.groups}g" if self.groups > 1 else ""
-        )
-        options = ("single" if self.single else "", "local" if self.local else "")
-        return "_".join(w for w in ("convolution_fourier_rows_forward_f32", shape, *options, self.epilogue.name) if w)
+        shape = f"{'x'.join(map(str, self.radices))}_{self.vectors}v_{self.channels}c{self.together}"
+        groups = f"{self.groups}g" if self.groups > 1 else ""
+        options = (shape, groups, "single" * self.single, "local" * self.local, self.epilogue.name)
+        return kernel_name("convolution_forward", "fourier_rows", "float32", *options)
 
     def emit(self, e: Emitter) -> None:
         _FourierRows(e, self).emit()
@@ -98,7 +97,7 @@ class _FourierRows:
         self.row = self.pitch * 2
         self.plane = self.row * kernel.size
         self.transforms = Columns(e, kernel.radices, e.pointer("twiddles"), self.row, self.pitch)
-        self.scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
+        self.scratch = e.scratch()
         self.sums_in, self.sums_out = (e.at(self.scratch, e.index(a)) for a in ("sums_in", "sums_out"))
         self.apart, self.cells = e.pointer("apart"), e.index("cells")
         self.row_blocks = (self.rows + (self.step - 1)) // self.step

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from simplecell.engine.algorithms.convolution.fourier_rows.schedule import FourierRowsWeightsSchedule
 from simplecell.engine.code.emit import F64, I64, Emitter, Index
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class FourierRowsWeights(Kernel):
 
     @property
     def name(self) -> str:
-        return "convolution_fourier_rows_transform_weights_f32"
+        return kernel_name("convolution_transform_weights", "fourier_rows", "float32")
 
     def emit(self, e: Emitter) -> None:
         dst, src, roots, order = (e.pointer(a) for a in ("dst", "src", "roots", "order"))

@@ -13,7 +13,7 @@ from simplecell.engine.algorithms.convolution.pool_stage import Pool
 from simplecell.engine.code.bfloat16 import PRODUCTS
 from simplecell.engine.code.emit import I8, I64, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.matrix_unit import COLUMNS, DEPTH, TILE, MatrixUnit
 from simplecell.engine.code.tile import LINE, fetch, next_weights
 
@@ -62,14 +62,14 @@ class ConvolutionMatrix(Kernel):
 
     @property
     def name(self) -> str:
-        words = (
-            f"convolution_matrix_forward_bf16x{self.parts}",
-            "merged" if self.merged else "",
+        return kernel_name(
+            "convolution_forward", "matrix", "float32",
+            f"bf16x{self.parts}",
+            "merged" * self.merged,
             f"{'i' if self.fetch_inputs else 'p'}{self.lines}",
             self.epilogue.name,
             self.pool.name if self.pool is not None else "",
-        )
-        return "_".join(w for w in words if w)
+        )  # fmt: skip
 
     def emit(self, e: Emitter) -> None:
         _Matrix(e, self).emit()

@@ -39,7 +39,7 @@ class Layout:
             (self.ow + self.columns - 1) // self.columns,
         )
         self.deep = e.const(1) if merged else (self.ic + DEPTH - 1) // DEPTH
-        self.scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
+        self.scratch = e.scratch()
         self.sums, self.places = (e.at(self.scratch, e.index(a), I8) for a in ("sums", "places"))
 
     def area(self, unit: Index) -> Area:

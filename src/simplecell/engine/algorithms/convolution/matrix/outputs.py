@@ -32,9 +32,7 @@ class Outputs:
         self.e, self.layout, self.pool = layout.e, layout, pool
         self.operands = Operands.of(self.e, epilogue)
         self.window = pool.size[1:] if pool is not None else (1, 1)
-        with self.e.b.goto_entry_block():
-            self.words = self.e.b.alloca(I64, 4)  # see Waiting
-            self.words.type = PTR
+        self.words = self.e.stack(4, I64)  # see Waiting
 
     def _tile_begins(self, chunk: Index, half: Index | int) -> Index:
         """Number of the first pixel of one of a chunk's two tiles."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from simplecell.engine.algorithms.convolution.matrix.schedule import MatrixWeightsSchedule
 from simplecell.engine.code.bfloat16 import split
 from simplecell.engine.code.emit import I32, Emitter
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.matrix_unit import COLUMNS, DEPTH, TILE
 
 
@@ -29,7 +29,9 @@ class MatrixWeights(Kernel):
 
     @property
     def name(self) -> str:
-        return f"convolution_matrix_pack_weights_bf16x{self.parts}" + ("_scaled" if self.scaled else "")
+        return kernel_name(
+            "convolution_pack_weights", "matrix", "float32", f"bf16x{self.parts}", "scaled" * self.scaled
+        )
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")

@@ -12,7 +12,7 @@ from simplecell.engine.algorithms.convolution.planar.schedule import PlanarSched
 from simplecell.engine.algorithms.convolution.rows import copy_row, zero_run
 from simplecell.engine.code.emit import I8, I32, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.planar_store import PlanarStore
 
 
@@ -51,8 +51,8 @@ class ConvolutionPlanar(Kernel):
     @property
     def name(self) -> str:
         shape = f"{self.vectors}v_{self.rows}r_{self.channels}c"
-        options = ("single" if self.single else "", "marked" if self.marked else "")
-        return "_".join(w for w in ("convolution_planar_forward_f32", shape, *options, self.epilogue.name) if w)
+        options = (shape, "single" * self.single, "marked" * self.marked, self.epilogue.name)
+        return kernel_name("convolution_forward", "planar", "float32", *options)
 
     def emit(self, e: Emitter) -> None:
         _Planar(e, self).emit()
@@ -67,7 +67,7 @@ class _Planar:
         self.width = kernel.vectors * e.lanes
         self.src, self.weights = e.pointer("src"), e.pointer("weights")
         self.out = PlanarStore(e, kernel.channels, kernel.epilogue)
-        self.scratch = e.at(e.pointer("scratch"), e.thread * e.index("scratch_stride"), element=ir.IntType(8))
+        self.scratch = e.scratch()
         self.id, self.ih, self.iw, self.ic, self.od, self.oh, self.ow = (
             e.index(a) for a in "id ih iw ic od oh ow".split()
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from simplecell.engine.algorithms.convolution.planar.schedule import PlanarWeightsSchedule
 from simplecell.engine.code.emit import Emitter
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class PlanarWeights(Kernel):
 
     @property
     def name(self) -> str:
-        return "convolution_planar_pack_weights_f32"
+        return kernel_name("convolution_pack_weights", "planar", "float32")
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")

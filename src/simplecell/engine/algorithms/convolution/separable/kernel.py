@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from simplecell.engine.algorithms.convolution.rows import zero_run
 from simplecell.engine.algorithms.convolution.separable.schedule import STAGES, Ring, SeparableSchedule
 from simplecell.engine.algorithms.convolution.separable.weights import paired
-from simplecell.engine.code.emit import I8, Emitter, Index, Value
+from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.tile import Tile, accumulate, zeros
 from simplecell.engine.code.tile_store import Operands, store_tile
 from simplecell.engine.code.window import Columns, Finish, inside_taps, over_channels, over_tiles
@@ -64,8 +64,9 @@ class Separable(Kernel):
     @property
     def name(self) -> str:
         project = f"p{self.project or 0}" + ("pairs" if self.pairs else "")
-        stages = [f"e{self.expand or 0}", str(self.window), project, *(["ragged"] if self.ragged else [])]
-        return "_".join(["convolution_separable_forward_f32", *stages, *(x.name or "0" for x in self.epilogues)])
+        stages = (f"e{self.expand or 0}", str(self.window), project, "ragged" * self.ragged)
+        epilogues = (x.name or "0" for x in self.epilogues)
+        return kernel_name("convolution_forward", "separable", "float32", *stages, *epilogues)
 
     def emit(self, e: Emitter) -> None:
         _Separable(e, self).emit()
@@ -79,7 +80,7 @@ class _Separable:
         self.ic, self.channels, self.oc = (e.index(a) for a in ("ic", "channels", "oc"))
         self.kh, self.sh, self.ph, self.pw = (e.index(a) for a in ("kh", "sh", "ph", "pw"))
         self.rows, self.pitch = e.index("rows"), e.index("pitch")
-        scratch = e.b.gep(e.pointer("scratch"), [(e.thread * e.index("scratch_stride")).ir], source_etype=I8)
+        scratch = e.scratch()
         names = [
             [f"{stage}{i}" for i in range(len(epilogue.kinds))] for stage, epilogue in zip(STAGES, kernel.epilogues)
         ]

@@ -15,7 +15,7 @@ import llvmlite.ir as ir
 
 from simplecell.engine.code.elementwise import emit_expression
 from simplecell.engine.code.emit import F64, I32, Emitter, Index, Value
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.tile import Strided, Tile, opaque_address, zeros
 from simplecell.engine.code.tile_store import Operands
 from simplecell.engine.planning.algorithm import Schedule
@@ -40,7 +40,7 @@ class PackPairs(Kernel):
 
     @property
     def name(self) -> str:
-        return "convolution_separable_pack_pairs_f32"
+        return kernel_name("convolution_pack_weights", "separable", "float32", "pairs")
 
     def emit(self, e: Emitter) -> None:
         dst, src, half = e.pointer("dst"), e.pointer("src"), e.lanes // 2
