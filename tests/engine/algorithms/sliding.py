@@ -9,6 +9,8 @@ from itertools import product
 
 import numpy as np
 
+from simplecell.engine.code.window import Columns, plan_columns
+
 
 @dataclass(frozen=True)
 class Window:
@@ -67,3 +69,11 @@ def depthwise_weights(src: np.ndarray, diff: np.ndarray, window: Window) -> np.n
     for tap, places in window.slices():
         out[tap] = (padded[places] * diff).sum(axis=(0, 1, 2, 3))
     return out
+
+
+def planned(window: Window, most: int = 7) -> Columns:
+    """How the columns of a window are unrolled."""
+    (_, _, iw), (_, _, ow) = window.size, window.outputs
+    columns = plan_columns(window.taps[2], window.strides[2], window.dilation[2], window.padding[2][0], iw, ow, most)
+    assert isinstance(columns, Columns), columns
+    return columns

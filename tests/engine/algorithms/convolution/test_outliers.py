@@ -21,7 +21,7 @@ from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Node, placeholder
 from simplecell.ops.base import Spec
 from simplecell.ops.pooling import MaxPool
-from tests.engine.algorithms.convolution.direct.test_kernel import Case, problem_of
+from tests.engine.algorithms.convolution.cases import Case, problem_of
 from tests.engine.harness import available_targets
 
 CASES = [

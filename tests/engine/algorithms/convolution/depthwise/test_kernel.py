@@ -10,9 +10,9 @@ import pytest
 from simplecell.engine.algorithms.convolution.depthwise.gradient_weights_kernel import DepthwiseGradientWeightsKernel
 from simplecell.engine.algorithms.convolution.depthwise.kernel import DepthwiseAny, DepthwiseForward
 from simplecell.engine.code.kernel import Kernel
-from simplecell.engine.code.window import Columns, plan_columns
+from simplecell.engine.code.window import plan_columns
 from simplecell.engine.host import target
-from tests.engine.algorithms.sliding import Window, depthwise, depthwise_weights, normal
+from tests.engine.algorithms.sliding import Window, depthwise, depthwise_weights, normal, planned
 from tests.engine.harness import available_targets, guarded, run
 
 SAME = ((0, 0), (1, 1), (1, 1))
@@ -40,13 +40,6 @@ LINES = [
     ),
     (1, 5, 1, Window((3, 4, 30), (2, 3, 3), (1, 1, 2), padding=((1, 1), (2, 1), (0, 3)))),
 ]
-
-
-def planned(window: Window, most: int = 7) -> Columns:
-    (_, _, iw), (_, _, ow) = window.size, window.outputs
-    columns = plan_columns(window.taps[2], window.strides[2], window.dilation[2], window.padding[2][0], iw, ow, most)
-    assert isinstance(columns, Columns), columns
-    return columns
 
 
 def forward(

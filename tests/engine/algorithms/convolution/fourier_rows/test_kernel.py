@@ -16,7 +16,7 @@ from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.precision import Precision
 from simplecell.ops.base import spec_of
-from tests.engine.algorithms.convolution.direct.test_kernel import BIAS_RELU_ADD, Case, problem_of
+from tests.engine.algorithms.convolution.cases import BIAS_RELU_ADD, Case, problem_of
 from tests.engine.algorithms.convolution.fourier import convolved
 from tests.engine.harness import available_targets
 

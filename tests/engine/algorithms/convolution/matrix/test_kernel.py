@@ -21,7 +21,7 @@ from simplecell.engine.target import Target
 from simplecell.ops.base import spec_of
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.pooling import AveragePool, MaxPool
-from tests.engine.algorithms.convolution.direct.test_kernel import BIAS_RELU_ADD, CASES, SIGMOIDS, Case, problem_of
+from tests.engine.algorithms.convolution.cases import BIAS_RELU_ADD, CASES, SIGMOIDS, Case, problem_of
 from tests.engine.harness import guarded, run
 
 try:

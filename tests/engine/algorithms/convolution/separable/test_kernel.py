@@ -13,8 +13,7 @@ from simplecell.engine.algorithms.convolution.separable.weights import pairs_pay
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue, Expression, Instruction
 from simplecell.engine.code.tile import Tile, best_tile
 from simplecell.engine.host import target
-from tests.engine.algorithms.convolution.depthwise.test_kernel import planned
-from tests.engine.algorithms.sliding import Window, depthwise, normal
+from tests.engine.algorithms.sliding import Window, depthwise, normal, planned
 from tests.engine.harness import available_targets, guarded, run
 
 ADD = Epilogue(Expression(("float32", "float32"), (Instruction("add", (0, 1), "float32"),), (2,)), ("channel",))

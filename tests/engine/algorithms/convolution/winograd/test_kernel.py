@@ -18,7 +18,7 @@ from simplecell.engine.precision import Precision
 from simplecell.ops.base import spec_of
 from simplecell.ops.pooling import AveragePool, MaxPool
 from tests.engine.algorithms.convolution.apart import all_apart, marks_of
-from tests.engine.algorithms.convolution.direct.test_kernel import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
+from tests.engine.algorithms.convolution.cases import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
 from tests.engine.harness import available_targets, guarded, run
 
 BOUND = {
