@@ -26,6 +26,7 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_rtype = False
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -50,6 +51,22 @@ def _docstring(app: Any, what: str, name: str, obj: object, options: object, lin
             lines[i] = "".join(p if p.startswith("`") else re.sub(r"([*|])", r"\\\1", p) for p in parts)
 
 
+_attributes: dict[str, list[str]] = {}
+
+
+def _set_aside(app: Any, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """What is said about an attribute is prose; napoleon would take the words before a colon for its type."""
+    if what == "attribute":
+        _attributes[name] = list(lines)
+        lines.clear()
+
+
+def _put_back(app: Any, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    lines[:0] = _attributes.pop(name, [])
+
+
 def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", _set_aside, priority=100)
+    app.connect("autodoc-process-docstring", _put_back, priority=800)
     app.connect("source-read", _files_of_the_checkout)
     app.connect("autodoc-process-docstring", _docstring, priority=900)

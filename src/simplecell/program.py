@@ -106,7 +106,7 @@ class CompiledModel:
 
         Afterwards the program keeps today's weights whatever happens to the model, and takes no batch sizes but those
         that it holds programs for: the one that `compile` was given, and those that were used last. Freezing it again
-            does nothing.
+        does nothing.
 
         Example:
             >>> program = simplecell.compile(model, batch_size=1)

@@ -96,7 +96,7 @@ def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
 def drawn() -> dict[str, set[str]]:
     """The arrows of docs/architecture.md."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf8")
-    block = re.search(r"```arrows\n(.*?)```", text, re.DOTALL)
+    block = re.search(r"<!-- arrows -->\n```text\n(.*?)```", text, re.DOTALL)
     assert block is not None
     lines = (line.partition(":") for line in block.group(1).strip().splitlines())
     return {name.strip(): set(others.split()) for name, _, others in lines}
