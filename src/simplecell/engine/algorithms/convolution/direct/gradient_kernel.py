@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from simplecell.engine.algorithms.convolution.direct.gradient_schedule import Extents, Halo, Shares
 from simplecell.engine.algorithms.convolution.rows import copy_row, copy_run
 from simplecell.engine.code.emit import Emitter, Index, Value
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.matmul_tile import prefetch, products, resume, store_rows
 from simplecell.engine.code.tile import Tile
 
@@ -65,12 +65,15 @@ class GradientWeights(Kernel):
 
     @property
     def name(self) -> str:
-        flags = (
-            ("_ragged" if self.ragged else "")
-            + ("_packed" if self.packed else "")
-            + ("_sampled" if self.sampled else "_halo" if self.halo else "")
+        return kernel_name(
+            "convolution_gradient_weights",
+            "direct",
+            "float32",
+            f"{self.tile}_s{self.segments}_r{self.rest}",
+            "ragged" if self.ragged else "",
+            "packed" if self.packed else "",
+            "sampled" if self.sampled else "halo" if self.halo else "",
         )
-        return f"convolution_gradient_weights_direct_f32_{self.tile}_s{self.segments}_r{self.rest}{flags}"
 
     def emit(self, e: Emitter) -> None:
         _Emission(self, e).emit()
@@ -102,11 +105,7 @@ class _Emission:
         self.src_image = e.index("src_image")
         self.width = kernel.tile.vectors * e.lanes
         self.rows = kernel.tile.pixels // kernel.segments
-        self.scratch = (
-            e.at(e.pointer("scratch"), e.thread * (e.index("scratch_stride") // 4))
-            if kernel.packed or kernel.halo
-            else None
-        )
+        self.scratch = e.scratch() if kernel.packed or kernel.halo else None
 
     def emit(self) -> None:
         e = self.e

@@ -7,14 +7,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import lcm
 
-import llvmlite.ir as ir
-
 from simplecell.engine.algorithms.convolution.direct.schedule import Copy, Loops, Spread, Sums, TapLoops
 from simplecell.engine.algorithms.convolution.direct.source import Copied, InPlace
 from simplecell.engine.algorithms.convolution.pool_stage import Pool, pooled
-from simplecell.engine.code.emit import F32, PTR, Emitter, Index, Value
+from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.tile import Ahead, Offsets, Pixels, Tile, accumulate, next_weights, zeros
 from simplecell.engine.code.tile_store import Operands, fetch_operands, store_tile
 
@@ -73,8 +71,10 @@ class ConvolutionDirect(Kernel):
 
     @property
     def name(self) -> str:
-        words = (
-            "convolution_forward_direct_f32",
+        return kernel_name(
+            "convolution_forward",
+            "direct",
+            "float32",
             str(self.tile) + (f"p{self.lines}" if self.lines > 1 else ""),
             f"u{self.unroll}" if self.unroll > 1 else "",
             "copy" if self.copy else "",
@@ -84,7 +84,6 @@ class ConvolutionDirect(Kernel):
             self.epilogue.name,
             self.pool.name if self.pool is not None else "",
         )
-        return "_".join(w for w in words if w)
 
     def emit(self, e: Emitter) -> None:
         _Direct(e, self).emit()
@@ -214,9 +213,7 @@ class _Direct:
         e, t, (_, ph, pw) = self.e, self.tile, pool.size
         stretch = lcm(t.pixels, pw)
         pitch = t.pixels + stretch  # the last tile of a row may begin before the stretch does
-        with e.b.goto_entry_block():
-            buffer = e.b.alloca(ir.ArrayType(F32, ph * pitch * self.width))
-            buffer.align, buffer.type = 64, PTR
+        buffer = e.stack(ph * pitch * self.width)
         with e.loop(area.y1, start=area.y0, step=ph, carry=[following], name="windows") as y:
             with e.loop(area.x1, start=area.x0, step=stretch, carry=y.values, name="run") as begin:
                 end = (begin.index + stretch).minimum(area.x1)

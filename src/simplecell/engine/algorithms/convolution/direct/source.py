@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simplecell.engine.algorithms.convolution.rows import copy_row
-from simplecell.engine.code.emit import I8, Emitter, Index, Value
+from simplecell.engine.code.emit import Emitter, Index, Value
 
 
 class InPlace:
@@ -39,7 +39,7 @@ class Copied:
             e.index("row_stride"),
             e.index("plane_stride"),
         )
-        self.scratch = e.at(e.pointer("scratch"), e.thread * e.index("scratch_stride"), I8)
+        self.scratch = e.scratch()
 
     def block(self, n: Index, d: Index, y0: Index, y1: Index, x0: Index, x1: Index) -> tuple[Value, Index]:
         e = self.e

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simplecell.engine.code.emit import Emitter
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.planning.algorithm import Schedule
 
 
@@ -46,7 +46,7 @@ class PackConvolutionWeights(Kernel):
 
     @property
     def name(self) -> str:
-        return "convolution_pack_weights_direct_f32" + ("_scaled" if self.scaled else "")
+        return kernel_name("convolution_pack_weights", "direct", "float32", "scaled" if self.scaled else "")
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")

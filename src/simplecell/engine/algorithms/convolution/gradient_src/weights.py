@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from simplecell.engine.code.emit import Emitter, Index, Value
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.matmul_tile import transposed
 from simplecell.engine.planning.algorithm import Schedule
 from simplecell.engine.planning.lowering import Lowering
@@ -83,7 +83,7 @@ class TurnWeights(Kernel):
 
     @property
     def name(self) -> str:
-        return "convolution_turn_weights_f32"
+        return kernel_name("convolution_gradient_src", "turn_weights", "float32")
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")

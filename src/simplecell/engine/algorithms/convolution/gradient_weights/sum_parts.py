@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simplecell.engine.code.emit import Emitter
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.planning.algorithm import Schedule
 
 
@@ -24,7 +24,7 @@ class SumParts(Kernel):
 
     @property
     def name(self) -> str:
-        return "convolution_sum_parts_f32"
+        return kernel_name("convolution_gradient_weights", "sum_parts", "float32")
 
     def emit(self, e: Emitter) -> None:
         src, dst, parts, size = e.pointer("src"), e.pointer("dst"), e.index("parts"), e.index("size")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import llvmlite.ir as ir
 import numpy as np
 
 from simplecell.engine.algorithms.convolution.outliers import larger
@@ -12,9 +11,9 @@ from simplecell.engine.algorithms.convolution.pool_stage import Pool, pooled
 from simplecell.engine.algorithms.convolution.rows import copy_row
 from simplecell.engine.algorithms.convolution.winograd.schedule import Patches
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
-from simplecell.engine.code.emit import F32, I8, PTR, Emitter, Index, Value
+from simplecell.engine.code.emit import I8, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.tile_store import Operands
 
 NOTHING = 2.0**-20
@@ -45,12 +44,8 @@ class WinogradDirect(Kernel):
 
     @property
     def name(self) -> str:
-        words = (
-            f"convolution_outliers_winograd_f32_{self.axes}_{self.transform}",
-            self.epilogue.name,
-            self.pool.name if self.pool is not None else "",
-        )
-        return "_".join(w for w in words if w)
+        size, pool = f"{self.axes}_{self.transform}", self.pool.name if self.pool is not None else ""
+        return kernel_name("convolution_outliers", "winograd", "float32", size, self.epilogue.name, pool)
 
     def emit(self, e: Emitter) -> None:
         _Direct(e, self).emit()
@@ -67,14 +62,12 @@ class _Direct:
         self.slices, self.width, self.chunk_blocks = (e.index(a) for a in ("slices", "width", "chunk_blocks"))
         self.pads = [e.index(f"pad_{axis}") for axis in "dhw"]
         self.shifts = [e.index(f"shift_{axis}") for axis in "dhw"]
-        self.scratch = e.at(e.pointer("scratch"), e.thread * e.index("scratch_stride"), I8)
+        self.scratch = e.scratch()
         t = self.t
         self.rows, self.out_rows = (t.points, t.outputs) if "h" in kernel.axes else (1, 1)
         self.columns, self.out_columns = (t.points, t.outputs) if "w" in kernel.axes else (1, 1)
         self.operands = Operands.of(e, kernel.epilogue)
-        with e.b.goto_entry_block():
-            self.sums = e.b.alloca(ir.ArrayType(F32, self.out_rows * self.out_columns * e.lanes))
-            self.sums.align, self.sums.type = 64, PTR
+        self.sums = e.stack(self.out_rows * self.out_columns * e.lanes)
 
     def emit(self) -> None:
         e = self.e

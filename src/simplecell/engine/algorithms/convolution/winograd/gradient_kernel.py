@@ -20,8 +20,8 @@ from simplecell.engine.algorithms.convolution.outliers import energy_after, larg
 from simplecell.engine.algorithms.convolution.rows import copy_run, zero_run
 from simplecell.engine.algorithms.convolution.winograd.gradient_schedule import GradientSchedule
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
-from simplecell.engine.code.emit import F32, F64, I8, PTR, Emitter, Index, Value
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.emit import F32, F64, I8, Emitter, Index, Value
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.matmul_tile import products, resume, store_rows
 from simplecell.engine.code.tile import Tile
 
@@ -53,8 +53,8 @@ class WinogradGradientKernel(Kernel):
 
     @property
     def name(self) -> str:
-        size = f"{self.tile}_{self.dimensions}d_{self.transform}"
-        return f"convolution_gradient_weights_winograd_f32_{size}" + ("_local" if self.local else "")
+        size, local = f"{self.tile}_{self.dimensions}d_{self.transform}", "local" if self.local else ""
+        return kernel_name("convolution_gradient_weights", "winograd", "float32", size, local)
 
     def emit(self, e: Emitter) -> None:
         _Emission(e, self).emit()
@@ -81,16 +81,14 @@ class _Emission:
             e.index(a) for a in ("ic_block", "oc_block", "ic_pitch", "oc_pitch")
         )
         self.patches = e.index("patches")
-        self.v = e.at(e.pointer("scratch"), e.thread * (e.index("scratch_stride") // 4))
+        self.v = e.scratch()
         self.m, self.u, self.edge, self.energies, self.marks = (
             e.at(self.v, e.index(a)) for a in ("m_begin", "u_begin", "edge_begin", "energies", "marks")
         )
         two = kernel.dimensions == 2
         self.rows, self.out_rows = (self.t.points, self.t.outputs) if two else (1, 1)
         self.points = self.rows * self.t.points
-        with e.b.goto_entry_block():
-            self.sums = e.b.alloca(ir.ArrayType(F32, self.t.taps * (self.t.taps if two else 1) * e.lanes))
-            self.sums.align, self.sums.type = 64, PTR
+        self.sums = e.stack(self.t.taps * (self.t.taps if two else 1) * e.lanes)
 
     def emit(self) -> None:
         e = self.e

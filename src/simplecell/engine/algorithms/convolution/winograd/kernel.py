@@ -7,16 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite.ir as ir
-
 from simplecell.engine.algorithms.convolution.outliers import energy_after, mark_finite, mark_local, sum_of
 from simplecell.engine.algorithms.convolution.pool_stage import Pool, pooled
 from simplecell.engine.algorithms.convolution.rows import copy_row, zero_run
 from simplecell.engine.algorithms.convolution.winograd.schedule import Blocks, Patches
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
-from simplecell.engine.code.emit import F32, I8, PTR, Emitter, Index, Value
+from simplecell.engine.code.emit import I8, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.rounding import ceil_div
 from simplecell.engine.code.tile import Ahead, Strided, Tile, accumulate, next_weights, opaque_address, zeros
 from simplecell.engine.code.tile_store import INLINE, Operands
@@ -65,8 +63,10 @@ class WinogradForward(Kernel):
 
     @property
     def name(self) -> str:
-        words = (
-            "convolution_forward_winograd_f32",
+        return kernel_name(
+            "convolution_forward",
+            "winograd",
+            "float32",
             str(self.tile) + (f"p{self.lines}" if self.lines > 1 else ""),
             f"u{self.unroll}" if self.unroll > 1 else "",
             f"{self.axes}_{self.transform}",
@@ -74,7 +74,6 @@ class WinogradForward(Kernel):
             self.pool.name if self.pool is not None else "",
             "local" if self.local else "",
         )
-        return "_".join(w for w in words if w)
 
     def emit(self, e: Emitter) -> None:
         _Winograd(e, self).emit()
@@ -98,7 +97,7 @@ class _Winograd:
         )
         self.v_pixel, self.v_point = e.index("v_pixel"), e.index("v_point")
         self.m_pixel, self.m_point = e.index("m_pixel"), e.index("m_point")
-        self.v = e.at(e.pointer("scratch"), e.thread * e.index("scratch_stride"), I8)
+        self.v = e.scratch()
         self.m, self.edge = e.at(self.v, e.index("m_begin")), e.at(self.v, e.index("edge_begin"))
         self.ahead, self.apart = e.index("ahead"), e.pointer("apart")
         self.id, self.od, self.slices, self.pad_d = (e.index(a) for a in ("id", "od", "slices", "pad_d"))
@@ -113,12 +112,9 @@ class _Winograd:
         self.width = kernel.tile.vectors * e.lanes
         self.chunk_blocks = e.index("chunk_blocks")
         self.chunk = self.chunk_blocks * self.width
-        with e.b.goto_entry_block():
-            self.buffer = e.b.alloca(ir.ArrayType(F32, self.out_rows * self.out_columns * e.lanes))
-            self.buffer.align, self.buffer.type = 64, PTR
-            if kernel.local:
-                self.blocks = e.b.alloca(ir.ArrayType(F32, self.block_rows * self.block_columns * e.lanes))
-                self.blocks.align, self.blocks.type = 64, PTR
+        self.buffer = e.stack(self.out_rows * self.out_columns * e.lanes)
+        if kernel.local:
+            self.blocks = e.stack(self.block_rows * self.block_columns * e.lanes)
 
     def emit(self) -> None:
         e = self.e

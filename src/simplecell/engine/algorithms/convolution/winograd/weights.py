@@ -8,7 +8,7 @@ import llvmlite.ir as ir
 
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
 from simplecell.engine.code.emit import F64, Emitter, Value
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.planning.algorithm import Schedule
 
 
@@ -51,8 +51,8 @@ class WinogradWeights(Kernel):
 
     @property
     def name(self) -> str:
-        size = f"{self.dimensions}d_{self.transform}"
-        return f"convolution_pack_weights_winograd_f32_{size}" + ("_scaled" if self.scaled else "")
+        size, scaled = f"{self.dimensions}d_{self.transform}", "scaled" if self.scaled else ""
+        return kernel_name("convolution_pack_weights", "winograd", "float32", size, scaled)
 
     def emit(self, e: Emitter) -> None:
         dst, src = e.pointer("dst"), e.pointer("src")

@@ -8,7 +8,7 @@ from simplecell.engine.algorithms.convolution.direct.schedule import Spread
 from simplecell.engine.algorithms.convolution.gradient_src.phases.schedule import Zeros
 from simplecell.engine.code.emit import Emitter
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.kernel import Kernel
+from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.tile_store import Operands
 
 
@@ -24,7 +24,7 @@ class SpreadZeros(Kernel):
 
     @property
     def name(self) -> str:
-        return "_".join(w for w in ("convolution_gradient_src_zeros_f32", self.epilogue.name) if w)
+        return kernel_name("convolution_gradient_src", "zeros", "float32", self.epilogue.name)
 
     def emit(self, e: Emitter) -> None:
         dst, operands = e.pointer("dst"), Operands.of(e, self.epilogue)
