@@ -11,10 +11,10 @@ from simplecell import ops
 from simplecell.engine.algorithms.products.matmul.kernel import MatMul
 from simplecell.engine.code.kernel import digest, kernel_name, short
 from simplecell.engine.code.tile import Tile
+from simplecell.engine.host import target
 from simplecell.engine.machine.machine import machine, module_of
 from simplecell.engine.plan import plan
 from simplecell.engine.run.describe import kernels
-from simplecell.engine.target import target
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec
