@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from simplecell.engine.code.window import Columns, plan_columns
+from simplecell.engine.code.window import WindowColumns, plan_columns
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def depthwise_weights(src: np.ndarray, diff: np.ndarray, window: Window) -> np.n
     return out
 
 
-def planned(window: Window, most: int = 7) -> Columns:
+def planned(window: Window, most: int = 7) -> WindowColumns:
     (_, _, iw), (_, _, ow) = window.size, window.outputs
     columns = plan_columns(window.taps[2], window.strides[2], window.dilation[2], window.padding[2][0], iw, ow, most)
-    assert isinstance(columns, Columns), columns
+    assert isinstance(columns, WindowColumns), columns
     return columns

@@ -32,7 +32,7 @@ class Product(Kernel):
         weights, t = e.pointer("weights"), self.tile
         ahead = Ahead(1, weights, e.const(3)) if self.ahead else None
         acc = accumulate(
-            e, t, zeros(e, t), e.pointer("src"), e.index("stride"), weights, e.index("depth"), ahead, steps=self.steps
+            e, t, zeros(e, t), e.pointer("src"), e.index("stride"), weights, e.index("depth"), ahead, unroll=self.steps
         )
         for i, a in enumerate(acc[: t.accumulators]):
             e.store(a, e.pointer("dst"), i * e.lanes)

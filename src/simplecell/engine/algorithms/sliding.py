@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from simplecell.engine.code.rounding import ceil_div, round_up
-from simplecell.engine.code.window import Columns, plan_columns
+from simplecell.engine.code.window import WindowColumns, plan_columns
 from simplecell.engine.planning.algorithm import Schedule
 from simplecell.engine.planning.setting import Setting
 from simplecell.ops.geometry import Pairs
@@ -129,7 +129,7 @@ class Sliding:
     def taps(self) -> int:
         return self.depth.taps * self.height.taps * self.width.taps
 
-    def columns(self, most: int = MOST_PIXELS) -> Columns | str:
+    def columns(self, most: int = MOST_PIXELS) -> WindowColumns | str:
         """Tiles of one row, or why the columns cannot be unrolled."""
         w = self.width
         if w.taps > MOST_COLUMNS:

@@ -111,7 +111,7 @@ def times(e: Emitter, z: Complex, w: Complex, sign: int) -> Complex:
     return e.fma(zi, e.b.fneg(wi), e.fmul(zr, wr)), e.fma(zr, wi, e.fmul(zi, wr))
 
 
-class Columns:
+class ColumnTransforms:
     """Transforms of vectors of columns in memory: rows lie `row` values apart, imaginary parts `pitch` after real
     ones."""
 

@@ -1,7 +1,7 @@
 """The register tile with strides in every direction: the inner loop of matrix products and of the gradients of
 convolutions.
 
-    acc[i, v] += sum over d of  a[i · row + d · a_step] · b[d · b_step + v · lanes]        i < rows, v < vectors
+    acc[i, v] += sum over d of  a[i · row + d · a_stride] · b[d · b_stride + v · lanes]        i < rows, v < vectors
 
 `tile.accumulate` is the special case of packed weights and a source that is contiguous in d. Here the rows of `a` may
 be contiguous instead (a transposed operand, the pixels of a weight gradient), and `b` may lie where the user has it.
@@ -23,17 +23,17 @@ def products(
     acc: Sequence[Value],
     a: Sequence[Value],
     row: Index,
-    a_step: Index,
+    a_stride: Index,
     b: Value,
-    b_step: Index,
+    b_stride: Index,
     depth: Index,
     masks: Sequence[Value] | None = None,
     ahead: int = 0,
 ) -> list[Value]:
-    """The accumulators `acc[i · vectors + v]` after `depth` more steps, each adding in the order of d.
+    """The accumulators `acc[i · vectors + v]` after `depth` more values of d, each adding in the order of d.
 
     a: the address of the first row, or those of several runs of equally many rows; `masks`: one per vector where `b`
-    must not be read past its last column; `ahead`: for how many steps ahead the rows of `a` (contiguous ones) are
+    must not be read past its last column; `ahead`: for how many values of d ahead the rows of `a` (contiguous ones) are
     fetched into L1.
     """
     near = isinstance(row.value, int)
@@ -43,11 +43,11 @@ def products(
     reach = per_run if near else 3
     runs = [(e.at(start, row * r), min(reach, per_run - r)) for start in a for r in range(0, per_run, reach)]
 
-    def step(acc: Sequence[Value], starts: Sequence[Value], b: Value) -> list[Value]:
+    def add(acc: Sequence[Value], starts: Sequence[Value], b: Value) -> list[Value]:
         if ahead:
             for start, (_, rows) in zip(starts, runs):
-                prefetch(e, e.at(start, a_step * ahead))
-                prefetch(e, e.at(start, a_step * ahead + row * (rows - 1)))
+                prefetch(e, e.at(start, a_stride * ahead))
+                prefetch(e, e.at(start, a_stride * ahead + row * (rows - 1)))
         w = [e.load(b, v * e.lanes, mask=masks[v] if masks else None) for v in range(tile.vectors)]
         out: list[Value] = []
         for start, (_, rows) in zip(starts, runs):
@@ -56,10 +56,10 @@ def products(
                 out += [e.fma(x, w[v], acc[len(out) + v]) for v in range(tile.vectors)]
         return out
 
-    # One step a turn: unrolled by two, LLVM computes all addresses first and spills (12×2: 87 GFLOP/s instead of 125).
+    # One value of d a turn: unrolled by two, LLVM computes all addresses first and spills (12×2: 87 GFLOP/s, not 125).
     with e.loop(depth, carry=[*acc, *(start for start, _ in runs), b], name="depth") as loop:
         values, starts, b = loop.values[: tile.accumulators], loop.values[tile.accumulators : -1], loop.values[-1]
-        loop.carry([*step(values, starts, b), *(e.at(start, a_step) for start in starts), e.at(b, b_step)])
+        loop.carry([*add(values, starts, b), *(e.at(start, a_stride) for start in starts), e.at(b, b_stride)])
     return loop.results[: tile.accumulators]
 
 
@@ -131,15 +131,15 @@ def pack_transposed(
 ) -> None:
     """panel[d][j] = b[j · row + d] for j < vectors · lanes; `columns` of them exist, those after the last repeat it."""
     width, lanes = vectors * e.lanes, e.lanes
-    whole = depth // lanes * lanes
+    full = depth // lanes * lanes
     with e.loop(vectors, name="pack_vector", at_least_once=True) as vector:
         first = vector.index * lanes
         rows = [e.at(b, (first + j).minimum(columns - 1) * row) for j in range(lanes)]
         to = e.at(panel, first)
-        with e.loop(whole, step=lanes, name="pack_block") as block:
+        with e.loop(full, step=lanes, name="pack_block") as block:
             for j, value in enumerate(transposed(e, [e.load(r, block.index) for r in rows])):
                 e.store(value, to, (block.index + j) * width)
         with e.loop(lanes, name="pack_row", at_least_once=True) as r:
             source = e.at(b, (first + r.index).minimum(columns - 1) * row)
-            with e.loop(depth, start=whole, name="pack_rest") as rest:
+            with e.loop(depth, start=full, name="pack_rest") as rest:
                 e.store(e.load(source, rest.index, lanes=1), to, rest.index * width + r.index)

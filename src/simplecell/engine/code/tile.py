@@ -2,7 +2,7 @@
 
     acc[p, v] += sum over d of  src[p, d] · weights[d, v]        p < pixels,  v < vectors of output channels
 
-Each step of d loads `vectors` vectors of weights, broadcasts one value per pixel, and multiplies and adds pixels ×
+Each value of d loads `vectors` vectors of weights, broadcasts one value per pixel, and multiplies and adds pixels ×
 vectors times. The accumulators never leave the registers: they are carried through the caller's loops as SSA values.
 
     tile = best_tile(e.target, channel_vectors=oc // 16, pixels=56)
@@ -106,35 +106,38 @@ def accumulate(
     depth: Index,
     ahead: Ahead | None = None,
     near: int = 0,
-    steps: int = 1,
+    unroll: int = 1,
 ) -> list[Value]:
-    """The accumulators after `depth` more steps (with `ahead`, the address where it goes on follows them).
+    """The accumulators after `depth` more values of d (with `ahead`, the address where it goes on follows them).
 
     source: the address of the first pixel; stride: float32 values from one pixel to the next, or where they lie;
     weights: packed `[depth][vectors · lanes]`. Each accumulator adds its products in the order of depth, one rounding
-    each where the target has fused multiplication. steps: of depth in one turn of the loop, of which `depth` must be a
-    multiple; `ahead` fetches once in a turn.
-    near: fetch the weights of so many steps later from L2 into L1.
+    each where the target has fused multiplication.
+    unroll: values of depth in one turn of the loop, of which `depth` must be a multiple; `ahead` fetches once in a
+    turn.
+    near: fetch the weights of so many values of depth later from L2 into L1.
     """
     width = tile.vectors * e.lanes
     pixels = Strided(e, stride, tile.pixels) if isinstance(stride, Index) else stride
 
-    with e.loop(depth, step=steps, carry=[*acc, source, weights, ahead.at if ahead else weights], name="depth") as loop:
+    with e.loop(
+        depth, step=unroll, carry=[*acc, source, weights, ahead.at if ahead else weights], name="depth"
+    ) as loop:
         *acc, at, w, far = loop.values
         at = opaque_address(e, at)
-        for step in range(steps):
-            values = [e.load(w, step * width + v * e.lanes) for v in range(tile.vectors)]
+        for d in range(unroll):
+            values = [e.load(w, d * width + v * e.lanes) for v in range(tile.vectors)]
             if near:
                 for line in range(0, width, LINE):
-                    fetch(e, e.at(w, (near + step) * width + line), level=1)
+                    fetch(e, e.at(w, (near + d) * width + line), level=1)
             out: list[Value] = []
             for p in range(tile.pixels):
-                x = e.broadcast(pixels.at(at, p), step)
+                x = e.broadcast(pixels.at(at, p), d)
                 out += [e.fma(x, values[v], acc[p * tile.vectors + v]) for v in range(tile.vectors)]
             acc = out
         if ahead:
             far = ahead.fetch(e, far)
-        loop.carry([*out, e.at(at, steps), e.at(w, steps * width), far])
+        loop.carry([*out, e.at(at, unroll), e.at(w, unroll * width), far])
     return [*loop.results[: tile.accumulators], *(loop.results[-1:] if ahead else [])]
 
 
@@ -176,19 +179,19 @@ class Strided:
 
 @dataclass(frozen=True)
 class Ahead:
-    """Fetching from memory what will be needed later: in each step the `lines` cache lines from `at` on, which then
-    moves by `step` values. A small even step keeps the few buffers for lines under way from filling up, which would
+    """Fetching from memory what will be needed later: in each turn the `lines` cache lines from `at` on, which then
+    moves by `stride` values. A small even stride keeps the few buffers for lines under way from filling up, which would
     stall the loads of the present."""
 
     lines: int
     at: Value
-    step: Index
+    stride: Index
 
     def fetch(self, e: Emitter, address: Value) -> Value:
         """Ask for the lines at an address; where to go on."""
         for line in range(self.lines):
             fetch(e, e.at(address, line * LINE))
-        return e.at(address, self.step)
+        return e.at(address, self.stride)
 
 
 def next_weights(e: Emitter, own: Value) -> Value:

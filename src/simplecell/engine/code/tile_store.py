@@ -99,8 +99,8 @@ def store_tile(
             with e.loop(channels.minimum(width), step=e.lanes, name="vector") as v:
                 c = channel + v.index
                 value = e.load(buffer, p.index * width + v.index)
-                with e.otherwise_when(v.index + e.lanes <= channels) as (whole, ragged):
-                    with whole:
+                with e.otherwise_when(v.index + e.lanes <= channels) as (full, ragged):
+                    with full:
                         e.store(operands.apply(e, value, at, c), dst, at + c)
                     with ragged:
                         mask = e.mask(channels - v.index)
@@ -110,8 +110,8 @@ def store_tile(
     if len(operands.epilogue.expression.instructions) > INLINE:
         from_memory()
         return
-    with e.otherwise_when(channels >= width) as (whole, ragged):
-        with whole:
+    with e.otherwise_when(channels >= width) as (full, ragged):
+        with full:
             from_registers()
         with ragged:
             from_memory()

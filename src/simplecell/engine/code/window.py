@@ -4,7 +4,7 @@ known.
 Both slide a window and work channel by channel, so a vector holds neighbouring channels of one pixel, and a tile is a
 few neighbouring pixels of one row. Rows and planes of the window that fall outside the input are left out by the bounds
 of a loop. Columns are unrolled, so those that fall outside are left out when the kernel is emitted: the first and the
-last tile of a row are pieces of code of their own. No halo is ever copied, and no padding is ever read.
+last tile of a row have code of their own. No halo is ever copied, and no padding is ever read.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import Epilogue
 
 EXTENTS = ("n", "od", "oh", "ow", "id", "ih", "channels", "block", "strip")
-"""Outputs, inputs (rows and planes; columns are in `Columns`), output channels; the channels that one unit of work
-takes, and of these the strip that goes along a row before the next one does."""
+"""Outputs, inputs (rows and planes; columns are in `WindowColumns`), output channels; the channels that one unit of
+work takes, and of these the strip that goes along a row before the next one does."""
 WINDOW = ("kd", "kh", "sd", "sh", "dd", "dh", "pd", "ph", "pw")
 """Taps, strides, dilation of planes and rows; padding before the first plane, row, column (negative: skipped input)."""
 STRIDES = ("src_image", "src_plane", "src_row", "src_pixel", "dst_image", "dst_plane", "dst_row", "dst_pixel")
@@ -28,7 +28,7 @@ STRIDES = ("src_image", "src_plane", "src_row", "src_pixel", "dst_image", "dst_p
 
 
 @dataclass(frozen=True)
-class Columns:
+class WindowColumns:
     """The window's columns, as far as they are compiled in: what the tiles of one row read."""
 
     taps: int
@@ -57,7 +57,9 @@ class Columns:
         return f"w{self.taps}s{self.stride}{dilation}p{self.low}_{self.high}_{tiles}"
 
 
-def plan_columns(taps: int, stride: int, dilation: int, pad: int, size: int, outputs: int, most: int) -> Columns | str:
+def plan_columns(
+    taps: int, stride: int, dilation: int, pad: int, size: int, outputs: int, most: int
+) -> WindowColumns | str:
     """Tiles for a row of `outputs` from `size` inputs with `pad` columns before the first, or the reason why it will
     not do.
 
@@ -67,7 +69,7 @@ def plan_columns(taps: int, stride: int, dilation: int, pad: int, size: int, out
     low = max(0, pad)
     high = max(0, (outputs - 1) * stride - pad + (taps - 1) * dilation - (size - 1))
     if outputs <= most:
-        return Columns(taps, stride, dilation, low, high, outputs, outputs, True)
+        return WindowColumns(taps, stride, dilation, low, high, outputs, outputs, True)
     choices = [p for p in (7, 8, 6, 5, 4, 3, 2, 1) if p <= most]
     pixels = next((p for p in choices if outputs % p == 0 and p >= 4), choices[0])
     last = outputs % pixels or pixels
@@ -75,11 +77,11 @@ def plan_columns(taps: int, stride: int, dilation: int, pad: int, size: int, out
         last += pixels
     if low > pixels * stride or high > last * stride or last > most + 4:
         return f"the padding ({low}, {high}) reaches past the first and last tile of {pixels} pixels"
-    return Columns(taps, stride, dilation, low, high, pixels, last, last == outputs)
+    return WindowColumns(taps, stride, dilation, low, high, pixels, last, last == outputs)
 
 
 @dataclass(frozen=True)
-class Tile:
+class RowTile:
     """Neighbouring outputs of one row, from output `x` on; `columns` lists the input columns that exist, each with its
     uses (pixel, tap)."""
 
@@ -92,16 +94,16 @@ class Tile:
         return sum(1 for _, uses in self.columns for p, _ in uses if p == pixel)
 
 
-def _tile(c: Columns, x: Index, pixels: int, low: int, high: int) -> Tile:
+def _tile(c: WindowColumns, x: Index, pixels: int, low: int, high: int) -> RowTile:
     uses: dict[int, list[tuple[int, int]]] = {}
     for p in range(pixels):
         for k in range(c.taps):
             uses.setdefault(p * c.stride + k * c.dilation, []).append((p, k))
     end = (pixels - 1) * c.stride + (c.taps - 1) * c.dilation + 1 - high
-    return Tile(x, pixels, tuple((j, tuple(u)) for j, u in sorted(uses.items()) if low <= j < end))
+    return RowTile(x, pixels, tuple((j, tuple(u)) for j, u in sorted(uses.items()) if low <= j < end))
 
 
-def over_tiles(e: Emitter, c: Columns, outputs: Index, body: Callable[[Tile], None]) -> None:
+def over_tiles(e: Emitter, c: WindowColumns, outputs: Index, body: Callable[[RowTile], None]) -> None:
     """Emit `body` for each kind of tile of a row of `outputs`: first, between, last."""
     if c.single:
         body(_tile(c, e.const(0), c.last, c.low, c.high))
@@ -302,14 +304,14 @@ def over_channels(
 ) -> None:
     """body(channel, lanes, mask) for each vector of channels; the rest (if `ragged`) by a mask, or one by one where
     masks are slow."""
-    whole = first + (last - first) // e.lanes * e.lanes if ragged else last
-    with e.loop(whole, first, e.lanes, name="c") as loop:
+    full = first + (last - first) // e.lanes * e.lanes if ragged else last
+    with e.loop(full, first, e.lanes, name="c") as loop:
         body(loop.index, e.lanes, None)
     if not ragged:
         return
     if e.target.avx512 or e.target.name == "avx2":
-        with e.when(whole < last):
-            body(whole, e.lanes, e.mask(last - whole))
+        with e.when(full < last):
+            body(full, e.lanes, e.mask(last - full))
     else:
-        with e.loop(last, whole, name="c1") as loop:
+        with e.loop(last, full, name="c1") as loop:
             body(loop.index, 1, None)

@@ -9,7 +9,7 @@ from simplecell.engine.algorithms.pooling.any_window.kernel import PoolAny
 from simplecell.engine.algorithms.pooling.columns.kernel import PoolColumns
 from simplecell.engine.algorithms.pooling.gradient.kernel import PoolGradient
 from simplecell.engine.code.kernel import Kernel
-from simplecell.engine.code.window import Columns, plan_columns
+from simplecell.engine.code.window import WindowColumns, plan_columns
 from simplecell.engine.host import target
 from simplecell.ops.pooling import AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient
 from tests.engine.algorithms.sliding import Window, normal
@@ -49,7 +49,7 @@ def kernels(function: str, n: int, c: int, window: Window, on: str) -> list[Kern
     columns = plan_columns(
         window.taps[2], window.strides[2], 1, window.padding[2][0], window.size[2], window.outputs[2], 7
     )
-    assert isinstance(columns, Columns)
+    assert isinstance(columns, WindowColumns)
     return [PoolColumns(function, columns, planes, ragged), PoolAny(function, planes, ragged)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simplecell.engine.algorithms.shaping.padding import pieces
+from simplecell.engine.algorithms.shaping.padding import sections
 from simplecell.ops import shaping as s
 from tests.engine.graphs import compare, draw
 
@@ -23,16 +23,16 @@ def test_pad(mode: str, widths: tuple[tuple[int, int], ...]) -> None:
 
 
 @pytest.mark.parametrize("mode", ["reflect", "symmetric", "edge", "circular"])
-def test_pieces_of_a_padded_axis(mode: str) -> None:
+def test_sections_of_a_padded_axis(mode: str) -> None:
     for n in (1, 2, 5):
         for low, high in ((0, 3), (7, 0), (11, 12)):
             line = np.arange(n)
-            parts = [line[p[2] + p[3] * np.arange(p[1])] for p in pieces(n, low, high, mode)]
+            parts = [line[p[2] + p[3] * np.arange(p[1])] for p in sections(n, low, high, mode)]
             want = np.pad(line, (low, high), mode="wrap" if mode == "circular" else mode)  # type: ignore[call-overload]
             assert np.array_equal(np.concatenate(parts), want)
             assert np.array_equal(
-                np.cumsum([0] + [p[1] for p in pieces(n, low, high, mode)])[:-1],
-                [p[0] for p in pieces(n, low, high, mode)],
+                np.cumsum([0] + [p[1] for p in sections(n, low, high, mode)])[:-1],
+                [p[0] for p in sections(n, low, high, mode)],
             )
 
 

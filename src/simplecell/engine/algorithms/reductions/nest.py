@@ -15,7 +15,7 @@ WORTH_PARTS = 4 * PART
 MAX_PARTS = 16
 MANY_RESULTS = 64
 """Units of results from which threads are busy without parts."""
-LINE = 64
+GRAIN = 64
 """Elements of the innermost axis that a part of it is a multiple of."""
 MOST_VECTORS = 4
 """of columns at a time"""
@@ -83,7 +83,7 @@ class ReductionNest:
             parts = max(1, min(MAX_PARTS, self.elements // PART, along))
         per = ceil_div(along, parts)
         if not self.reduced:
-            per = round_up(per, LINE)
+            per = round_up(per, GRAIN)
         return ceil_div(along, per), per
 
     def writing_parts(self) -> ReductionNest:

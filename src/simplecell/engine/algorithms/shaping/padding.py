@@ -1,4 +1,4 @@
-"""Padding in every mode: copies of pieces, and loops that fill."""
+"""Padding in every mode: copies of sections, and loops that fill."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from simplecell.ops.dtypes import to_dtype
 from simplecell.ops.shaping import Pad
 
 MAX_LOOPS = 64
-"""A padding that needs more pieces than this runs as its reference."""
+"""A padding that needs more sections than this runs as its reference."""
 
-Piece = tuple[int, int, int, int]
+Section = tuple[int, int, int, int]
 """Along one axis: place in the result, length, place in the source, step in the source (0: one element again and
 again)."""
 
 
-def pieces(n: int, low: int, high: int, mode: str) -> list[Piece]:
+def sections(n: int, low: int, high: int, mode: str) -> list[Section]:
     """The result's axis as runs of the source's: for every mode but `constant`."""
     inside = [(low, n, 0, 1)]
     if mode == "edge" or n == 1:
         return [p for p in [(0, low, 0, 0), *inside, (low + n, high, n - 1, 0)] if p[1]]
     period = {"circular": n, "symmetric": 2 * n, "reflect": 2 * n - 2}[mode]
-    found: list[Piece] = []
+    found: list[Section] = []
     at = -low
     while at < n + high:
         phase = at % period
@@ -56,9 +56,9 @@ def pad(ctx: Lowering, group: Group) -> str | None:
         return refusal(x)
     if op.mode == "constant":
         return _pad_with_constant(ctx, x, y, op)
-    axes = [pieces(n, low, high, op.mode) for n, (low, high) in zip(x.shape, op.widths)]
+    axes = [sections(n, low, high, op.mode) for n, (low, high) in zip(x.shape, op.widths)]
     if prod(map(len, axes)) > MAX_LOOPS:
-        return f"{prod(map(len, axes))} pieces are too many loops"
+        return f"{prod(map(len, axes))} sections are too many loops"
     read, write, size = dense_strides(x.shape), dense_strides(y.shape), itemsize(x)
     for combination in product(*axes):
         source = ctx.address(x) + sum(p[2] * s for p, s in zip(combination, read)) * size

@@ -8,7 +8,7 @@ import pytest
 from simplecell.engine.algorithms.convolution.depthwise.gradient_src_kernel import DepthwiseGradientSrcKernel, Phase
 from simplecell.engine.algorithms.convolution.phases import phases
 from simplecell.engine.algorithms.sliding import Axis
-from simplecell.engine.code.window import Columns, plan_columns
+from simplecell.engine.code.window import WindowColumns, plan_columns
 from simplecell.engine.host import target
 from simplecell.ops.convolution import ConvolutionGradientSrc
 from tests.engine.algorithms.sliding import normal
@@ -29,7 +29,7 @@ def test_gradient(channels: int, h: Axis, w: Axis, on: str) -> None:
     found = []
     for _, window, tap, step in phases(w):
         columns = plan_columns(window.taps, 1, window.dilation, window.pad, window.size, window.outputs, 7)
-        assert isinstance(columns, Columns)
+        assert isinstance(columns, WindowColumns)
         found.append(Phase(columns, window.pad, tap, step))
     kernel = DepthwiseGradientSrcKernel(tuple(found), w.taps, channels % target(on).lanes != 0)
     diff, weights = normal(1, 2, h.outputs, w.outputs, channels), normal(2, h.taps, w.taps, 1, channels)

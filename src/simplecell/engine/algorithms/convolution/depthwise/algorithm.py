@@ -18,7 +18,7 @@ from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.sliding import MOST_PIXELS, Axis, Sliding
 from simplecell.engine.code.expression import Epilogue
-from simplecell.engine.code.window import Columns
+from simplecell.engine.code.window import WindowColumns
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import Target
 
@@ -106,7 +106,7 @@ class Grouped(SlidingAlgorithm):
         p, window = problem, _grouped_window(problem, dst_pixel)
         inputs, outputs = p.ic // p.groups, p.oc // p.groups
         columns = _grouped_columns(window, setting.target)
-        assert isinstance(columns, Columns)
+        assert isinstance(columns, WindowColumns)
         kernel = DepthwiseForward(columns, window.planes, outputs, False, epilogue, inputs)
         return ConvolutionPlan(
             kernel,
@@ -155,5 +155,5 @@ def _grouped_window(problem: ConvolutionProblem, dst_pixel: int) -> Sliding:
     return replace(window, height=Axis(rows, rows), width=Axis(width, width), dst_strides=strides)
 
 
-def _grouped_columns(window: Sliding, target: Target) -> Columns | str:
+def _grouped_columns(window: Sliding, target: Target) -> WindowColumns | str:
     return window.columns(min(MOST_PIXELS, target.registers - window.width.taps - 4))

@@ -16,7 +16,7 @@ from simplecell.engine.algorithms.convolution.depthwise.schedule import OnePassS
 from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.kernel import Kernel
-from simplecell.engine.code.window import Columns, Finish, Tile, over_channels, over_tiles
+from simplecell.engine.code.window import Finish, RowTile, WindowColumns, over_channels, over_tiles
 
 _ARGUMENTS = ("src", "weights", "dst", *OnePassSchedule.names())
 
@@ -26,7 +26,7 @@ class Phase:
     """Every stride-th pixel of a row: a window without strides over diff_dst, whose tap t is column
     `tap − t · tap_stride` of the weights."""
 
-    columns: Columns
+    columns: WindowColumns
     pad: int
     tap: int
     tap_stride: int
@@ -79,7 +79,7 @@ class DepthwiseGradientSrcKernel(Kernel):
                 for r, phase in enumerate(self.phases):
                     outputs = (ow - r + len(self.phases) - 1) // len(self.phases)
 
-                    def tile(t: Tile, r: int = r, phase: Phase = phase) -> None:
+                    def tile(t: RowTile, r: int = r, phase: Phase = phase) -> None:
                         offset = out + (t.x * len(self.phases) + r) * channels
 
                         def vector(c: Index, lanes: int, mask: Value | None) -> None:

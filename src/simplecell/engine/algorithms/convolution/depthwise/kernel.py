@@ -22,11 +22,11 @@ from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.tile import LINE, fetch
 from simplecell.engine.code.window import (
-    Columns,
     Finish,
     Row,
+    RowTile,
     Slide,
-    Tile,
+    WindowColumns,
     inside_taps,
     over_channels,
     over_tiles,
@@ -41,7 +41,7 @@ class DepthwiseForward(Kernel):
     """Windows whose columns are unrolled: a tile of pixels × one vector of channels in registers; a column that is
     loaded serves all its taps."""
 
-    columns: Columns
+    columns: WindowColumns
     planes: bool = False
     multiplier: int = 1
     """output channels of a group"""
@@ -70,7 +70,12 @@ class DepthwiseForward(Kernel):
         w_plane, w_row, w_column = (e.index(a) for a in ("weights_plane", "weights_row", "weights_column"))
 
         def row_of_taps(
-            at: Value, sums: Sequence[tuple[list[Value], Value]], tile: Tile, c: Index, lanes: int, mask: Value | None
+            at: Value,
+            sums: Sequence[tuple[list[Value], Value]],
+            tile: RowTile,
+            c: Index,
+            lanes: int,
+            mask: Value | None,
         ) -> None:
             """Add what one row of src, from `at` on, adds to the sums of each row of outputs, given with the address of
             its row of weights."""
@@ -96,7 +101,7 @@ class DepthwiseForward(Kernel):
                         for p, k in uses:
                             acc[p] = e.fma(x, w[k], acc[p])
 
-        def one_row(row: Row, tile: Tile, src: Value, c: Index, lanes: int, mask: Value | None) -> list[Value]:
+        def one_row(row: Row, tile: RowTile, src: Value, c: Index, lanes: int, mask: Value | None) -> list[Value]:
             carry = [e.zero(lanes)] * tile.pixels
             with s.over_taps(row, carry) as (loop, plane, tap):
                 w = e.at(weights, (tap * w_row + plane * w_plane if self.planes else tap * w_row) + c)
@@ -105,7 +110,7 @@ class DepthwiseForward(Kernel):
                 loop.carry(acc)
             return carry
 
-        def two_rows(row: Row, tile: Tile, src: Value, c: Index, lanes: int, mask: Value | None) -> list[Value]:
+        def two_rows(row: Row, tile: RowTile, src: Value, c: Index, lanes: int, mask: Value | None) -> list[Value]:
             """Rows of src that belong to the first row of outputs only, to both, to the second only."""
             (first, end), n = row.rows, tile.pixels
             acc = [e.zero(lanes)] * (2 * n)
@@ -126,7 +131,7 @@ class DepthwiseForward(Kernel):
                 acc = tap.results
             return acc
 
-        def tile_of_row(row: Row, tile: Tile) -> None:
+        def tile_of_row(row: Row, tile: RowTile) -> None:
             src_tile = e.at(row.src, tile.x * self.columns.stride * s.src_pixel)
             offset, n = row.offset + tile.x * s.dst_pixel, tile.pixels
 

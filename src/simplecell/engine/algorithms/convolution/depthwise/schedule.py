@@ -11,7 +11,7 @@ from simplecell.engine.algorithms.convolution.depthwise.costs import (
 )
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.sliding import MOST_PIXELS, Axis, Sliding, SlidingSchedule
-from simplecell.engine.code.window import Columns
+from simplecell.engine.code.window import WindowColumns
 from simplecell.engine.planning.algorithm import Schedule
 from simplecell.engine.target import Target
 
@@ -30,7 +30,7 @@ def window_of(problem: ConvolutionProblem, dst_pixel: int) -> Sliding:
     return Sliding(p.n, *axes_of(p), p.ic, p.oc, strides)
 
 
-def columns_of(window: Sliding, target: Target) -> Columns | str:
+def columns_of(window: Sliding, target: Target) -> WindowColumns | str:
     """Tiles of a row, or why the columns cannot be unrolled."""
     lanes, multiplier = target.lanes, max(window.oc // max(window.ic, 1), 1)
     if window.ic > window.oc > 0:
@@ -41,7 +41,7 @@ def columns_of(window: Sliding, target: Target) -> Columns | str:
     most = min(MOST_PIXELS_STREAMED if narrow else MOST_PIXELS, target.registers - window.width.taps - 3)
     columns = window.columns(most)
     fits = lanes % multiplier == 0 or multiplier % lanes == 0
-    if isinstance(columns, Columns) and multiplier > 1 and (window.oc % lanes or not fits):
+    if isinstance(columns, WindowColumns) and multiplier > 1 and (window.oc % lanes or not fits):
         return f"a channel multiplier of {multiplier} does not fit vectors of {lanes}"
     return columns
 

@@ -263,7 +263,7 @@ class _Direct:
         ahead."""
         if not loops:
             ahead = Ahead(self.k.lines, far, self.ahead)
-            *acc, far = accumulate(self.e, self.tile, acc, src, pixels, weights, self.run, ahead, steps=self.k.unroll)
+            *acc, far = accumulate(self.e, self.tile, acc, src, pixels, weights, self.run, ahead, unroll=self.k.unroll)
             return acc, far
         (count, distance), *inner = loops
         weights_distance = self.run * self.width

@@ -11,7 +11,7 @@ from simplecell.engine.algorithms.convolution.fourier_levels import Levels
 from simplecell.engine.algorithms.convolution.outliers import energy_after, too_large, total
 from simplecell.engine.code.emit import F32, I8, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.fourier import Columns
+from simplecell.engine.code.fourier import ColumnTransforms
 from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.tile_store import Operands
 
@@ -84,7 +84,7 @@ class _FourierChannels:
         )
         factors = e.pointer("twiddles")
         self.ins, self.outs = (
-            Columns(e, kernel.radices, factors, p * 2, p) for p in (e.index("pitch_in"), e.index("pitch_out"))
+            ColumnTransforms(e, kernel.radices, factors, p * 2, p) for p in (e.index("pitch_in"), e.index("pitch_out"))
         )
         self.operands = Operands.of(e, kernel.epilogue)
         self.apart, self.group, self.groups = e.pointer("apart"), e.index("group"), e.index("groups")

@@ -13,7 +13,7 @@ from simplecell.engine.algorithms.convolution.outliers import energy_after, too_
 from simplecell.engine.algorithms.convolution.rows import copy_row
 from simplecell.engine.code.emit import I8, I32, I64, PTR, Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
-from simplecell.engine.code.fourier import Columns
+from simplecell.engine.code.fourier import ColumnTransforms
 from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.planar_store import PlanarStore
 
@@ -96,7 +96,7 @@ class _FourierRows:
         self.kw, self.dilation, self.reach, self.pitch = (e.index(a) for a in ("kw", "dilation_w", "reach", "pitch"))
         self.row = self.pitch * 2
         self.plane = self.row * kernel.size
-        self.transforms = Columns(e, kernel.radices, e.pointer("twiddles"), self.row, self.pitch)
+        self.transforms = ColumnTransforms(e, kernel.radices, e.pointer("twiddles"), self.row, self.pitch)
         self.scratch = e.scratch()
         self.sums_in, self.sums_out = (e.at(self.scratch, e.index(a)) for a in ("sums_in", "sums_out"))
         self.apart, self.cells = e.pointer("apart"), e.index("cells")

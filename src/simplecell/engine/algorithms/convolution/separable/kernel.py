@@ -23,8 +23,7 @@ from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.kernel import Kernel, kernel_name
 from simplecell.engine.code.tile import Tile, accumulate, zeros
 from simplecell.engine.code.tile_store import Operands, store_tile
-from simplecell.engine.code.window import Columns, Finish, inside_taps, over_channels, over_tiles
-from simplecell.engine.code.window import Tile as Pixels
+from simplecell.engine.code.window import Finish, RowTile, WindowColumns, inside_taps, over_channels, over_tiles
 
 _ARGUMENTS = ("src", "dst", "depthwise", *SeparableSchedule.names(), "scratch", "scratch_stride")
 
@@ -32,8 +31,8 @@ _ARGUMENTS = ("src", "dst", "depthwise", *SeparableSchedule.names(), "scratch", 
 @dataclass(frozen=True)
 class Separable(Kernel):
     """`expand` and `project` are the tiles of the pointwise convolutions; either may be missing. Where there is an
-    `expand`, `window` is a Ring, else the Columns of the tiles that read from src. Weights of the pointwise ones are
-    packed (`PackConvolutionWeights`, or `PackPairs` where `pairs`), those of the depthwise one are (kh, kw, 1,
+    `expand`, `window` is a Ring, else the WindowColumns of the tiles that read from src. Weights of the pointwise ones
+    are packed (`PackConvolutionWeights`, or `PackPairs` where `pairs`), those of the depthwise one are (kh, kw, 1,
     channels).
 
     Every thread takes neighbouring groups of rows and computes for itself the rows of the ring that its first row
@@ -45,7 +44,7 @@ class Separable(Kernel):
     """
 
     expand: Tile | None
-    window: Ring | Columns
+    window: Ring | WindowColumns
     project: Tile | None
     pairs: bool = False
     """the projection takes two steps of depth at a time (`paired`), and its tile holds all of oc"""
@@ -218,13 +217,13 @@ class _Separable:
 
     # --- without -----------------------------------------------------------------------------------------------------
 
-    def _from_source(self, columns: Columns, image: Index, y: Index, offset: Index) -> None:
+    def _from_source(self, columns: WindowColumns, image: Index, y: Index, offset: Index) -> None:
         """Row y, of all channels."""
         e, channels, y0 = self.e, self.channels, y * self.sh - self.ph
         first, end = inside_taps(y0, e.const(1), self.kh, self.ih)
         top = e.at(self.src, ((image * self.ih + y0) * self.iw - self.pw) * channels)
 
-        def tile(t: Pixels) -> None:
+        def tile(t: RowTile) -> None:
             at_tile = e.at(top, t.x * columns.stride * channels)
 
             def vector(c: Index, lanes: int, mask: Value | None) -> None:

@@ -8,7 +8,7 @@ from simplecell.engine.algorithms.convolution.separable.weights import pairs_pay
 from simplecell.engine.algorithms.sliding import MOST_PIXELS, Sliding
 from simplecell.engine.code.rounding import ceil_div, round_up
 from simplecell.engine.code.tile import Tile, best_tile
-from simplecell.engine.code.window import Columns
+from simplecell.engine.code.window import WindowColumns
 from simplecell.engine.planning.algorithm import Schedule
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import Target
@@ -58,7 +58,7 @@ class Blocking:
     """Tiles of the pointwise convolutions, where there are such, and how the depthwise one reads."""
 
     expand: Tile | None
-    reads: Ring | Columns
+    reads: Ring | WindowColumns
     project: Tile | None
     pairs: bool
     """the projection takes two steps of depth at a time"""
@@ -80,7 +80,7 @@ class Blocking:
         return Blocking(expand, reads, best_tile(target, vectors, last) if p.projects else None, pairs, rows)
 
 
-def columns_of(window: Sliding, target: Target) -> Columns | str:
+def columns_of(window: Sliding, target: Target) -> WindowColumns | str:
     """Tiles of a row that is read from src, or why the columns cannot be unrolled."""
     return window.columns(_most(window, target))
 

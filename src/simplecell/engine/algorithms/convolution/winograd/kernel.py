@@ -269,7 +269,7 @@ class _Winograd:
                         self.depth,
                         ahead,
                         near=PREFETCH_DISTANCE,
-                        steps=self.k.unroll,
+                        unroll=self.k.unroll,
                     )
                     block.carry([*acc[tile.accumulators :], e.at(w, self.depth * self.width), e.at(out, self.width)])
                     for q in range(tile.pixels):

@@ -15,7 +15,7 @@ CHUNK = 4096
 """Elements of the innermost axis in a unit of work, where there are too few rows to divide among threads."""
 MANY_ROWS = 64
 """From so many on, a unit of work is a whole row."""
-LINE = 64
+GRAIN = 64
 """Elements that a unit of work is a multiple of, so that no two threads write one cache line."""
 
 
@@ -26,7 +26,7 @@ class RowLoopSchedule(Schedule):
     n: int
     """elements of the innermost axis"""
     chunk: int
-    """elements of the innermost axis in a unit of work, a multiple of LINE"""
+    """elements of the innermost axis in a unit of work, a multiple of GRAIN"""
     outer: tuple[int, ...]
     """`d0 …`: extents of the outer axes"""
     strides: tuple[tuple[int, ...], ...]
@@ -42,7 +42,7 @@ class RowLoopSchedule(Schedule):
         *strides, inner = problem.strides
         return RowLoopSchedule(
             n,
-            CHUNK if prod(outer) < MANY_ROWS else round_up(n, LINE),
+            CHUNK if prod(outer) < MANY_ROWS else round_up(n, GRAIN),
             tuple(outer),
             tuple(zip(*strides)) if strides else ((),) * len(inner),
             tuple(None if stride in (0, 1) else stride for stride in inner),

@@ -7,7 +7,7 @@ from simplecell.engine.algorithms.pooling.columns.kernel import PoolColumns
 from simplecell.engine.algorithms.pooling.problem import PoolProblem
 from simplecell.engine.algorithms.sliding import MOST_PIXELS
 from simplecell.engine.code.expression import Epilogue
-from simplecell.engine.code.window import Columns
+from simplecell.engine.code.window import WindowColumns
 from simplecell.engine.planning.algorithm import Plan
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.target import Target
@@ -28,7 +28,7 @@ class UnrolledColumns(PoolAlgorithm):
 
     def plan(self, problem: PoolProblem, setting: Setting, epilogue: Epilogue) -> Plan[PoolColumns]:
         window, columns = problem.window, columns_of(problem, setting.target)
-        assert isinstance(columns, Columns)
+        assert isinstance(columns, WindowColumns)
         ragged = window.oc % setting.target.lanes != 0
         return Plan(
             PoolColumns(problem.function, columns, window.planes, ragged, epilogue),
@@ -37,7 +37,7 @@ class UnrolledColumns(PoolAlgorithm):
         )
 
 
-def columns_of(problem: PoolProblem, target: Target) -> Columns | str:
+def columns_of(problem: PoolProblem, target: Target) -> WindowColumns | str:
     """The tiles of a row, or why the columns cannot be unrolled."""
     width = problem.window.width
     most = (target.registers - SPARE - width.taps) // width.stride + 1

@@ -14,7 +14,7 @@ from simplecell.engine.algorithms.sliding import Extents, Strides, Window
 from simplecell.engine.code.emit import Emitter, Index, Value
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.code.kernel import Kernel, kernel_name
-from simplecell.engine.code.window import Columns, Finish, Row, Slide, Tile, over_channels, over_tiles
+from simplecell.engine.code.window import Finish, Row, RowTile, Slide, WindowColumns, over_channels, over_tiles
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PoolColumns(Kernel):
 
     function: str
     """`max` or `average`"""
-    columns: Columns
+    columns: WindowColumns
     planes: bool = False
     ragged: bool = True
     epilogue: Epilogue = NO_EPILOGUE
@@ -41,7 +41,7 @@ class PoolColumns(Kernel):
         s = Slide(e, self.planes)
         finish = Finish(e, self.epilogue, s.dst)
 
-        def tile_of_row(row: Row, tile: Tile) -> None:
+        def tile_of_row(row: Row, tile: RowTile) -> None:
             src_tile = e.at(row.src, tile.x * self.columns.stride * s.src_pixel)
             offset = row.offset + tile.x * s.dst_pixel
             scales: dict[int, Value] = {}

@@ -83,7 +83,7 @@ class MatMul(Kernel):
     def _panel(
         self, e: Emitter, b: Value, ldb: Index, column: Index, n: Index, memory: Value, k: Index, depth: Index
     ) -> tuple[Value, Index]:
-        """The address of b's panel from step k on, and the elements from step to step."""
+        """The address of b's panel from row k on, and the elements from row to row."""
         masks = _masks(e, self, n - column)
         if self.panels == "direct":
             return e.at(b, k * ldb + column), ldb
@@ -133,12 +133,12 @@ class _Block:
         dst = e.at(self.dst, (self.origin + row) * n + self.column)
         lda, one = e.index("lda"), e.const(1)
         if self.kernel.transpose_a:
-            a, a_row, a_step = e.at(self.a, k * lda + row), one, lda
+            a, a_row, a_stride = e.at(self.a, k * lda + row), one, lda
         else:
-            a, a_row, a_step = e.at(self.a, row * lda + k), lda, one
+            a, a_row, a_stride = e.at(self.a, row * lda + k), lda, one
         acc = zeros(e, tile) if last is None else resume(e, tile, k.equals(0), dst, n, masks)
         b_masks = masks if self.kernel.panels == "direct" else None
-        acc = products(e, tile, acc, [a], a_row, a_step, *panel, depth, b_masks)
+        acc = products(e, tile, acc, [a], a_row, a_stride, *panel, depth, b_masks)
         if last is None:
             self._finish(tile, acc, row)
         else:

@@ -41,14 +41,14 @@ class MatVec(Kernel):
         a, b, dst = e.pointer("a"), e.pointer("b"), e.pointer("dst")
         n, k, chunk = e.index("n"), e.index("k"), e.index("chunk")
         operands = Operands.of(e, self.epilogue)
-        whole = k // ROWS * ROWS
+        grouped = k // ROWS * ROWS
         first, last = e.my_share((n + chunk - 1) // chunk)
         with e.loop(last, start=first, name="chunk") as unit:
             columns = (unit.index * chunk, (unit.index * chunk + chunk).minimum(n))
             _each_vector(e, columns, lambda at, mask: e.store(e.zero(), dst, at, mask=mask))
-            with e.loop(whole, step=ROWS, name="rows") as rows:
+            with e.loop(grouped, step=ROWS, name="rows") as rows:
                 _add_rows(e, a, b, dst, n, rows.index, ROWS, columns)
-            with e.loop(k, start=whole, name="row") as row:
+            with e.loop(k, start=grouped, name="row") as row:
                 _add_rows(e, a, b, dst, n, row.index, 1, columns)
             if self.epilogue.expression.instructions:
 
