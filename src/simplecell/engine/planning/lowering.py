@@ -45,20 +45,19 @@ from simplecell.ops.shaping import Reshape
 
 Kept = TypeVar("Kept")
 LoweringFunction = Callable[["Lowering", Group], "str | None"]
-_registered: dict[type[Op] | type[Group], list[tuple[int, LoweringFunction]]] = {}
+_registered: dict[type[Op] | type[Group], LoweringFunction] = {}
 
 SMALL_WORK_NS = 4000.0
 """A step predicted to take less runs on one thread: meeting the others would cost more."""
 
 
-def lowers(*kinds: type[Op] | type[Group], order: int = 0) -> Callable[[LoweringFunction], LoweringFunction]:
-    """Register what lowers groups of some kind, or whose anchor is one of some ops. Where several are registered for
-    one, the lowest `order` is asked first."""
+def lowers(*kinds: type[Op] | type[Group]) -> Callable[[LoweringFunction], LoweringFunction]:
+    """Register what lowers groups of some kind, or whose anchor is one of some ops."""
 
     def register(function: LoweringFunction) -> LoweringFunction:
         for kind in kinds:
-            _registered.setdefault(kind, []).append((order, function))
-            _registered[kind].sort(key=lambda entry: entry[0])
+            assert kind not in _registered, f"{kind.__name__} is lowered already"
+            _registered[kind] = function
         return function
 
     return register
@@ -318,16 +317,13 @@ class Lowering:
         if is_view(group):
             self.view(group.output, self.address(group.anchor.inputs[0]))
             return
-        reasons = []
-        for _, function in _registered.get(type(group)) or _registered.get(type(group.anchor.op), []):
-            before = len(self.steps)
-            reason = function(self, group)
-            if reason is None:
-                return
-            if len(self.steps) != before:
-                raise AssertionError(f"{group.anchor.op.name}: the lowering refused after it had appended steps")
-            reasons.append(reason)
-        reason = "; ".join(reasons) or "no machine code for it"
+        function = _registered.get(type(group)) or _registered.get(type(group.anchor.op))
+        before = len(self.steps)
+        reason = function(self, group) if function is not None else "no machine code for it"
+        if reason is None:
+            return
+        if len(self.steps) != before:
+            raise AssertionError(f"{group.anchor.op.name}: the lowering refused after it had appended steps")
         if len(group.nodes) != 1:
             raise Refused(group, reason)
         self.call_out(group.anchor, reason)
