@@ -180,7 +180,7 @@ def test_what_each_refuses() -> None:
     depthwise = (1, 9, 9, 16), (3, 3, 1, 16)
     assert why(Depthwise(), *depthwise, each) is None
     assert why(Depthwise(), (1, 9, 9, 16), (3, 3, 16, 16), plain) == "one group"
-    assert "4 groups of 16" in str(why(Depthwise(), (1, 9, 9, 16), (3, 3, 4, 16), fours))
+    assert "4 groups for 16" in str(why(Depthwise(), (1, 9, 9, 16), (3, 3, 4, 16), fours))
     assert "too many to unroll" in str(why(Depthwise(), (1, 9, 9, 16), (3, 9, 1, 16), each))
     assert why(DepthwiseAnyWindow(), (1, 9, 9, 16), (3, 9, 1, 16), each) is None
     assert "multiplier of 3" in str(why(Depthwise(), (1, 9, 9, 16), (3, 3, 1, 48), each))

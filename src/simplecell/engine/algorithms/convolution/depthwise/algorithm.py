@@ -120,7 +120,7 @@ def not_depthwise(groups: int, ic: int) -> str | None:
     """Why the groups are not of one input channel each, or None."""
     if groups == 1:
         return "one group"
-    return f"{groups} groups of {ic} input channels" if groups != ic else None
+    return f"{groups} groups for {ic} input channels" if groups != ic else None
 
 
 def unrolled(window: Sliding, target: Target, epilogue: Epilogue) -> DepthwiseForward | None:

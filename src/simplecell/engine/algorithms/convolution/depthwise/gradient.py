@@ -105,7 +105,7 @@ class _DepthwiseGradientSrc(GradientSrcAlgorithm):
 class DepthwiseOnePass(_DepthwiseGradientSrc):
     """All phases of the strides in one pass over the rows, if their columns can be unrolled."""
 
-    name = "depthwise, one pass"
+    name = "depthwise in one pass"
 
     def refuses(self, problem: GradientSrcProblem, setting: Setting) -> str | None:
         depth, height, width = problem.axes
@@ -144,7 +144,7 @@ class DepthwiseOnePass(_DepthwiseGradientSrc):
 class DepthwiseByPhases(_DepthwiseGradientSrc):
     """A step for each phase of the strides: the window turned round."""
 
-    name = "depthwise, by phases"
+    name = "depthwise by phases"
 
     def plans(self, problem: GradientSrcProblem, setting: Setting, epilogue: Epilogue) -> Iterator[GradientSrcPlan]:
         for phase in product(*map(phases, problem.axes)):
