@@ -114,7 +114,9 @@ class Choice(Generic[P]):
         notes = ["timed µs: " + ", ".join(timed)] if timed else []
         notes.append("predicted µs: " + ", ".join(f"{c.name} {c.cost / 1e3:.0f}" for c in offered))
         if len(offered) == 1:
-            refused = {(c.name.split()[0].rstrip(","), c.refusal): None for c in self.considered if c.refusal is not None}
+            refused = {
+                (c.name.split()[0].rstrip(","), c.refusal): None for c in self.considered if c.refusal is not None
+            }
             notes += [f"not {family}: {why}" for family, why in refused]
         return "; ".join(notes)
 
