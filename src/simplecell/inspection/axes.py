@@ -27,6 +27,11 @@ class Axis(ABC):
     def back(self, first: int, last: int) -> Interval | None:
         """The inputs that some output from `first` to `last` reads; None if none does."""
 
+    def inside(self, first: int, last: int) -> Interval | None:
+        """The same, of the inputs that there are."""
+        found = self.back(first, last)
+        return None if found is None else _within(found, self.inputs)
+
     @abstractmethod
     def forward(self, first: int, last: int) -> Interval | None:
         """The outputs that read some input from `first` to `last`, of those that exist; None if none does."""
@@ -50,6 +55,17 @@ class Window(Axis):
 
     def back(self, first: int, last: int) -> Interval | None:
         return first * self.stride - self.low, last * self.stride - self.low + (self.taps - 1) * self.dilation
+
+    def inside(self, first: int, last: int) -> Interval | None:
+        if first == last and self.dilation == 1:
+            return super().inside(first, last)
+        # Windows may have gaps, and gaps between them: the first and the last tap of each that meets an input.
+        begins = np.arange(first, last + 1) * self.stride - self.low
+        ends = begins + (self.taps - 1) * self.dilation
+        firsts = begins + np.maximum(0, -(begins // self.dilation)) * self.dilation
+        lasts = ends - np.maximum(0, -((self.inputs - 1 - ends) // self.dilation)) * self.dilation
+        met = firsts <= lasts
+        return (int(firsts[met].min()), int(lasts[met].max())) if met.any() else None
 
     def forward(self, first: int, last: int) -> Interval | None:
         if self.stride == 0:
@@ -79,13 +95,34 @@ class Spread(Axis):
     def back(self, first: int, last: int) -> Interval | None:
         return _readers(self.window, first, last, None)
 
+    def inside(self, first: int, last: int) -> Interval | None:
+        return _readers(self.window, first, last, self.inputs)
+
     def forward(self, first: int, last: int) -> Interval | None:
-        found = self.window.back(first, last)
-        return None if found is None else _within(found, self.outputs)
+        return self.window.inside(first, last)
 
     @property
     def period(self) -> tuple[int, int] | None:
         return (self.window.stride, 1)
+
+
+@dataclass(frozen=True)
+class Divided(Axis):
+    """Output o reads input `o // by`."""
+
+    inputs: int
+    outputs: int
+    by: int
+
+    def back(self, first: int, last: int) -> Interval | None:
+        return first // self.by, last // self.by
+
+    def forward(self, first: int, last: int) -> Interval | None:
+        return _within((first * self.by, last * self.by + self.by - 1), self.outputs)
+
+    @property
+    def period(self) -> tuple[int, int] | None:
+        return (self.by, 1)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from simplecell.graph.tensor import Constant, Node, Placeholder
-from simplecell.inspection.axes import Axis, Interval, Resized, Spread, Table, Whole, Window
+from simplecell.inspection.axes import Axis, Divided, Interval, Resized, Spread, Table, Whole, Window
 from simplecell.ops.activation import LogSoftmax, Softmax
 from simplecell.ops.base import Op, Spec
 from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc
@@ -61,6 +61,19 @@ class Reshaped:
     input_extents: tuple[int, ...]
     output_extents: tuple[int, ...]
 
+    def outermost(self, input_axis: int) -> Link | None:
+        """How one axis of the input goes with the outermost axis of the output, if it does and the others are left
+        open: where axes become one (`o = i · inner + …`), and where one is split."""
+        inputs, outputs = self.input_extents[0], self.output_extents[0]
+        if input_axis != self.input_axes[0]:
+            return None
+        if len(self.output_axes) == 1:
+            return Link(input_axis, self.output_axes[0], Divided(inputs, outputs, prod(self.input_extents[1:])))
+        if len(self.input_axes) == 1:
+            inner = prod(self.output_extents[1:])
+            return Link(input_axis, self.output_axes[0], Window(inputs, outputs, inner, inner))
+        return None
+
 
 Links = Sequence["Link | Reshaped"]
 """What an op's output reads of one input. Each of the input's axes is in one of them."""
@@ -81,7 +94,8 @@ def dependence(node: Node, output: int = 0) -> Sequence[Links | None]:
 
 
 def back(links: Links, box: Box, spec: Spec) -> Box | None:
-    """What outputs in `box` read of an input of that spec, not clipped to it; None if they read nothing."""
+    """What outputs in `box` read of an input of that spec: the smallest box that holds it; None if they read
+    nothing."""
     found: list[Interval | None] = [None] * len(spec.shape)
     for link in links:
         if isinstance(link, Reshaped):
@@ -90,7 +104,7 @@ def back(links: Links, box: Box, spec: Spec) -> Box | None:
                 found[a] = interval
         else:
             first, last = (0, 0) if link.output_axis is None else box[link.output_axis]
-            found[link.input_axis] = link.axis.back(first, last)
+            found[link.input_axis] = link.axis.inside(first, last)
     return tuple(i for i in found if i is not None) if None not in found else None
 
 
@@ -110,12 +124,6 @@ def forward(links: Links, box: Box, spec: Spec) -> Box | None:
             first, last = found[link.output_axis]
             found[link.output_axis] = max(first, reached[0]), min(last, reached[1])
     return tuple(found) if all(a <= b for a, b in found) else None
-
-
-def clipped(box: Box, spec: Spec) -> Box | None:
-    """The part of the box that is there; None if nothing is."""
-    inside = tuple((max(a, 0), min(b, n - 1)) for (a, b), n in zip(box, spec.shape))
-    return inside if all(a <= b for a, b in inside) else None
 
 
 def union(one: Box | None, other: Box | None) -> Box | None:
@@ -262,22 +270,19 @@ def _concatenate(op: Concatenate, inputs: Sequence[Spec], output: Spec) -> Seque
 
 def _reshape(op: Reshape, inputs: Sequence[Spec], output: Spec) -> Sequence[Links | None]:
     (src,) = inputs
-    links: list[Link | Reshaped] = []
-    i = j = 0
     if 0 in src.shape:
         return _everything(op, inputs, output)
-    while i < len(src.shape) or j < len(output.shape):
-        begin, to = i, j
-        n = m = 1
-        while n != m or i == begin and j == to:
-            if n <= m and i < len(src.shape):
-                n, i = n * src.shape[i], i + 1
-            else:
-                m, j = m * output.shape[j], j + 1
-        if i == begin + 1 and j == to + 1:
-            links.append(Link(begin, to, Window(n, m)))
-        elif i > begin:
-            links.append(Reshaped(tuple(range(begin, i)), tuple(range(to, j)), src.shape[begin:i], output.shape[to:j]))
+    links: list[Link | Reshaped] = [Link(a, None, Whole(1, 1)) for a, n in enumerate(src.shape) if n == 1]
+    left, right = ([a for a, n in enumerate(s.shape) if n > 1] for s in (src, output))
+    while left:  # the shortest runs of axes that have equally many elements
+        taken, given = [left.pop(0)], [right.pop(0)]
+        while (n := prod(src.shape[a] for a in taken)) != (m := prod(output.shape[a] for a in given)):
+            taken, given = (taken + [left.pop(0)], given) if n < m else (taken, given + [right.pop(0)])
+        if len(taken) == len(given) == 1:
+            links.append(Link(taken[0], given[0], Window(n, m)))
+        else:
+            extents = tuple(src.shape[a] for a in taken), tuple(output.shape[a] for a in given)
+            links.append(Reshaped(tuple(taken), tuple(given), *extents))
     return [links]
 
 
