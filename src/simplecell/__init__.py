@@ -28,6 +28,7 @@ _LAZY = {
     "value_and_gradients": "simplecell.keras_backend.value_and_gradients",
     "data": "",
     "filters": "",
+    "inspection": "",
     "layers": "",
     "plotting": "",
 }
