@@ -17,10 +17,8 @@ from simplecell.engine.algorithms.convolution.winograd.transforms import Transfo
 from simplecell.engine.code.tile import Tile
 from simplecell.engine.machine.machine import module_of
 from simplecell.engine.plan import plan
-from simplecell.engine.target import Target
 from tests.engine.networks import network
-
-NEON = Target("neon", 4, 32, True, "cortex-a76", "+neon,+fullfp16", "aarch64-unknown-linux-gnu")
+from tests.engine.targets import NEON
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -32,14 +31,11 @@ from simplecell.engine.code.tile import Tile
 from simplecell.engine.machine.machine import module_of
 from simplecell.engine.target import Target
 from tests.engine.golden.listing import listing
+from tests.engine.targets import AVX2, AVX512, X86_64
 
 FOLDER = Path(__file__).parent
 SHOWN = 40
 """lines of a difference"""
-
-X86_64 = Target("x86-64", 4, 16, False, "x86-64", "", "x86_64-unknown-linux-gnu")
-AVX2 = replace(X86_64, name="avx2", lanes=8, fma=True, cpu="x86-64-v3")
-AVX512 = replace(AVX2, name="avx512", lanes=16, registers=32, cpu="x86-64-v4")
 
 BIAS_RELU = Epilogue(
     Expression(

@@ -9,6 +9,7 @@ from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.planning.algorithm import Algorithm
 from simplecell.engine.planning.setting import Setting
+from simplecell.engine.precision import Precision
 
 
 class ConvolutionAlgorithm(Algorithm[ConvolutionProblem]):
@@ -24,6 +25,11 @@ class ConvolutionAlgorithm(Algorithm[ConvolutionProblem]):
                 concatenation.
         """
         raise NotImplementedError
+
+    def error(self, precision: Precision) -> float:
+        """The largest error that the algorithm brings in, as a share of the largest output. What float32 does to direct
+        sums comes on top of it."""
+        return 0.0
 
     def refuses_pool(self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue | None) -> str | None:
         """Why the problem's pool cannot be had with the convolution, or None."""

@@ -8,6 +8,9 @@ from simplecell.engine.code.tile import LINE
 RADICES = ((4, 8), (8, 8), (4, 4, 8), (4, 8, 8), (8, 8, 8), (4, 4, 8, 8), (4, 8, 8, 8))
 """Butterflies of eight fill 32 registers with their factors. The last pass, with the sums along the row, wants to be
 one of eight: its rows of inputs and outputs fit L1."""
+ERROR = 1e-6
+"""Largest error, as a share of the largest output. (Measured: 2e-7 with signed inputs, 5e-7 with positive ones; direct
+sums of 31×31 values 1.1e-6, 1.7e-6.)"""
 WEIGHTS_NS = 3.0
 """of the weights' transform, for each frequency, tap and vector of values in float64"""
 

@@ -21,7 +21,7 @@ from simplecell.engine.target import Target
 from simplecell.ops.base import spec_of
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.pooling import AveragePool, MaxPool
-from tests.engine.algorithms.convolution.cases import BIAS_RELU_ADD, CASES, SIGMOIDS, Case, problem_of
+from tests.engine.algorithms.convolution.cases import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
 from tests.engine.algorithms.convolution.running import convolved
 
 try:
@@ -89,7 +89,7 @@ def result(
 
 @needs_amx
 @pytest.mark.parametrize("precision", PARTS)
-@pytest.mark.parametrize("case", [c for c in CASES if c.groups == 1] + MORE, ids=str)
+@pytest.mark.parametrize("case", MORE, ids=str)
 def test_equals_float64_within_the_stated_error(case: Case, precision: Precision) -> None:
     op, problem, src, weights, _ = drawn(case)
     exact = op.reference(src.astype(np.float64), weights.astype(np.float64))

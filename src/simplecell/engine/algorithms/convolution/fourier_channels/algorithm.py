@@ -18,13 +18,14 @@ from simplecell.engine.algorithms.convolution.fourier_channels.schedule import (
     weights_bytes,
 )
 from simplecell.engine.algorithms.convolution.fourier_channels.weights import FourierChannelsWeights
-from simplecell.engine.algorithms.convolution.fourier_sizes import RADICES, WEIGHTS_NS
+from simplecell.engine.algorithms.convolution.fourier_sizes import ERROR, RADICES, WEIGHTS_NS
 from simplecell.engine.algorithms.convolution.plan import Apart, ConvolutionPlan, Packing
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.code.fourier import roots_and_order, twiddles
 from simplecell.engine.code.rounding import ceil_div
 from simplecell.engine.planning.setting import Setting
+from simplecell.engine.precision import Precision
 
 LEAST_TAPS = 5
 """rows that an output reads: with fewer it never pays"""
@@ -63,6 +64,9 @@ class FourierChannels(ConvolutionAlgorithm):
     def weights_cost(self, problem: ConvolutionProblem, setting: Setting) -> float:
         p, lanes = problem, setting.target.lanes
         return blocking(p, setting.target).size * p.kernel[2] * p.ic * ceil_div(p.oc, lanes) * WEIGHTS_NS
+
+    def error(self, precision: Precision) -> float:
+        return ERROR
 
     def plan(
         self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue, dst_pixel: int

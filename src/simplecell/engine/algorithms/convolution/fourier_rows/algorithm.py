@@ -15,7 +15,7 @@ from simplecell.engine.algorithms.convolution.fourier_rows.schedule import (
     is_signal,
 )
 from simplecell.engine.algorithms.convolution.fourier_rows.weights import FourierRowsWeights
-from simplecell.engine.algorithms.convolution.fourier_sizes import RADICES, WEIGHTS_NS
+from simplecell.engine.algorithms.convolution.fourier_sizes import ERROR, RADICES, WEIGHTS_NS
 from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan, Packing
 from simplecell.engine.algorithms.convolution.planar.direct_sums import direct_sums
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
@@ -23,6 +23,7 @@ from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.code.fourier import roots_and_order, twiddles
 from simplecell.engine.code.rounding import ceil_div
 from simplecell.engine.planning.setting import Setting
+from simplecell.engine.precision import Precision
 
 MOST_CHANNELS = 8
 """of inputs and of outputs: more would fill the lanes of direct convolution"""
@@ -70,6 +71,9 @@ class FourierRows(ConvolutionAlgorithm):
         cut = blocking(p, target)
         taps = Rows.of(p, cut.vectors * target.lanes)
         return cut.size * taps.kh * ceil_div(taps.kw * p.ic * p.oc, target.lanes) * WEIGHTS_NS
+
+    def error(self, precision: Precision) -> float:
+        return ERROR
 
     def plan(
         self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue, dst_pixel: int

@@ -25,9 +25,12 @@ from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan, Packi
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.planning.setting import Setting
+from simplecell.engine.precision import Precision
 
 PARTS = {"fast": 2, "tight": 3}
 """By precision: bfloat16 values for each float32."""
+ERRORS: dict[Precision, float] = {"fast": 3e-5, "tight": 1e-6}
+"""By precision: the largest error, as a share of the largest output."""
 
 
 class Matrix(ConvolutionAlgorithm):
@@ -69,6 +72,9 @@ class Matrix(ConvolutionAlgorithm):
                 MatrixWeights(parts), MatrixWeightsSchedule(p.taps, p.ic, p.oc), weights_bytes(p, parts), scales=True
             ),
         )
+
+    def error(self, precision: Precision) -> float:
+        return ERRORS[precision]
 
     def refuses_pool(self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue | None) -> str | None:
         assert problem.pool is not None

@@ -15,6 +15,7 @@ from simplecell.engine.algorithms.convolution.winograd.transforms import Transfo
 from simplecell.engine.algorithms.convolution.winograd.weights import PackSchedule, WinogradWeights
 from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.planning.setting import Setting
+from simplecell.engine.precision import Precision
 
 
 class Winograd(ConvolutionAlgorithm):
@@ -94,6 +95,9 @@ class Winograd(ConvolutionAlgorithm):
                 scratch_bytes=4 * points * depth,
             ),
         )
+
+    def error(self, precision: Precision) -> float:
+        return self.transform.error
 
     def refuses_pool(self, problem: ConvolutionProblem, setting: Setting, epilogue: Epilogue | None) -> str | None:
         pool, form = problem.pool, Form.of(problem, self.transform)

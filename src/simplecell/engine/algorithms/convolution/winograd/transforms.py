@@ -27,6 +27,9 @@ from simplecell.engine.code.emit import Emitter, Value
 PAIRS = {4: ("1",), 6: ("5/8", "3/2"), 8: ("5/8", "1", "7/4")}
 """By n: the points p of the pairs ±p."""
 
+ERRORS = {(2, 3): 2e-6, (4, 3): 1e-5, (6, 3): 3e-5, (2, 5): 1e-5, (4, 5): 3e-5, (2, 7): 3e-5}
+"""By outputs and taps: the largest error of a convolution in two dimensions, as a share of its largest output."""
+
 
 @dataclass(frozen=True)
 class Transform:
@@ -46,6 +49,10 @@ class Transform:
     def points(self) -> int:
         """n: inputs of a tile, and multiplications."""
         return self.outputs + self.taps - 1
+
+    @property
+    def error(self) -> float:
+        return ERRORS[self.outputs, self.taps]
 
     @property
     def pairs(self) -> tuple[Fraction, ...]:
