@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
@@ -69,30 +69,26 @@ class Product:
         """
         m, k = a.shape[-2:] if not op.transpose_a else a.shape[:-3:-1]
         n = b.shape[-2] if op.transpose_b else b.shape[-1]
-        product = Product(m, n, k, op.transpose_a, op.transpose_b, packable=given and len(b.shape) == 2)
         lead_a, lead_b = a.shape[:-2], b.shape[:-2]
+        outer = inner = BatchAxis()
         if prod(lead_b) == 1 and not op.transpose_a:
-            # One matrix for all: the rows of all batches are one tall matrix.
-            product = replace(product, m=m * prod(lead_a))
+            m *= prod(lead_a)  # one matrix for all: the rows of all batches are one tall matrix
         else:
             axes = joined_axes(lead_a, lead_b, m * k, k * n)
             if len(axes) > 2:
                 return f"the batch axes {lead_a} and {lead_b} broadcast in more than two runs"
-            axes = [BatchAxis()] * (2 - len(axes)) + axes
-            product = replace(product, outer=axes[0], inner=axes[1])
-        if product.n == 1 and product.m > 1:
-            product = product._lying()
-        of_all = product if whole is None else Product.of(op, whole, b, given)
-        return replace(product, whole_m=None if isinstance(of_all, str) else of_all.m)
-
-    def _lying(self) -> Product:
-        """A matrix times a column as the same row times the transposed matrix: vectors then run along the many
-        results."""
-        outer, inner = (BatchAxis(x.extent, x.b, x.a) for x in (self.outer, self.inner))
-        return replace(
-            self, m=1, n=self.m, transpose_a=False, transpose_b=not self.transpose_a, outer=outer, inner=inner,
-            swapped=True, packable=False,
-        )  # fmt: skip
+            outer, inner = [BatchAxis()] * (2 - len(axes)) + axes
+        of_all = None if whole is None else Product.of(op, whole, b, given)
+        if n == 1 and m > 1:
+            # A matrix times a column, as the same row times the transposed matrix: vectors then run along the many
+            # results.
+            outer, inner = (BatchAxis(x.extent, x.b, x.a) for x in (outer, inner))
+            m, n, transposed, swapped = 1, m, (False, not op.transpose_a), True
+        else:
+            transposed, swapped = (op.transpose_a, op.transpose_b), False
+        whole_m = m if whole is None else of_all.m if isinstance(of_all, Product) else None
+        packable = given and len(b.shape) == 2 and not swapped
+        return Product(m, n, k, *transposed, outer, inner, swapped, packable, whole_m)
 
     def pointwise(self, m: int | None = None) -> ConvolutionProblem | None:
         """Rows by a matrix that can be packed, as a 1×1 convolution; None for other products. `m`: so many rows."""

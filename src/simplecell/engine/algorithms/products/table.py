@@ -38,12 +38,12 @@ def matmul(ctx: Lowering, group: Group) -> str | None:
     """Append the steps of a matrix product. Some images of a batch may be computed in another way than all of them,
     with the same bits."""
     a, b = group.anchor.inputs
-    problem = _problem(group, ctx.given(b), ctx.whole(a))
+    choice, whole = ctx.choice(group), ctx.whole(a)
+    problem = choice.problem if choice is not None and whole is a else _problem(group, ctx.given(b), whole)
     if isinstance(problem, str):
         return problem
     if problem.swapped and isinstance(group, AnchoredGroup) and "channel" in group.epilogue.kinds:
         return "an epilogue by columns of a matrix of one column"
-    choice = ctx.choice(group)
     if choice is None or choice.problem != problem:
         choice = choose(ALGORITHMS, problem, ctx.setting)
     assert isinstance(choice.algorithm, ProductAlgorithm)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from simplecell.engine.algorithms.products.matmul.costs import K_BLOCK
 from simplecell.engine.algorithms.products.problem import Product
@@ -66,6 +67,7 @@ def blocked(problem: Product, tile: Tile) -> bool:
     return problem.k > 2 * K_BLOCK and problem.m > tile.pixels
 
 
+@lru_cache(1024)
 def matmul_tile(target: Target, m: int, n: int) -> Tile:
     """The tile that takes the least time for m × n; rows that it leaves over go through tiles of four rows and of
     one."""
