@@ -49,8 +49,8 @@ class CompiledModel:
         """of one input and one output, by the input's shape: the program, and what fits it"""
         self._last: Usual | None = None
         """what was looked up last: the cache knows of its use"""
-        self._apart: tuple[Any, Any] = (_nothing, _nothing)
-        """the input and output last seen to lie apart, as weak references"""
+        self._disjoint: tuple[Any, Any] = (_nothing, _nothing)
+        """the input and output last seen to share no memory, as weak references"""
         self._programs: ProgramCache[StepProgram] = ProgramCache(lambda program: program.executable, left=self._left)
         # what loading the model left on the heap: the arena would be put there, onto pages that count already while
         # weights are packed
@@ -84,7 +84,7 @@ class CompiledModel:
                 and out.dtype == out_dtype
                 and flags.c_contiguous
                 and flags.writeable
-                and (given.owndata and flags.owndata and x is not out or self._lie_apart(x, out))
+                and (given.owndata and flags.owndata and x is not out or self._share_no_memory(x, out))
             ):
                 if usual is not self._last and self._programs.found(x.shape) is not None:
                     self._last = usual
@@ -197,14 +197,14 @@ class CompiledModel:
             )
         return self.model, self.batch_size, self.threads, self.precision, self.tune
 
-    def _lie_apart(self, x: np.ndarray, out: np.ndarray) -> bool:
+    def _share_no_memory(self, x: np.ndarray, out: np.ndarray) -> bool:
         """Have the two no memory in common? A loop asks for the same two again and again."""
-        one, other = self._apart
+        one, other = self._disjoint
         if one() is x and other() is out:
             return True
         if np.may_share_memory(x, out):
             return False
-        self._apart = weakref.ref(x), weakref.ref(out)
+        self._disjoint = weakref.ref(x), weakref.ref(out)
         return True
 
     # --- programs ---------------------------------------------------------------------------------------------------

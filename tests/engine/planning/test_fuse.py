@@ -5,7 +5,7 @@ import pytest
 
 from simplecell import ops
 from simplecell.engine.code.expression import Expression
-from simplecell.engine.planning.fuse import apart, fuse
+from simplecell.engine.planning.fuse import fuse, singles
 from simplecell.engine.planning.groups import AnchoredGroup, Group, LoopGroup, ReductionGroup
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.tensor import Constant, Placeholder, placeholder
@@ -100,8 +100,8 @@ def test_groups_compute_what_the_graph_does(seed):
     groups = fuse(graph)
     for got, expected in zip(run(groups, graph, arrays), evaluate(graph, arrays), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
-    singles = [s for g in groups for s in (apart(g) if isinstance(g, AnchoredGroup) else [g])]
-    for got, expected in zip(run(singles, graph, arrays), evaluate(graph, arrays), strict=True):
+    alone = [s for g in groups for s in (singles(g) if isinstance(g, AnchoredGroup) else [g])]
+    for got, expected in zip(run(alone, graph, arrays), evaluate(graph, arrays), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
 

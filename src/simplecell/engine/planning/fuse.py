@@ -60,7 +60,7 @@ def fuse(graph: Graph) -> list[Group]:
     return _ordered(groups, position)
 
 
-def apart(group: Group) -> list[Group]:
+def singles(group: Group) -> list[Group]:
     """The group's nodes one by one, as groups without fusion."""
     return [loop([n], {t: {None} for t in n.outputs}) if elementwise(n) else single(n) for n in group.nodes]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from simplecell.engine.planning.choices import Choices, Chooser
 from simplecell.engine.planning.facts import Facts
 from simplecell.engine.planning.finish import finish
-from simplecell.engine.planning.fuse import apart
+from simplecell.engine.planning.fuse import singles
 from simplecell.engine.planning.groups import Group
 from simplecell.engine.planning.images import Images
 from simplecell.engine.planning.joins import Groups, group
@@ -70,7 +70,7 @@ def _lower(ctx: Lowering, g: Group) -> None:
     try:
         ctx.lower(g)
     except Refused as refused:
-        for single in apart(refused.group):
+        for single in singles(refused.group):
             ctx.lower(single)
 
 
