@@ -50,6 +50,8 @@ class Drawn:
     src: np.ndarray
     weights: np.ndarray
     operands: tuple[np.ndarray, ...]
+    whole: tuple[int, ...]
+    """the shape before it is pooled"""
     wanted: np.ndarray
     rounding: np.ndarray
     """what direct sums may be off by"""
@@ -73,7 +75,7 @@ def drawn(name: str) -> Drawn:
     largest = factor * max(float(np.abs(sums).max()), float(np.sqrt(squares.max())))
     if pool is not None:
         wanted, magnitudes = pool.reference(wanted), pool.reference(magnitudes)
-    return Drawn(src, weights, operands, wanted, ROUNDING * magnitudes, largest)
+    return Drawn(src, weights, operands, sums.shape, wanted, ROUNDING * magnitudes, largest)
 
 
 def refusal(algorithm: ConvolutionAlgorithm, case: Case, setting: Setting) -> str | None:
@@ -125,14 +127,19 @@ RUNS = [
 def test_within_the_stated_error_of_float64(algorithm: ConvolutionAlgorithm, name: str, on: str) -> None:
     d, case = drawn(name), CASES[name]
 
-    def run(plan: ConvolutionPlan[Any], threads: int, **how: Any) -> np.ndarray:
+    def run(plan: ConvolutionPlan[Any], threads: int, shape: tuple[int, ...] = (), **how: Any) -> np.ndarray:
         """On arrays that end (one thread) or begin where the memory does."""
-        return convolved(plan, on, d.src, d.weights, d.wanted.shape, d.operands, threads, threads == 1, **how)
+        return convolved(plan, on, d.src, d.weights, shape or d.wanted.shape, d.operands, threads, threads == 1, **how)
 
     for precision, plan, on_three, joined in plans(algorithm, case, on):
         what, marked = f"{precision}, seed {SEED}", MOST_MARKED[precision]
         first = run(plan, 1, marked=marked)
         check(first, d, algorithm.error(precision) * d.largest, what)
+        if case.max_pool is not None:
+            problem = problem_of(replace(case, pool=()))[2]
+            whole = algorithm.plan(problem, Setting(target(on), 1, precision), case.epilogue, case.oc)
+            stored = run(whole, 1, shape=d.whole, marked=marked)
+            np.testing.assert_array_equal(first, case.max_pool.reference(stored), f"{what}: pooled afterwards")
         np.testing.assert_array_equal(run(on_three, 3, marked=marked), first, f"{what}: on 3 threads")
         if joined is not None:
             there = run(joined, 3, marked=marked, dst_pixel=case.oc + AROUND)
