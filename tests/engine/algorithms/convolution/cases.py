@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgorithm
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue, Expression, Instruction
+from simplecell.engine.planning.setting import Setting
+from simplecell.engine.precision import Precision
+from simplecell.engine.target import Target
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.geometry import resolve_padding
 from simplecell.ops.pooling import AveragePool, MaxPool
@@ -63,7 +67,7 @@ class Case:
 
     def __str__(self) -> str:
         """Without what is as usual."""
-        words = ["×".join(map(str, self.src)), "×".join(map(str, self.kernel)), f"{self.oc}"]
+        words = ["x".join(map(str, self.src)), "x".join(map(str, self.kernel)), f"{self.oc}"]
         words += [
             f"{name} {value}"
             for name, value in (("strides", self.strides), ("dilation", self.dilation), ("groups", self.groups))
@@ -104,6 +108,24 @@ def problem_of(
     problem = ConvolutionProblem.of(case.op, case.src, case.weights, pool or case.max_pool)
     assert problem is not None
     return case.op, case.weights, problem
+
+
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+def refusal(algorithm: ConvolutionAlgorithm, case: Case, setting: Setting) -> str | None:
+    """Of the case, or of its pool."""
+    problem = problem_of(case)[2]
+    found = algorithm.refuses(problem, setting)
+    if found is None and problem.pool is not None:
+        found = algorithm.refuses_pool(problem, setting, case.epilogue)
+    assert found is None or isinstance(found, str) and found.strip(), f"{algorithm.name} refuses without a reason"
+    return found
+
+
+def accepted(algorithm: ConvolutionAlgorithm, case: Case, on: Target) -> list[Precision]:
+    """The precisions for which the algorithm does not refuse the case."""
+    return [p for p in PRECISIONS if refusal(algorithm, case, Setting(on, 1, p)) is None]
 
 
 CASES: dict[str, Case] = {

@@ -10,7 +10,8 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,13 +24,12 @@ from simplecell.engine.host import host, target
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.precision import Precision
 from simplecell.engine.target import Target
-from tests.engine.algorithms.convolution.cases import CASES, MEANING, Case, problem_of
+from tests.engine.algorithms.convolution.cases import CASES, MEANING, PRECISIONS, Case, accepted, problem_of
 from tests.engine.algorithms.convolution.running import convolved
 from tests.engine.harness import available_targets
 from tests.engine.targets import AVX2, AVX512, NEON, X86_64
 
 SEED = int(os.environ.get("CASES_SEED", secrets.randbits(32)))
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 TARGETS = [*available_targets(), *(["amx"] if host().matrix else [])]
 ROUNDING = 2.0**-21
 """Of float32 sums, as a share of the sum of their products' magnitudes. Each of n additions errs by up to 2⁻²⁴ of the
@@ -76,21 +76,6 @@ def drawn(name: str) -> Drawn:
     if pool is not None:
         wanted, magnitudes = pool.reference(wanted), pool.reference(magnitudes)
     return Drawn(src, weights, operands, sums.shape, wanted, ROUNDING * magnitudes, largest)
-
-
-def refusal(algorithm: ConvolutionAlgorithm, case: Case, setting: Setting) -> str | None:
-    """Of the case, or of its pool."""
-    problem = problem_of(case)[2]
-    found = algorithm.refuses(problem, setting)
-    if found is None and problem.pool is not None:
-        found = algorithm.refuses_pool(problem, setting, case.epilogue)
-    assert found is None or isinstance(found, str) and found.strip(), f"{algorithm.name} refuses without a reason"
-    return found
-
-
-def accepted(algorithm: ConvolutionAlgorithm, case: Case, on: Target) -> list[Precision]:
-    """The precisions for which the algorithm does not refuse the case."""
-    return [p for p in PRECISIONS if refusal(algorithm, case, Setting(on, 1, p)) is None]
 
 
 def plans(
@@ -207,3 +192,15 @@ def test_each_algorithm_that_pools_has_pools() -> None:
                 name for name, case in CASES.items() if case.pool and any(accepted(algorithm, case, on) for on in ALL)
             ]
             assert cases, algorithm.name
+
+
+def test_each_algorithm_is_run_on_emulated_arm() -> None:
+    """In tests/arm.txt stand cases of each, by the names that they have there."""
+    lines = (Path(__file__).parents[3] / "arm.txt").read_text(encoding="utf-8").splitlines()
+    function = test_within_the_stated_error_of_float64.__name__
+    listed = {line.partition("[")[2].rstrip("]") for line in lines if f"::{function}[" in line}
+    there = {
+        a.name: {f"{a.name}-{name}-neon" for name, case in CASES.items() if accepted(a, case, NEON)} for a in ALGORITHMS
+    }
+    assert listed <= set().union(*there.values()), "they are refused there"
+    assert all(names & listed for names in there.values() if names)

@@ -1,4 +1,4 @@
-"""Direct convolution against NumPy's reference, on buffers that end or begin at a page that crashes when touched."""
+"""What direct convolution alone does: small caches, rows that join, pools in blocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from simplecell.engine.algorithms.convolution.direct.algorithm import Direct
 from simplecell.engine.algorithms.convolution.direct.kernel import ConvolutionDirect
 from simplecell.engine.algorithms.convolution.direct.schedule import Channels, DirectSchedule, direct_tile
-from simplecell.engine.algorithms.convolution.direct.weights import PackConvolutionWeights
 from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
@@ -21,59 +20,13 @@ from simplecell.ops.base import spec_of
 from simplecell.ops.pooling import AveragePool, MaxPool
 from tests.engine.algorithms.convolution.cases import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
 from tests.engine.algorithms.convolution.running import convolved
-from tests.engine.harness import available_targets, guarded, run
-
-CASES = [
-    Case((1, 1, 1), (1,), 1),
-    Case((2, 17, 1), (3,), 17, padding="same"),
-    Case((2, 19, 3), (5,), 33, padding="causal", dilation=2),
-    Case((1, 7, 7, 5), (3, 3), 47, padding="same"),
-    Case((3, 9, 15, 3), (3, 2), 15, 2, ((0, 2), (3, 1))),
-    Case((2, 8, 13, 4), (3, 3), 16, 2, "same", 2),
-    Case((1, 11, 14, 7), (1, 1), 31),
-    Case((2, 11, 13, 7), (1, 1), 34, 2),
-    Case((1, 5, 6, 7, 3), (3, 2, 3), 17, 2, "same"),
-    Case((2, 3, 4, 6, 2), (2, 2, 2), 18, padding=((1, 0), (0, 1), (2, 2))),
-    Case((1, 6, 8, 12), (3, 3), 18, padding="same", groups=2),
-    Case((1, 6, 9, 24), (3, 3), 24, padding="same", groups=8),
-    Case((2, 6, 30, 40), (3, 1), 36, groups=2, dilation=2),
-    Case((1, 3, 15, 1024), (1, 1), 17),
-]
+from tests.engine.harness import available_targets
 
 
 def planned(
     problem: ConvolutionProblem, on: Target, epilogue: Epilogue, threads: int = 1
 ) -> ConvolutionPlan[ConvolutionDirect]:
     return Direct().plan(problem, Setting(on, threads, "fast"), epilogue, problem.oc)
-
-
-@pytest.mark.parametrize("name", available_targets())
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_equals_reference(case: Case, name: str) -> None:
-    rng = np.random.default_rng(1)
-    op, shape, problem = problem_of(case)
-    src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
-    expected = op.reference(src, weights)
-    # Each output sums so many products of standard normal numbers, each rounded to 24 bits.
-    tolerance = 2.0**-23 * (problem.taps * problem.ic // problem.groups) ** 0.5 * 8
-    for epilogue in (
-        (NO_EPILOGUE,)
-        if name != available_targets()[0] or CASES.index(case) % 3
-        else (NO_EPILOGUE, BIAS_RELU_ADD, SIGMOIDS)
-    ):
-        plan = planned(problem, target(name), epilogue)
-        operands, wanted = [], expected
-        if epilogue is BIAS_RELU_ADD:
-            operands = [rng.standard_normal(case.oc), rng.standard_normal(expected.shape), np.array([0.5])]
-            wanted = (np.maximum(expected + operands[0], 0) + operands[1]) * 0.5
-        elif epilogue is SIGMOIDS:
-            operands = [rng.standard_normal(case.oc)]
-            wanted = expected + operands[0]
-        results = []
-        for end, threads in ((True, 1), (False, 2), (True, 3)):
-            results.append(convolved(plan, name, src, weights, expected.shape, operands, threads, end))
-        np.testing.assert_allclose(results[0], wanted, rtol=tolerance, atol=tolerance)
-        assert (results[0] == results[1]).all() and (results[0] == results[2]).all()
 
 
 def test_groups_are_merged_to_fill_a_vector() -> None:
@@ -99,20 +52,7 @@ def test_small_caches_make_many_blocks(fitting: float, name: str) -> None:
     assert plan.kernel.tile == tile and plan.kernel.waiting == (fitting < 4)
     rng = np.random.default_rng(2)
     src, weights = rng.standard_normal((2, 13, 37, 5)).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
-    packed, dst = np.empty(plan.weights.nbytes // 4, np.float32), np.full((2, 13, 37, 70), np.nan, np.float32)
-    run(PackConvolutionWeights(), on=name, dst=packed, src=weights, **plan.weights.schedule.arguments())
-    scratch = guarded(np.zeros(-(-plan.scratch_bytes // 64) * 32, np.float32))
-    run(
-        plan.kernel,
-        2,
-        name,
-        dst=dst,
-        src=src,
-        weights=packed,
-        scratch=scratch,
-        scratch_stride=scratch.nbytes // 2,
-        **plan.schedule.arguments(),
-    )
+    dst = convolved(plan, name, src, weights, (2, 13, 37, 70), threads=2)
     np.testing.assert_allclose(dst, op.reference(src, weights), rtol=2e-5, atol=2e-5)
 
 
@@ -144,35 +84,9 @@ def test_rows_that_join(case: Case, name: str) -> None:
         assert isinstance(plan.schedule, DirectSchedule)
         by_taps.append(plan.kernel.waiting and plan.schedule.taps.taps2 == 1)
         assert plan.kernel.joined == (plan.schedule.loops.block_columns >= problem.dst[2])
-        packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
-        run(
-            PackConvolutionWeights(),
-            threads,
-            name,
-            dst=packed,
-            src=guarded(weights, end),
-            **plan.weights.schedule.arguments(),
-        )
-        at_edge = {"e0": guarded(bias, end), "e1": guarded(full, end), "e2": guarded(np.full(1, 0.5, np.float32), end)}
-        if plan.kernel.copy:
-            stride = -(-plan.scratch_bytes // 64) * 64
-            at_edge |= {
-                "scratch": guarded(np.full(stride * threads // 4, np.nan, np.float32), end),
-                "scratch_stride": stride,
-            }
-        dst = guarded(np.full(full.shape, np.nan, np.float32), end)
         kernel = replace(plan.kernel, joined=joined and plan.kernel.joined)
-        run(
-            kernel,
-            threads,
-            name,
-            dst=dst,
-            src=guarded(src, end),
-            weights=packed,
-            **at_edge,
-            **plan.schedule.arguments(),
-        )
-        return dst.copy()
+        operands = bias, full, np.full(1, 0.5, np.float32)
+        return convolved(replace(plan, kernel=kernel), name, src, weights, full.shape, operands, threads, end)
 
     expected = (np.maximum(op.reference(src, weights) + bias, 0) + full) * 0.5
     found = result(1 << 20, 1, True)
@@ -212,35 +126,9 @@ def test_pooled_as_stored_is_pooled_afterwards(case: Case, size: tuple[int, ...]
         problem = ConvolutionProblem.of(op, case.src, shape, pool)
         assert problem is not None
         plan = planned(problem, replace(target(name), l2=l2), epilogue, threads)
-        packed = guarded(np.full(plan.weights.nbytes // 4, np.nan, np.float32), end)
-        run(
-            plan.weights.kernel,
-            threads,
-            name,
-            dst=packed,
-            src=guarded(weights, end),
-            **plan.weights.schedule.arguments(),
-        )
-        at_edge = {a: guarded(bias, end) for a in epilogue.arguments}
-        if "scratch" in plan.kernel.arguments:
-            stride = -(-plan.scratch_bytes // 64) * 64
-            at_edge |= {
-                "scratch": guarded(np.full(stride * threads // 4, np.nan, np.float32), end),
-                "scratch_stride": stride,
-            }
         whole = op.output_spec(*map(spec_of, (src, weights)))
-        dst = guarded(np.full((whole if pool is None else pool.output_spec(whole)).shape, np.nan, np.float32), end)
-        run(
-            plan.kernel,
-            threads,
-            name,
-            dst=dst,
-            src=guarded(src, end),
-            weights=packed,
-            **at_edge,
-            **plan.schedule.arguments(),
-        )
-        return dst.copy()
+        shape_of_dst = (whole if pool is None else pool.output_spec(whole)).shape
+        return convolved(plan, name, src, weights, shape_of_dst, [bias] * len(epilogue.arguments), threads, end)
 
     none = ((0, 0),) * len(size)
     most, mean = MaxPool(size, size, none), AveragePool(size, size, none)
