@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simplecell.calling import Shape, check_batch_size, check_shape, inputs_of, model_inputs, outputs_of
-from simplecell.engine.precision import COMPILED, checked
 from simplecell.engine.run.thread_count import thread_count
 from simplecell.graph.network import Network
 from simplecell.keras_backend.program_cache import ProgramCache
 from simplecell.layer_steps import LayerStep, layer_steps
+from simplecell.precision import COMPILED, checked
 
 if TYPE_CHECKING:
     from simplecell.keras_backend.step_program import StepProgram

@@ -6,4 +6,4 @@ from simplecell.keras_backend.tracing import trace_function
 
 def traced(function, *arrays):
     """`function(*arrays)`, run as a program that was traced from shapes and dtypes alone."""
-    return StepProgram(trace_function(lambda data: function(*data), list(arrays)))(list(arrays))
+    return StepProgram(trace_function(lambda data: function(*data), list(arrays)), precision="fast")(list(arrays))

@@ -123,7 +123,7 @@ def on_simplecell(configuration: Configuration) -> dict[str, np.ndarray]:
         count = len(layer.trainable_variables)
         return outputs, found[count:], found[:count]
 
-    program = StepProgram(trace_function(step, problem.arrays))
+    program = StepProgram(trace_function(step, problem.arrays), precision="fast")
     outputs, diff_inputs, diff_weights = program(problem.arrays)
     zeros = [np.zeros_like(problem.arrays[i]) if g is None else g for i, g in zip(places, diff_inputs, strict=True)]
     result = named(outputs, zeros, diff_weights, [v.value for v in layer.non_trainable_variables])

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simplecell.engine.precision import COMPILED, Precision, checked
 from simplecell.engine.run.thread_count import thread_count
 from simplecell.forks import lock
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.simplify import Simplified, simplify
 from simplecell.graph.tensor import Placeholder
 from simplecell.ops.dtypes import to_dtype
+from simplecell.precision import COMPILED, Precision, checked
 
 if TYPE_CHECKING:
     from simplecell.engine.run.program import Program

@@ -6,11 +6,11 @@ from simplecell.engine.algorithms.families import FAMILIES as FAMILIES  # they r
 from simplecell.engine.planning import plan as planning
 from simplecell.engine.planning.plan import Stages
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.precision import Precision
 from simplecell.engine.run.program import Program
 from simplecell.engine.target import Target
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Placeholder
+from simplecell.precision import Precision
 
 SHARED_CACHE = 32 * 2**20
 """bytes of the last-level cache that one program may count on"""

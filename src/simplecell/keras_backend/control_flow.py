@@ -13,7 +13,6 @@ from keras.src import tree
 from keras.src.backend.common import KerasVariable
 from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope, in_stateless_scope
 
-from simplecell.engine.precision import KERAS
 from simplecell.graph.closing import close_over
 from simplecell.graph.tensor import Tensor, as_tensor, placeholder
 from simplecell.keras_backend.conversion import cast, constant, convert_to_tensor, is_tensor
@@ -21,6 +20,7 @@ from simplecell.ops import elementwise, shaping
 from simplecell.ops.base import Symbolic, apply
 from simplecell.ops.callout import CallOut
 from simplecell.ops.elementwise import Select
+from simplecell.precision import KERAS
 
 
 def _symbolic(structure: Any) -> bool:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simplecell.engine.precision import KERAS
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import Node, Tensor, placeholder
 from simplecell.keras_backend.conversion import ready
@@ -18,6 +17,7 @@ from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc, Conv
 from simplecell.ops.linear import MatMul
 from simplecell.ops.pooling import AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient
 from simplecell.ops.random import RandomNormal, RandomUniform
+from simplecell.precision import KERAS
 
 if TYPE_CHECKING:
     from simplecell.engine.build import Executable

@@ -12,7 +12,6 @@ import numpy as np
 from keras.src import tree
 from keras.src.trainers.trainer import model_supports_jit
 
-from simplecell.engine.precision import KERAS
 from simplecell.graph.unknown import Untraceable
 from simplecell.keras_backend.conversion import ready
 from simplecell.keras_backend.eager_tensor import EagerScope, value_of
@@ -23,6 +22,7 @@ from simplecell.keras_backend.tracing import trace_function
 from simplecell.keras_backend.untraceable import layers_that_may_be_called_out
 from simplecell.keras_backend.variable import changes
 from simplecell.ops.base import Symbolic
+from simplecell.precision import KERAS
 
 
 class Step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
@@ -12,7 +13,6 @@ import numpy as np
 from keras.src import tree
 from keras.src.backend.common import KerasVariable
 
-from simplecell.engine.precision import KERAS
 from simplecell.graph.tensor import Node, Tensor, as_tensor
 from simplecell.keras_backend.conversion import convert_to_tensor, ready
 from simplecell.keras_backend.eager_tensor import EagerScope, leaf, value_of
@@ -24,6 +24,7 @@ from simplecell.keras_backend.tracing import current_trace, trace_function
 from simplecell.ops.base import Symbolic, spec_of
 from simplecell.ops.dtypes import is_inexact
 from simplecell.ops.shaping import Reshape
+from simplecell.precision import KERAS
 
 _programs: ProgramCache[StepProgram] = ProgramCache(lambda program: program.executable)
 _dead: deque[Hashable] = deque()
@@ -167,7 +168,9 @@ def _watched(x: Any, key: Hashable) -> Any:
         return x
 
 
-def _forget(key: Hashable, reference: Any) -> None:
+def _forget(key: Hashable, reference: Any, at_exit: Callable[[], bool] = sys.is_finalizing) -> None:
+    if at_exit():
+        return  # this module's names may be gone
     # This may be called anywhere, also by whoever holds the cache's lock.
     _dead.append(key)
     _programs.discard(key, wait=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simplecell.engine.precision import Precision
 from simplecell.engine.target import Target
+from simplecell.precision import Precision
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from simplecell.engine.code.kernel import Kernel
 from simplecell.engine.machine.machine import machine
-from simplecell.engine.precision import PROMISES
 from simplecell.engine.run.program import Part, Program
 from simplecell.engine.run.records import Pieces, Record, grouped
 from simplecell.engine.target import Target
+from simplecell.precision import PROMISES
 
 COLUMNS = ("layer", "algorithm", "shapes", "MFLOP", "KiB", "predicted µs", "measured µs", "GFLOP/s")
 

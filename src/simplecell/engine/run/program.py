@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simplecell.engine.code.kernel import Kernel
-from simplecell.engine.precision import Precision
 from simplecell.ops.base import Op, Spec
+from simplecell.precision import Precision
 
 ALIGNMENT = 64
 """bytes: one cache line, and one AVX-512 vector"""

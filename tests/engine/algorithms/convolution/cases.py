@@ -13,11 +13,11 @@ from simplecell.engine.algorithms.convolution.algorithm import ConvolutionAlgori
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue, Expression, Instruction
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.precision import Precision
 from simplecell.engine.target import Target
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.geometry import resolve_padding
 from simplecell.ops.pooling import AveragePool, MaxPool
+from simplecell.precision import Precision
 
 BIAS_RELU_ADD = Epilogue(
     Expression(

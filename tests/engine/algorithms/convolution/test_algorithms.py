@@ -22,8 +22,8 @@ from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.algorithms.convolution.table import ALGORITHMS
 from simplecell.engine.host import host, target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.precision import Precision
 from simplecell.engine.target import Target
+from simplecell.precision import Precision
 from tests.engine.algorithms.convolution.cases import CASES, MEANING, PRECISIONS, Case, accepted, problem_of
 from tests.engine.algorithms.convolution.running import convolved
 from tests.engine.harness import available_targets

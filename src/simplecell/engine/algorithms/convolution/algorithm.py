@@ -9,7 +9,7 @@ from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.planning.algorithm import Algorithm
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.precision import Precision
+from simplecell.precision import Precision
 
 
 class ConvolutionAlgorithm(Algorithm[ConvolutionProblem]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from simplecell.engine.algorithms.convolution.fourier_channels.algorithm import FourierChannels
 from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.precision import Precision
+from simplecell.precision import Precision
 from tests.engine.algorithms.convolution.cases import Case, problem_of
 
 

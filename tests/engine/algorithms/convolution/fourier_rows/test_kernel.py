@@ -15,8 +15,8 @@ from simplecell.engine.code.expression import NO_EPILOGUE
 from simplecell.engine.code.fourier import frequencies, passes, twiddles
 from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.precision import Precision
 from simplecell.ops.base import spec_of
+from simplecell.precision import Precision
 from tests.engine.algorithms.convolution.cases import Case, problem_of
 from tests.engine.algorithms.convolution.running import convolved
 

@@ -10,12 +10,12 @@ from simplecell.engine.algorithms.convolution.gradient_src.turned.algorithm impo
 from simplecell.engine.host import target
 from simplecell.engine.plan import stages
 from simplecell.engine.planning.algorithm import Choice
-from simplecell.engine.precision import Precision
 from simplecell.engine.run.program import Step
 from simplecell.graph.graph import Graph
 from simplecell.graph.tensor import placeholder
 from simplecell.ops.base import Spec
 from simplecell.ops.convolution import Convolution, ConvolutionGradientSrc
+from simplecell.precision import Precision
 from tests.engine.harness import available_targets
 
 TURNED = {a.name for a in ALGORITHMS if isinstance(a, Turned)}

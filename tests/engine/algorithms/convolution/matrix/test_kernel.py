@@ -16,11 +16,11 @@ from simplecell.engine.code.bfloat16 import ERROR
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.precision import Precision
 from simplecell.engine.target import Target
 from simplecell.ops.base import spec_of
 from simplecell.ops.convolution import Convolution
 from simplecell.ops.pooling import AveragePool, MaxPool
+from simplecell.precision import Precision
 from tests.engine.algorithms.convolution.cases import BIAS_RELU_ADD, SIGMOIDS, Case, problem_of
 from tests.engine.algorithms.convolution.running import convolved
 

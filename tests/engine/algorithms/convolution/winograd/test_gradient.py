@@ -11,9 +11,9 @@ from simplecell.engine.algorithms.convolution.winograd.gradient_schedule import 
 from simplecell.engine.algorithms.convolution.winograd.transforms import Transform
 from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.precision import Precision
 from simplecell.ops.convolution import Convolution, ConvolutionGradientWeights
 from simplecell.ops.geometry import output_size
+from simplecell.precision import Precision
 from tests.engine.algorithms.sliding import normal
 from tests.engine.harness import available_targets, guarded, run
 

@@ -14,9 +14,9 @@ from simplecell.engine.algorithms.convolution.winograd.transforms import ERRORS,
 from simplecell.engine.code.expression import NO_EPILOGUE, Epilogue
 from simplecell.engine.host import target
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.precision import Precision
 from simplecell.ops.base import spec_of
 from simplecell.ops.pooling import AveragePool, MaxPool
+from simplecell.precision import Precision
 from tests.engine.algorithms.convolution.cases import BIAS_RELU_ADD, Case, problem_of
 from tests.engine.algorithms.convolution.running import convolved
 from tests.engine.harness import available_targets

@@ -25,7 +25,7 @@ from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.code.fourier import roots_and_order, twiddles
 from simplecell.engine.code.rounding import ceil_div
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.precision import Precision
+from simplecell.precision import Precision
 
 LEAST_TAPS = 5
 """rows that an output reads: with fewer it never pays"""

@@ -23,7 +23,7 @@ from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.code.fourier import roots_and_order, twiddles
 from simplecell.engine.code.rounding import ceil_div
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.precision import Precision
+from simplecell.precision import Precision
 
 MOST_CHANNELS = 8
 """of inputs and of outputs: more would fill the lanes of direct convolution"""

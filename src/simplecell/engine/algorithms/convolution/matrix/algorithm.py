@@ -25,7 +25,7 @@ from simplecell.engine.algorithms.convolution.plan import ConvolutionPlan, Packi
 from simplecell.engine.algorithms.convolution.problem import ConvolutionProblem
 from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.precision import Precision
+from simplecell.precision import Precision
 
 PARTS = {"fast": 2, "tight": 3}
 """By precision: bfloat16 values for each float32."""

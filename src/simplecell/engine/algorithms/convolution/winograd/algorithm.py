@@ -15,7 +15,7 @@ from simplecell.engine.algorithms.convolution.winograd.transforms import Transfo
 from simplecell.engine.algorithms.convolution.winograd.weights import PackSchedule, WinogradWeights
 from simplecell.engine.code.expression import Epilogue
 from simplecell.engine.planning.setting import Setting
-from simplecell.engine.precision import Precision
+from simplecell.precision import Precision
 
 
 class Winograd(ConvolutionAlgorithm):
