@@ -15,6 +15,7 @@ import numpy as np
 from simplecell.calling import Shape, check_batch_size, check_shape, inputs_of, model_inputs, outputs_of
 from simplecell.engine.run.thread_count import thread_count
 from simplecell.graph.network import Network
+from simplecell.graph.whereabouts import Whereabouts
 from simplecell.keras_backend.program_cache import ProgramCache
 from simplecell.layer_steps import LayerStep, layer_steps
 from simplecell.precision import COMPILED, checked
@@ -166,6 +167,34 @@ class CompiledModel:
 
         measured = program.measure(arrays) if measure else None
         return layer_steps(records(executable.program, measured), program.calls)
+
+    def where(
+        self, layer: str, batch_size: int | None = None, input_shape: Any = None
+    ) -> Whereabouts | list[Whereabouts]:
+        """Where the value that a layer returns is while the program runs: in memory, only inside the registers of a
+        step (an epilogue, a loop), or folded away by a rewrite. To have it, make it an output:
+        `compile(trace(model).with_outputs(layer))`.
+
+        Args:
+            layer: as `trace(model)` prints it: `conv`, `outer/inner`, `conv#2`.
+            batch_size, input_shape: of the program, as of `describe`.
+
+        Returns:
+            A Whereabouts, which prints as a few words; a list of them for a layer that returns several arrays.
+
+        Raises:
+            KeyError: there is no such layer.
+
+        Example:
+            >>> print(program.where("conv1"))
+            folded away by scales_and_shifts
+        """
+        program = self._program(self._example(batch_size, input_shape))
+        call = next((c for c in program.calls if c.key == layer), None)
+        if call is None:
+            raise KeyError(f"layer: there is no `{layer}`. The layers are {', '.join(c.key for c in program.calls)}.")
+        found = [program.executable.whereabouts(t) for t in call.outputs]
+        return found[0] if len(found) == 1 else found
 
     def assembly(self, batch_size: int | None = None, input_shape: Any = None) -> str:
         """The machine code of the program's kernels, as assembly. Arguments as of `describe`."""

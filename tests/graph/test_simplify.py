@@ -494,8 +494,8 @@ def test_whereabouts():
     memory = {x, result}
     at = {t: whereabouts(simplified, t, memory) for t in (x, conv, norm, relu, unused, outputs[0])}
     assert [at[t].kind for t in at] == [
-        "in memory", "folded away", "inside an epilogue", "inside an epilogue", "not computed", "in memory",
+        "in memory", "folded away", "inside a step", "inside a step", "not computed", "in memory",
     ]  # fmt: skip
     assert str(at[conv]) == "folded away by scales_and_shifts" and at[conv].tensor is None
-    assert at[outputs[0]].tensor is result and str(at[relu]) == "inside an epilogue"
+    assert at[outputs[0]].tensor is result and str(at[relu]) == "inside a step"
     assert whereabouts(simplified, norm, {simplified.where[norm]}).kind == "in memory"

@@ -14,7 +14,8 @@ from simplecell.engine.run.thread_count import thread_count
 from simplecell.forks import lock
 from simplecell.graph.graph import Graph, evaluate
 from simplecell.graph.simplify import Simplified, simplify
-from simplecell.graph.tensor import Placeholder
+from simplecell.graph.tensor import Placeholder, Tensor
+from simplecell.graph.whereabouts import Whereabouts, whereabouts
 from simplecell.ops.dtypes import to_dtype
 from simplecell.precision import COMPILED, Precision, checked
 
@@ -35,6 +36,7 @@ class Executable:
         """the graph that runs, and what has become of the tensors of the one that was given (see `whereabouts`)"""
         self.graph = graph = simplified.graph
         self.program: Program | None = None
+        self._in_memory: frozenset[Tensor] = frozenset()
         self._specs = [t.spec for t in graph.outputs]
         self._dtypes = [to_dtype(s.dtype) for s in self._specs]
         self._is_parameter = [
@@ -48,13 +50,21 @@ class Executable:
         self.threads = threads
         if machine_code():
             from simplecell.engine.host import host
-            from simplecell.engine.plan import plan
+            from simplecell.engine.plan import stages
             from simplecell.engine.run.runtime import Bound
 
             target = host()
-            self.program = plan(graph, target, threads, precision, tune)
+            made = stages(graph, target, threads, precision, tune)
+            self.program, self._in_memory = made.program, made.in_memory
             self._bound = Bound(self.program, target, threads)
             _debug(self)
+
+    def whereabouts(self, tensor: Tensor) -> Whereabouts:
+        """Where the value of a tensor of the graph that was given is, while the program runs."""
+        known = (
+            self._in_memory if self.program is not None else frozenset(t for n in self.graph.nodes for t in n.outputs)
+        )
+        return whereabouts(self.simplified, tensor, known.union(self.graph.inputs))
 
     def set_parameters(self, arrays: Sequence[np.ndarray]) -> None:
         """Give the parameters, in the order in which they stand among the graph's inputs; derived data is recomputed at

@@ -9,7 +9,7 @@ from typing import Literal
 from simplecell.graph.simplify import Folded, Simplified
 from simplecell.graph.tensor import Tensor
 
-Kind = Literal["in memory", "inside an epilogue", "folded away", "not computed"]
+Kind = Literal["in memory", "inside a step", "folded away", "not computed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class Whereabouts:
     """Where one value is.
 
     - `in memory`: a step writes it; `tensor` of the simplified graph has it.
-    - `inside an epilogue`: computed in registers, on the way to another value, and never written; `tensor` has it.
+    - `inside a step`: computed in registers, on the way to another value, and never written; `tensor` has it.
     - `folded away`: `rule` of `simplify` made it needless, as the sum before a normalization that went into weights.
     - `not computed`: no output needs it.
 
@@ -43,4 +43,4 @@ def whereabouts(simplified: Simplified, tensor: Tensor, in_memory: Container[Ten
         return Whereabouts("not computed")
     if isinstance(now, Folded):
         return Whereabouts("folded away", rule=now.rule)
-    return Whereabouts("in memory" if now in in_memory else "inside an epilogue", now)
+    return Whereabouts("in memory" if now in in_memory else "inside a step", now)

@@ -413,3 +413,21 @@ def test_layers_are_records_of_the_steps() -> None:
     assert first.algorithm and first.algorithm in program.describe() and first.why in program.describe()
     assert {c.refusal is None for c in first.considered} == {True, False}
     assert all(s.measured is None for s in program.layers(measure=False))
+
+
+def test_where_says_what_has_become_of_a_value() -> None:
+    inputs = keras.Input((12, 12, 8))
+    x = layers.Conv2D(16, 3, name="conv")(inputs)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.ReLU(name="relu")(x)
+    x = layers.Conv2D(16, 3, name="last", activation="relu")(x)
+    model = keras.Model(inputs, layers.GlobalAveragePooling2D(name="mean")(x))
+    program = simplecell.compile(model, batch_size=2)
+    assert str(program.where("conv")).startswith("folded away by ")
+    assert str(program.where("norm")) == "inside a step"
+    assert str(program.where("relu")) == str(program.where("mean")) == "in memory"
+    assert str(program.where("last")) == "inside a step"  # the relu is taken where the mean reads
+    asked = simplecell.compile(simplecell.trace(model).with_outputs("conv", "norm", "mean"), batch_size=2)
+    assert {str(asked.where(name)) for name in ("conv", "norm", "relu", "mean")} == {"in memory"}
+    with pytest.raises(KeyError, match="there is no `cov`. The layers are conv, norm, relu, last, mean"):
+        program.where("cov")

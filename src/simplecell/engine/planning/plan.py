@@ -18,6 +18,7 @@ from simplecell.engine.planning.segments import Segment, segments
 from simplecell.engine.planning.setting import Setting
 from simplecell.engine.run.program import Program
 from simplecell.graph.graph import Graph
+from simplecell.graph.tensor import Tensor
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Stages:
     """for how many images of the batch at a time"""
     program: Program
     """by which steps, in which memory"""
+
+    @property
+    def in_memory(self) -> frozenset[Tensor]:
+        """The values of the graph that a step writes; the others exist inside of steps alone, or not at all."""
+        return frozenset(t for g in self.groups.all for t in g.outputs)
 
     def __str__(self) -> str:
         chosen = [f"{t.spec}: {c.algorithm.name}, {c.reason}" for t, c in self.choices.items()]
