@@ -34,19 +34,17 @@ def result(
     end: bool,
     l2: int,
     pool: Any = None,
-    local: bool = False,
     apart: bool = False,
 ) -> np.ndarray:
-    """What the kernel stores, or (`apart`) what is stored where every tile is set apart."""
+    """What the kernel stores, or (`apart`) what is stored where every patch is set apart."""
     rng = np.random.default_rng(1)
     op, shape, _ = problem_of(case)
     problem = ConvolutionProblem.of(op, case.src, shape, pool)
     t, algorithm = target(name), Winograd(transform.outputs, transform.taps)
-    setting = Setting(replace(t, l2=l2), 1, "tight" if local else "fast")
+    setting = Setting(replace(t, l2=l2), 1, "fast")
     assert problem is not None and (pool is None or algorithm.refuses_pool(problem, setting, epilogue) is None)
     src, weights = rng.standard_normal(case.src).astype(np.float32), rng.standard_normal(shape).astype(np.float32)
     plan = algorithm.plan(problem, setting, epilogue, problem.oc)
-    assert plan.kernel.local == local
     stored = op.output_spec(*map(spec_of, (src, weights)))
     stored = stored if pool is None else pool.output_spec(stored)
     return convolved(plan, name, src, weights, stored.shape, operands, threads, end, apart)
