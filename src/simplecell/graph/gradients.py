@@ -92,11 +92,13 @@ def _sum(a: Tensor | None, b: Tensor) -> Tensor:
 
 
 def _checked(contribution: Any, t: Tensor, node: Node) -> Tensor:
-    """A contribution of `t`'s shape and dtype: a rule may leave broadcast axes to be summed here, but nothing else."""
+    """A contribution of `t`'s shape and dtype. Rules leave the axes along which `t` was broadcast: those are summed
+    here, and nowhere else."""
     d = as_tensor(contribution)
-    if d.shape != t.shape:
-        try:
-            d = as_tensor(reduction.sum_to(d, t.shape))
-        except ValueError as error:
-            raise ValueError(f"The gradient of `{node.op.name}` gave {d.spec} for an input {t.spec}.") from error
+    added = len(d.shape) - len(t.shape)
+    if added < 0 or any(n not in (m, 1) for m, n in zip(d.shape[added:], t.shape, strict=True)):
+        raise ValueError(f"The gradient of `{node.op.name}` gave {d.spec} for an input {t.spec}.")
+    axes = tuple(a for a, m in enumerate(d.shape) if a < added or m != t.shape[a - added])
+    if axes:
+        d = as_tensor(shaping.reshape(reduction.sum(d, axes), t.shape))
     return as_tensor(ew.cast(d, t.spec.dtype))

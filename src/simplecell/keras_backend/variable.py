@@ -21,6 +21,7 @@ from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 from keras.src.backend.common.variables import is_float_dtype
 
 from simplecell.graph.tensor import placeholder
+from simplecell.keras_backend import numpy as functions
 from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.ops.base import Spec
 
@@ -138,8 +139,6 @@ class Variable(KerasVariable):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         """`array * variable`: as `variable * array`, by Keras's promotion, and recorded inside a trace."""
-        from simplecell.keras_backend import numpy as functions
-
         inputs = tuple(x.value if isinstance(x, KerasVariable) else x for x in inputs)
         name = {"divide": "true_divide", "remainder": "mod"}.get(ufunc.__name__, ufunc.__name__)
         if method == "__call__" and not options and name in _OPERATORS:

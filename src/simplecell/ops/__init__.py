@@ -169,7 +169,6 @@ from simplecell.ops.reduction import (
     min,
     prod,
     sum,
-    sum_to,
     variance,
 )
 from simplecell.ops.resampling import (
@@ -387,7 +386,6 @@ __all__ = [
     "strided_slice",
     "subtract",
     "sum",
-    "sum_to",
     "take_slice",
     "tan",
     "tanh",

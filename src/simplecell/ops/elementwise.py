@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from simplecell.ops.dtypes import is_floating, is_inexact, is_integer, to_dtype
 from simplecell.ops.special import erf_reference, erfc_reference, erfinv_reference
 
 Array = np.ndarray
+F = TypeVar("F", bound=Callable[..., Any])
 
 _INEXACT: dict[str, Callable[[Any], Any]] = {
     "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "log2": np.log2, "log10": np.log10,
@@ -37,41 +38,6 @@ _PREDICATES: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 UNARY_FUNCTIONS = tuple({**_ANY, **_INEXACT, **_PREDICATES})
 _ROUNDING = ("floor", "ceil", "round", "trunc")
-
-# d · df/dx, from x, y = f(x) and d; a function that is missing here is flat, and no gradient flows through it.
-_UNARY_GRADIENTS: dict[str, Callable[[Any, Any, Any], Any]] = {
-    "negative": lambda x, y, d: negative(d),
-    "absolute": lambda x, y, d: multiply(d, sign(x)),
-    "relu": lambda x, y, d: select(greater(y, 0), d, 0),  # of y, so that x need not be kept
-    "exp": lambda x, y, d: multiply(d, y),
-    "expm1": lambda x, y, d: multiply(d, add(y, 1)),
-    "exp2": lambda x, y, d: multiply(d, multiply(y, math.log(2))),
-    "log": lambda x, y, d: divide(d, x),
-    "log1p": lambda x, y, d: divide(d, add(x, 1)),
-    "log2": lambda x, y, d: divide(d, multiply(x, math.log(2))),
-    "log10": lambda x, y, d: divide(d, multiply(x, math.log(10))),
-    "sqrt": lambda x, y, d: divide(multiply(d, 0.5), y),
-    "rsqrt": lambda x, y, d: multiply(multiply(d, -0.5), multiply(y, square(y))),
-    "square": lambda x, y, d: multiply(d, multiply(x, 2)),
-    "reciprocal": lambda x, y, d: negative(multiply(d, square(y))),
-    "sin": lambda x, y, d: multiply(d, cos(x)),
-    "cos": lambda x, y, d: negative(multiply(d, sin(x))),
-    "tan": lambda x, y, d: multiply(d, add(square(y), 1)),
-    "arcsin": lambda x, y, d: multiply(d, rsqrt(subtract(1, square(x)))),
-    "arccos": lambda x, y, d: negative(multiply(d, rsqrt(subtract(1, square(x))))),
-    "arctan": lambda x, y, d: divide(d, add(square(x), 1)),
-    "sinh": lambda x, y, d: multiply(d, cosh(x)),
-    "cosh": lambda x, y, d: multiply(d, sinh(x)),
-    "tanh": lambda x, y, d: multiply(d, subtract(1, square(y))),
-    "arcsinh": lambda x, y, d: multiply(d, rsqrt(add(square(x), 1))),
-    "arccosh": lambda x, y, d: multiply(d, multiply(rsqrt(subtract(x, 1)), rsqrt(add(x, 1)))),
-    "arctanh": lambda x, y, d: divide(d, subtract(1, square(x))),
-    "sigmoid": lambda x, y, d: multiply(d, multiply(y, subtract(1, y))),
-    "softplus": lambda x, y, d: multiply(d, sigmoid(x)),
-    "erf": lambda x, y, d: multiply(d, multiply(exp(negative(square(x))), 2 / math.sqrt(math.pi))),
-    "erfc": lambda x, y, d: multiply(d, multiply(exp(negative(square(x))), -2 / math.sqrt(math.pi))),
-    "erfinv": lambda x, y, d: multiply(d, multiply(exp(square(y)), math.sqrt(math.pi) / 2)),
-}
 
 
 @dataclass(frozen=True)
@@ -180,55 +146,6 @@ class Binary(Op):
         return rule(inputs[0], inputs[1], outputs[0], diff_outputs[0])
 
 
-def _extremum_gradient(beats: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any, Any], tuple[Any, Any]]:
-    """The winner takes the gradient. Ties are split evenly, except that a constant takes nothing: clipping is flat from
-    its ends on, and its gradient is read off its output, so that its input need not be kept."""
-
-    def rule(a: Any, b: Any, y: Any, d: Any) -> tuple[Any, Any]:
-        if constant_value(b) is not None:
-            return select(beats(y, b), d, 0), None
-        if constant_value(a) is not None:
-            return None, select(beats(y, a), d, 0)
-        tie = select(equal(a, b), multiply(d, 0.5), 0)
-        return select(beats(a, b), d, tie), select(beats(b, a), d, tie)
-
-    return rule
-
-
-def _power_gradient(a: Any, b: Any, y: Any, d: Any) -> tuple[Any, Any]:
-    exponent = constant_value(b)
-    if exponent is not None and exponent.size == 1:
-        p = exponent.item()
-        if p in (0, 1, 2):  # the slopes that need no power; at a = 0 they have no division by 0 either
-            return {0: None, 1: d, 2: multiply(d, multiply(a, 2))}[p], None
-        return multiply(d, multiply(power(a, p - 1), p)), None
-    slope = select(equal(b, 0), 0, multiply(b, power(a, subtract(b, 1))))
-    if not is_floating(spec_of(b).dtype):
-        return multiply(d, slope), None
-    logarithm = log(
-        select(greater(a, 0), a, 1)
-    )  # 0^b does not change with b > 0; negative bases have no derivative there
-    return multiply(d, slope), multiply(d, multiply(y, logarithm))
-
-
-def _arctan2_gradient(a: Any, b: Any, y: Any, d: Any) -> tuple[Any, Any]:
-    share = divide(d, add(square(a), square(b)))
-    return multiply(share, b), negative(multiply(share, a))
-
-
-_BINARY_GRADIENTS: dict[str, Callable[[Any, Any, Any, Any], tuple[Any, Any]]] = {
-    "add": lambda a, b, y, d: (d, d),
-    "subtract": lambda a, b, y, d: (d, negative(d)),
-    "multiply": lambda a, b, y, d: (multiply(d, b), multiply(d, a)),
-    "divide": lambda a, b, y, d: (divide(d, b), negative(divide(multiply(d, y), b))),
-    "remainder": lambda a, b, y, d: (d, negative(multiply(d, floor(divide(a, b))))),
-    "power": _power_gradient,
-    "maximum": _extremum_gradient(lambda a, b: greater(a, b)),
-    "minimum": _extremum_gradient(lambda a, b: less(a, b)),
-    "arctan2": _arctan2_gradient,
-}
-
-
 @dataclass(frozen=True)
 class Select(Op):
     """`condition ? a : b`, element by element; all three broadcast. `condition` is bool, `a` and `b` have one dtype."""
@@ -308,257 +225,175 @@ def stop_gradient(x: Any) -> Any:
     return apply(StopGradient(), x)
 
 
-def negative(x: Any) -> Any:
-    return unary("negative", x)
-
-
-def absolute(x: Any) -> Any:
-    return unary("absolute", x)
-
-
-def sign(x: Any) -> Any:
-    return unary("sign", x)
-
-
-def exp(x: Any) -> Any:
-    return unary("exp", x)
-
-
-def expm1(x: Any) -> Any:
-    return unary("expm1", x)
-
-
-def log(x: Any) -> Any:
-    return unary("log", x)
-
-
-def log1p(x: Any) -> Any:
-    return unary("log1p", x)
-
-
-def log2(x: Any) -> Any:
-    return unary("log2", x)
-
-
-def log10(x: Any) -> Any:
-    return unary("log10", x)
-
-
-def exp2(x: Any) -> Any:
-    return unary("exp2", x)
-
-
-def sqrt(x: Any) -> Any:
-    return unary("sqrt", x)
-
-
-def rsqrt(x: Any) -> Any:
-    return unary("rsqrt", x)
-
-
-def square(x: Any) -> Any:
-    return unary("square", x)
-
-
-def reciprocal(x: Any) -> Any:
-    return unary("reciprocal", x)
-
-
-def sin(x: Any) -> Any:
-    return unary("sin", x)
-
-
-def cos(x: Any) -> Any:
-    return unary("cos", x)
-
-
-def tan(x: Any) -> Any:
-    return unary("tan", x)
-
-
-def arcsin(x: Any) -> Any:
-    return unary("arcsin", x)
-
-
-def arccos(x: Any) -> Any:
-    return unary("arccos", x)
-
-
-def arctan(x: Any) -> Any:
-    return unary("arctan", x)
-
-
-def sinh(x: Any) -> Any:
-    return unary("sinh", x)
-
-
-def cosh(x: Any) -> Any:
-    return unary("cosh", x)
-
-
-def tanh(x: Any) -> Any:
-    return unary("tanh", x)
-
-
-def arcsinh(x: Any) -> Any:
-    return unary("arcsinh", x)
-
-
-def arccosh(x: Any) -> Any:
-    return unary("arccosh", x)
-
-
-def arctanh(x: Any) -> Any:
-    return unary("arctanh", x)
-
-
-def sigmoid(x: Any) -> Any:
-    return unary("sigmoid", x)
-
-
-def softplus(x: Any) -> Any:
-    return unary("softplus", x)
-
-
-def erf(x: Any) -> Any:
-    return unary("erf", x)
-
-
-def erfc(x: Any) -> Any:
-    return unary("erfc", x)
-
-
-def erfinv(x: Any) -> Any:
-    return unary("erfinv", x)
-
-
-def floor(x: Any) -> Any:
-    return unary("floor", x)
-
-
-def ceil(x: Any) -> Any:
-    return unary("ceil", x)
-
-
-def round(x: Any) -> Any:
-    return unary("round", x)
-
-
-def trunc(x: Any) -> Any:
-    return unary("trunc", x)
-
-
-def isnan(x: Any) -> Any:
-    return unary("isnan", x)
-
-
-def isinf(x: Any) -> Any:
-    return unary("isinf", x)
-
-
-def isfinite(x: Any) -> Any:
-    return unary("isfinite", x)
-
-
-def logical_not(x: Any) -> Any:
-    return unary("logical_not", x)
-
-
-def bitwise_not(x: Any) -> Any:
-    return unary("bitwise_not", x)
-
-
-def add(a: Any, b: Any) -> Any:
-    return binary("add", a, b)
-
-
-def subtract(a: Any, b: Any) -> Any:
-    return binary("subtract", a, b)
-
-
-def multiply(a: Any, b: Any) -> Any:
-    return binary("multiply", a, b)
-
-
-def divide(a: Any, b: Any) -> Any:
-    return binary("divide", a, b)
-
-
-def floor_divide(a: Any, b: Any) -> Any:
-    return binary("floor_divide", a, b)
-
-
-def remainder(a: Any, b: Any) -> Any:
-    return binary("remainder", a, b)
-
-
-def power(a: Any, b: Any) -> Any:
-    return binary("power", a, b)
-
-
-def maximum(a: Any, b: Any) -> Any:
-    return binary("maximum", a, b)
-
-
-def minimum(a: Any, b: Any) -> Any:
-    return binary("minimum", a, b)
-
-
-def arctan2(a: Any, b: Any) -> Any:
-    return binary("arctan2", a, b)
-
-
-def equal(a: Any, b: Any) -> Any:
-    return binary("equal", a, b)
-
-
-def not_equal(a: Any, b: Any) -> Any:
-    return binary("not_equal", a, b)
-
-
-def less(a: Any, b: Any) -> Any:
-    return binary("less", a, b)
-
-
-def less_equal(a: Any, b: Any) -> Any:
-    return binary("less_equal", a, b)
-
-
-def greater(a: Any, b: Any) -> Any:
-    return binary("greater", a, b)
-
-
-def greater_equal(a: Any, b: Any) -> Any:
-    return binary("greater_equal", a, b)
-
-
-def logical_and(a: Any, b: Any) -> Any:
-    return binary("logical_and", a, b)
-
-
-def logical_or(a: Any, b: Any) -> Any:
-    return binary("logical_or", a, b)
-
-
-def logical_xor(a: Any, b: Any) -> Any:
-    return binary("logical_xor", a, b)
-
-
-def bitwise_and(a: Any, b: Any) -> Any:
-    return binary("bitwise_and", a, b)
-
-
-def bitwise_or(a: Any, b: Any) -> Any:
-    return binary("bitwise_or", a, b)
-
-
-def bitwise_xor(a: Any, b: Any) -> Any:
-    return binary("bitwise_xor", a, b)
-
-
-def left_shift(a: Any, b: Any) -> Any:
-    return binary("left_shift", a, b)
-
-
-def right_shift(a: Any, b: Any) -> Any:
-    return binary("right_shift", a, b)
+def _unary(function: str, meaning: str) -> Callable[[Any], Any]:
+    def f(x: Any) -> Any:
+        return apply(Unary(function), *operands(x))
+
+    return _named(f, function, meaning)
+
+
+def _binary(function: str, meaning: str) -> Callable[[Any, Any], Any]:
+    def f(a: Any, b: Any) -> Any:
+        return apply(Binary(function), *operands(a, b))
+
+    return _named(f, function, meaning)
+
+
+def _named(f: F, name: str, meaning: str) -> F:
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = meaning
+    return f
+
+
+negative = _unary("negative", "−x.")
+absolute = _unary("absolute", "|x|; of complex numbers their length, a real array.")
+sign = _unary("sign", "-1, 0 or 1.")
+exp = _unary("exp", "eˣ.")
+expm1 = _unary("expm1", "eˣ − 1, with all its digits near 0.")
+log = _unary("log", "The natural logarithm; -inf at 0, NaN below.")
+log1p = _unary("log1p", "log(1 + x), with all its digits near 0.")
+log2 = _unary("log2", "The logarithm to base 2; -inf at 0, NaN below.")
+log10 = _unary("log10", "The logarithm to base 10; -inf at 0, NaN below.")
+exp2 = _unary("exp2", "2ˣ.")
+sqrt = _unary("sqrt", "√x; NaN below 0.")
+rsqrt = _unary("rsqrt", "1/√x; inf at 0, NaN below.")
+square = _unary("square", "x².")
+reciprocal = _unary("reciprocal", "1/x.")
+sin = _unary("sin", "The sine of an angle in radians.")
+cos = _unary("cos", "The cosine of an angle in radians.")
+tan = _unary("tan", "The tangent of an angle in radians.")
+arcsin = _unary("arcsin", "The angle in [-π/2, π/2] whose sine is x; NaN beyond ±1.")
+arccos = _unary("arccos", "The angle in [0, π] whose cosine is x; NaN beyond ±1.")
+arctan = _unary("arctan", "The angle in [-π/2, π/2] whose tangent is x.")
+sinh = _unary("sinh", "(eˣ − e⁻ˣ)/2.")
+cosh = _unary("cosh", "(eˣ + e⁻ˣ)/2.")
+tanh = _unary("tanh", "sinh(x)/cosh(x), between -1 and 1.")
+arcsinh = _unary("arcsinh", "The inverse of sinh.")
+arccosh = _unary("arccosh", "The inverse of cosh for x ≥ 1; NaN below.")
+arctanh = _unary("arctanh", "The inverse of tanh; ±inf at ±1, NaN beyond.")
+sigmoid = _unary("sigmoid", "1/(1 + e⁻ˣ), between 0 and 1.")
+softplus = _unary("softplus", "log(1 + eˣ), without overflow.")
+erf = _unary("erf", "The error function: 2/√π times the integral of exp(−t²) from 0 to x.")
+erfc = _unary("erfc", "1 − erf(x), with all its digits where erf is near 1.")
+erfinv = _unary("erfinv", "The inverse of erf; ±inf at ±1, NaN beyond.")
+floor = _unary("floor", "The largest whole number that is not above x.")
+ceil = _unary("ceil", "The smallest whole number that is not below x.")
+round = _unary("round", "The nearest whole number; the even one of two.")
+trunc = _unary("trunc", "The next whole number towards 0.")
+isnan = _unary("isnan", "Whether x is NaN (bool).")
+isinf = _unary("isinf", "Whether x is inf or -inf (bool).")
+isfinite = _unary("isfinite", "Whether x is neither NaN nor infinite (bool).")
+logical_not = _unary("logical_not", "Whether x is 0 or false (bool).")
+bitwise_not = _unary("bitwise_not", "Every bit of an integer turned over; of a bool, its opposite.")
+
+add = _binary("add", "a + b.")
+subtract = _binary("subtract", "a − b.")
+multiply = _binary("multiply", "a · b.")
+divide = _binary("divide", "a/b, of a floating dtype.")
+floor_divide = _binary("floor_divide", "a/b rounded down to a whole number.")
+remainder = _binary("remainder", "What dividing a by b and rounding down leaves: it has the sign of b.")
+power = _binary("power", "a to the power of b.")
+maximum = _binary("maximum", "The larger one, NaN if either is; equal ones share the gradient, a constant takes none.")
+minimum = _binary("minimum", "The smaller one, NaN if either is; equal ones share the gradient, a constant takes none.")
+arctan2 = _binary("arctan2", "The angle of the point (b, a), in [-π, π].")
+equal = _binary("equal", "Whether a = b (bool).")
+not_equal = _binary("not_equal", "Whether a ≠ b (bool).")
+less = _binary("less", "Whether a < b (bool).")
+less_equal = _binary("less_equal", "Whether a ≤ b (bool).")
+greater = _binary("greater", "Whether a > b (bool).")
+greater_equal = _binary("greater_equal", "Whether a ≥ b (bool).")
+logical_and = _binary("logical_and", "Whether both are other than 0 (bool).")
+logical_or = _binary("logical_or", "Whether either is other than 0 (bool).")
+logical_xor = _binary("logical_xor", "Whether one of the two is other than 0 (bool).")
+bitwise_and = _binary("bitwise_and", "The bits that both integers (or bools) have.")
+bitwise_or = _binary("bitwise_or", "The bits that either integer (or bool) has.")
+bitwise_xor = _binary("bitwise_xor", "The bits that one of two integers (or bools) has.")
+left_shift = _binary("left_shift", "The bits of a moved up by b places.")
+right_shift = _binary("right_shift", "The bits of a moved down by b places; a negative number stays negative.")
+
+
+# --- gradients, written with the functions above ----------------------------------------------------------------------
+
+# d · df/dx, from x, y = f(x) and d; a function that is missing here is flat, and no gradient flows through it.
+_UNARY_GRADIENTS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "negative": lambda x, y, d: negative(d),
+    "absolute": lambda x, y, d: multiply(d, sign(x)),
+    "relu": lambda x, y, d: select(greater(y, 0), d, 0),  # of y, so that x need not be kept
+    "exp": lambda x, y, d: multiply(d, y),
+    "expm1": lambda x, y, d: multiply(d, add(y, 1)),
+    "exp2": lambda x, y, d: multiply(d, multiply(y, math.log(2))),
+    "log": lambda x, y, d: divide(d, x),
+    "log1p": lambda x, y, d: divide(d, add(x, 1)),
+    "log2": lambda x, y, d: divide(d, multiply(x, math.log(2))),
+    "log10": lambda x, y, d: divide(d, multiply(x, math.log(10))),
+    "sqrt": lambda x, y, d: divide(multiply(d, 0.5), y),
+    "rsqrt": lambda x, y, d: multiply(multiply(d, -0.5), multiply(y, square(y))),
+    "square": lambda x, y, d: multiply(d, multiply(x, 2)),
+    "reciprocal": lambda x, y, d: negative(multiply(d, square(y))),
+    "sin": lambda x, y, d: multiply(d, cos(x)),
+    "cos": lambda x, y, d: negative(multiply(d, sin(x))),
+    "tan": lambda x, y, d: multiply(d, add(square(y), 1)),
+    "arcsin": lambda x, y, d: multiply(d, rsqrt(subtract(1, square(x)))),
+    "arccos": lambda x, y, d: negative(multiply(d, rsqrt(subtract(1, square(x))))),
+    "arctan": lambda x, y, d: divide(d, add(square(x), 1)),
+    "sinh": lambda x, y, d: multiply(d, cosh(x)),
+    "cosh": lambda x, y, d: multiply(d, sinh(x)),
+    "tanh": lambda x, y, d: multiply(d, subtract(1, square(y))),
+    "arcsinh": lambda x, y, d: multiply(d, rsqrt(add(square(x), 1))),
+    "arccosh": lambda x, y, d: multiply(d, multiply(rsqrt(subtract(x, 1)), rsqrt(add(x, 1)))),
+    "arctanh": lambda x, y, d: divide(d, subtract(1, square(x))),
+    "sigmoid": lambda x, y, d: multiply(d, multiply(y, subtract(1, y))),
+    "softplus": lambda x, y, d: multiply(d, sigmoid(x)),
+    "erf": lambda x, y, d: multiply(d, multiply(exp(negative(square(x))), 2 / math.sqrt(math.pi))),
+    "erfc": lambda x, y, d: multiply(d, multiply(exp(negative(square(x))), -2 / math.sqrt(math.pi))),
+    "erfinv": lambda x, y, d: multiply(d, multiply(exp(square(y)), math.sqrt(math.pi) / 2)),
+}
+
+
+def _extremum_gradient(beats: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any, Any], tuple[Any, Any]]:
+    """The winner takes the gradient. Ties are split evenly, except that a constant takes nothing: clipping is flat from
+    its ends on, and its gradient is read off its output, so that its input need not be kept."""
+
+    def rule(a: Any, b: Any, y: Any, d: Any) -> tuple[Any, Any]:
+        if constant_value(b) is not None:
+            return select(beats(y, b), d, 0), None
+        if constant_value(a) is not None:
+            return None, select(beats(y, a), d, 0)
+        tie = select(equal(a, b), multiply(d, 0.5), 0)
+        return select(beats(a, b), d, tie), select(beats(b, a), d, tie)
+
+    return rule
+
+
+def _power_gradient(a: Any, b: Any, y: Any, d: Any) -> tuple[Any, Any]:
+    exponent = constant_value(b)
+    if exponent is not None and exponent.size == 1:
+        p = exponent.item()
+        if p in (0, 1, 2):  # the slopes that need no power; at a = 0 they have no division by 0 either
+            return {0: None, 1: d, 2: multiply(d, multiply(a, 2))}[p], None
+        return multiply(d, multiply(power(a, p - 1), p)), None
+    slope = select(equal(b, 0), 0, multiply(b, power(a, subtract(b, 1))))
+    if not is_floating(spec_of(b).dtype):
+        return multiply(d, slope), None
+    logarithm = log(
+        select(greater(a, 0), a, 1)
+    )  # 0^b does not change with b > 0; negative bases have no derivative there
+    return multiply(d, slope), multiply(d, multiply(y, logarithm))
+
+
+def _arctan2_gradient(a: Any, b: Any, y: Any, d: Any) -> tuple[Any, Any]:
+    share = divide(d, add(square(a), square(b)))
+    return multiply(share, b), negative(multiply(share, a))
+
+
+_BINARY_GRADIENTS: dict[str, Callable[[Any, Any, Any, Any], tuple[Any, Any]]] = {
+    "add": lambda a, b, y, d: (d, d),
+    "subtract": lambda a, b, y, d: (d, negative(d)),
+    "multiply": lambda a, b, y, d: (multiply(d, b), multiply(d, a)),
+    "divide": lambda a, b, y, d: (divide(d, b), negative(divide(multiply(d, y), b))),
+    "remainder": lambda a, b, y, d: (d, negative(multiply(d, floor(divide(a, b))))),
+    "power": _power_gradient,
+    "maximum": _extremum_gradient(lambda a, b: greater(a, b)),
+    "minimum": _extremum_gradient(lambda a, b: less(a, b)),
+    "arctan2": _arctan2_gradient,
+}

@@ -248,13 +248,3 @@ def logsumexp(x: Any, axes: int | Sequence[int] | None = None, keepdims: bool = 
     largest = ew.select(ew.isfinite(largest), largest, 0)  # inf - inf would be NaN
     total = ew.add(ew.log(sum(ew.exp(ew.subtract(x, largest)), axes, keepdims=True)), largest)
     return total if keepdims else shaping.squeeze(total, axes)
-
-
-def sum_to(x: Any, shape: tuple[int, ...]) -> Any:
-    """The adjoint of broadcasting from `shape`: sums over the axes that were added or stretched."""
-    have = spec_of(x).shape
-    added = len(have) - len(shape)
-    if added < 0 or builtins.any(n not in (m, 1) for m, n in zip(have[added:], shape, strict=True)):
-        raise ValueError(f"`shape` must broadcast to the shape of the array; came {shape} for {spec_of(x)}.")
-    axes = tuple(a for a, n in enumerate(have) if a < added or n != shape[a - added])
-    return shaping.reshape(sum(x, axes) if axes else x, shape)

@@ -10,6 +10,7 @@ from simplecell import ops
 from simplecell.keras_backend.conversion import convert_to_tensor
 from simplecell.keras_backend.dispatch import cast, constant, dtype_of, floating, run
 from simplecell.keras_backend.image.batch import on_batch
+from simplecell.keras_backend.numpy.elementwise import sinc
 from simplecell.keras_backend.numpy.linear import product
 from simplecell.keras_backend.numpy.reductions import reduce
 from simplecell.keras_backend.numpy.shaping import slices
@@ -90,8 +91,6 @@ def _keys_cubic(x: Any) -> Any:
 
 def _lanczos(radius: float) -> Any:
     def kernel(x: Any) -> Any:
-        from simplecell.keras_backend.numpy.elementwise import sinc
-
         return ops.select(ops.less(x, constant(radius, x)), sinc(x) * sinc(x / constant(radius, x)), constant(0, x))
 
     return kernel

@@ -15,6 +15,7 @@ from simplecell.keras_backend.image.batch import check_rank, on_batch
 from simplecell.keras_backend.image.filters import gaussian_blur
 from simplecell.keras_backend.image.sampling import check_fill_mode, sample
 from simplecell.keras_backend.numpy.shaping import along, stack
+from simplecell.keras_backend.random import normal
 from simplecell.ops import shaping
 
 AFFINE_TRANSFORM_INTERPOLATIONS = {"nearest": 0, "bilinear": 1}
@@ -165,7 +166,7 @@ def elastic_transform(
         n, h, w, _ = x.shape
         dtype = _coordinate_dtype(x)
         spread, strength = (cast(convert_to_tensor(v), dtype) for v in (sigma, alpha))
-        noise = ops.multiply(_normal((n, h, w, 2), dtype, seed), spread)
+        noise = ops.multiply(normal((n, h, w, 2), 0.0, 1.0, dtype, seed), spread)
         # Three sigma on each side; where sigma is still to come, as far as the picture's shorter side.
         size = (min(h, w) if symbolic(spread) else int(6 * spread)) | 1
         shift = ops.multiply(gaussian_blur(noise, (size, size), (spread, spread), "channels_last"), strength)
@@ -175,9 +176,3 @@ def elastic_transform(
         return _warp(x, rows, columns, order, fill_mode, fill_value)
 
     return on_batch(warp, images, data_format)
-
-
-def _normal(shape: tuple[int, ...], dtype: str, seed: Any) -> Any:
-    from simplecell.keras_backend.random import normal
-
-    return normal(shape, 0.0, 1.0, dtype, seed)

@@ -96,14 +96,8 @@ def solve(a: Any, b: Any) -> Any:
 
 
 def _solve_gradient(inputs: Any, outputs: Any, diff_outputs: Any) -> Any:
-    (a, b), (x,) = inputs, outputs
-    diff_b = solve(transposed(a), diff_outputs[0])
-    diff_a = ops.negative(product(diff_b, transposed(x)))
-    return [_summed_to(diff_a, a.shape), _summed_to(diff_b, b.shape)]
-
-
-def _summed_to(x: Any, shape: Any) -> Any:
-    return ops.sum_to(x, tuple(shape))
+    diff_b = solve(transposed(inputs[0]), diff_outputs[0])
+    return [ops.negative(product(diff_b, transposed(outputs[0]))), diff_b]
 
 
 def solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
