@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,15 +15,21 @@ TOP = {"simplecell", "simplecell.__main__"}
 """They only hand on names, or start the command line."""
 
 LATE = {
-    "llvmlite": "its library takes 70 ms and 60 MiB",
-    "keras": "it is imported when the user does, after the backend is in place",
-    "ml_dtypes": "NumPy has no bfloat16; few need it",
-    "PIL": "pictures are looked at in few programs",
-    "numpy": "the command line starts without it",
-    "rich": "the command line's `--help` starts without it",
-    "simplecell": "`import simplecell` and `import keras` do without the engine; a command without the others",
+    "llvmlite": ({"engine/build", "engine/host", "engine/machine"}, "its library takes 70 ms and 60 MiB"),
+    "keras": ({"keras_backend", "inspection"}, "these parts of it import the backend, or come with the user's import"),
+    "ml_dtypes": ({"ops"}, "NumPy has no bfloat16; few need it"),
+    "PIL": ({"data", "plotting"}, "pictures are read and written in few programs"),
+    "rich": ({"plotting"}, "most of plotting makes arrays of pixels"),
+    "simplecell.engine": (
+        {"engine/algorithms", "engine/build", "engine/machine", "keras_backend", "program", "tour"},
+        "`import keras` does without the engine, kernels that are on disk without the compiler",
+    ),
+    "simplecell.graph.listing": ({"graph"}, "few networks are printed"),
+    "simplecell.keras_backend": ({"program", "inspection", "cli"}, "Keras is imported when the user does"),
+    "simplecell.cli": ({"cli"}, "`simplecell run` starts without the other commands"),
+    "simplecell.tour": ({"cli"}, "`simplecell run` starts without the tour"),
 }
-"""What may be imported inside of functions (standard library aside), and why."""
+"""What may be imported inside of functions (standard library aside): by which packages, and why."""
 
 
 @cache
@@ -34,34 +41,48 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imported(name: str) -> Iterator[tuple[str, bool]]:
-    """The modules that a module imports, and whether inside of a function. Those for type checkers alone are left
-    out."""
+@cache
+def imported(name: str) -> tuple[tuple[str, str], ...]:
+    """The modules that a module imports, and when: "start", "call" (inside of a function) or "types" (for type checkers
+    alone)."""
     path = modules()[name]
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
 
-    def visit(node: ast.AST, inside: bool) -> Iterator[tuple[str, bool]]:
+    def visit(node: ast.AST, when: str) -> Iterator[tuple[str, str]]:
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
-                continue
             if isinstance(child, ast.Import):
-                yield from ((alias.name, inside) for alias in child.names)
+                yield from ((alias.name, when) for alias in child.names)
             elif isinstance(child, ast.ImportFrom):
                 around = package.split(".")[: len(package.split(".")) - child.level + 1] if child.level else []
                 base = ".".join([*around, *([child.module] if child.module else [])])
                 for alias in child.names:
                     full = f"{base}.{alias.name}"
-                    yield full if full in modules() else base, inside
-            yield from visit(child, inside or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)))
+                    yield full if full in modules() else base, when
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+                yield from visit(child, "types")
+            elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                yield from visit(child, "call")
+            else:
+                yield from visit(child, when)
 
-    return visit(ast.parse(path.read_text(encoding="utf8")), False)
+    return tuple(visit(ast.parse(path.read_text(encoding="utf8")), "start"))
 
 
-def graph(functions: bool) -> dict[str, set[str]]:
-    """The package's modules that each imports; those inside of functions only if asked for."""
+def graph(*times: str) -> dict[str, set[str]]:
+    """The package's modules that each imports at these times."""
     return {
-        name: {m for m, inside in imported(name) if m in modules() and m != name and (functions or not inside)}
-        for name in modules()
+        name: {m for m, when in imported(name) if m in modules() and m != name and when in times} for name in modules()
+    }
+
+
+def libraries() -> set[tuple[str, str]]:
+    """Each library that is not Python's own, with each package that imports it."""
+    own = {*sys.stdlib_module_names, "simplecell"}
+    return {
+        (library, package(name))
+        for name in modules().keys() - TOP
+        for library in (m.partition(".")[0] for m, _ in imported(name))
+        if library not in own
     }
 
 
@@ -93,10 +114,10 @@ def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
     return found
 
 
-def drawn() -> dict[str, set[str]]:
-    """The arrows of docs/architecture.md."""
+def drawn(what: str = "arrows") -> dict[str, set[str]]:
+    """A list of docs/architecture.md."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf8")
-    block = re.search(r"<!-- arrows -->\n```text\n(.*?)```", text, re.DOTALL)
+    block = re.search(rf"<!-- {what} -->\n```text\n(.*?)```", text, re.DOTALL)
     assert block is not None
     lines = (line.partition(":") for line in block.group(1).strip().splitlines())
     return {name.strip(): set(others.split()) for name, _, others in lines}
@@ -112,15 +133,21 @@ def test_circles_are_found() -> None:
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    assert circles(graph(functions=False)) == []
-    assert circles(graph(functions=True)) == []
+    assert circles(graph("start", "call")) == []
+
+
+def test_each_package_stands_below_what_it_imports() -> None:
+    above: set[str] = set()
+    for name, others in drawn().items():
+        assert others <= above, f"{name} names {others - above}, which is no line above it"
+        above.add(name)
 
 
 def test_imports_go_as_drawn() -> None:
     arrows = drawn()
     wrong = [
         f"{name} imports {other}"
-        for name, others in graph(functions=True).items()
+        for name, others in graph("start", "call", "types").items()
         if name not in TOP | {"simplecell.engine"}
         for other in others - TOP
         if package(other) != package(name) and package(other) not in arrows[package(name)]
@@ -131,14 +158,27 @@ def test_imports_go_as_drawn() -> None:
 def test_arrows_are_needed() -> None:
     """What is drawn and no module uses is out of date."""
     used = {
-        (package(n), package(o)) for n, others in graph(functions=True).items() if n not in TOP for o in others - TOP
+        (package(n), package(o))
+        for n, others in graph("start", "call", "types").items()
+        if n not in TOP
+        for o in others - TOP
     }
     assert [(a, b) for a, others in drawn().items() for b in others if (a, b) not in used] == []
 
 
-def test_late_imports_have_a_reason() -> None:
-    import sys
+def test_libraries_are_imported_where_it_is_said() -> None:
+    said = {(library, name) for library, names in drawn("libraries").items() for name in names}
+    assert {pair for pair in libraries() if pair[0] != "numpy"} == said
 
-    standard = sys.stdlib_module_names
-    late = {m.partition(".")[0] for name in modules() for m, inside in imported(name) if inside}
-    assert late - set(standard) - set(LATE) == set()
+
+def test_late_imports_have_a_reason() -> None:
+    late = {
+        (module, package(name))
+        for name in modules().keys() - TOP
+        for module, when in imported(name)
+        if when == "call" and module.partition(".")[0] not in sys.stdlib_module_names
+    }
+    allowed = {(m, who) for m, who in late for n, (by, _) in LATE.items() if f"{m}.".startswith(f"{n}.") and who in by}
+    assert late - allowed == set()
+    needed = {(n, who) for n in LATE for m, who in late if f"{m}.".startswith(f"{n}.")}
+    assert {(n, who) for n, (by, _) in LATE.items() for who in by} - needed == set()
