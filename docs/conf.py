@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
+from inspect import ismodule
 from pathlib import Path
 from typing import Any
+
+from sphinx.util import logging
 
 import simplecell
 
@@ -65,7 +69,20 @@ def _put_back(app: Any, what: str, name: str, obj: object, options: object, line
     lines[:0] = _attributes.pop(name, [])
 
 
+_PUBLIC = ("", ".data", ".filters", ".inspection", ".layers", ".ops", ".plotting")
+
+
+def _is_complete(app: Any, env: Any) -> None:
+    """Each public name is on the page: autodoc leaves those without a docstring out."""
+    listed = {entry[0] for entry in env.domains["py"].get_objects()}
+    for module in (import_module(f"simplecell{part}") for part in _PUBLIC):
+        names = (n for n in module.__all__ if n != "__version__" and not ismodule(getattr(module, n)))
+        for name in {f"{module.__name__}.{n}" for n in names} - listed:
+            logging.getLogger(__name__).warning("api.md lacks %s, or it has no docstring", name)
+
+
 def setup(app: Any) -> None:
+    app.connect("env-check-consistency", _is_complete)
     app.connect("autodoc-process-docstring", _set_aside, priority=100)
     app.connect("autodoc-process-docstring", _put_back, priority=800)
     app.connect("source-read", _files_of_the_checkout)
