@@ -1,21 +1,117 @@
-"""From what users pass, a model or a network, to the network that is looked at."""
+"""From what users pass, a model or a network, a layer, a position, to what is looked at."""
 
 from __future__ import annotations
 
+import fnmatch
+import weakref
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from simplecell.forks import lock
 from simplecell.graph.network import Network
 from simplecell.graph.parts import LayerCall
 from simplecell.graph.tensor import Tensor
 
+KEPT = 4
+"""networks of one model that are kept: of other shapes, or of the model as it was"""
+
+_networks: weakref.WeakKeyDictionary[Any, OrderedDict[Hashable, Network]] = weakref.WeakKeyDictionary()
+_lock = lock()
+
 
 def network_of(model: Any, x: Any = None) -> Network:
-    """The network of a model at inference; a network as it is."""
+    """The network of a model at inference, for any batch size; a network as it is.
+
+    It is traced once for a model, and again when the model is no longer the same (see `fingerprint`).
+
+    Args:
+        x: arrays like those that the model is called with, or their shapes with the batch axis: needed where the model
+            leaves sizes open.
+
+    Raises:
+        TypeError: `model` is neither.
+        ValueError: the model is not built, or leaves sizes open.
+    """
     if isinstance(model, Network):
         return model
     from simplecell.keras_backend.model_trace import trace
 
-    return trace(model, x)
+    if not getattr(model, "built", True):
+        raise ValueError(
+            f"model: `{getattr(model, 'name', model)}` is not built, so that it has no weights to look at. Call it "
+            "once on data, or `model.build(input_shape)`."
+        )
+    try:
+        key: Hashable = _sizes(x), fingerprint(model)
+    except (AttributeError, TypeError):
+        return trace(model, x)  # which says what is wrong with it
+    with _lock:
+        known = _networks.setdefault(model, OrderedDict())
+        kept = known.get(key)
+    if kept is None:
+        kept = _held_weakly(trace(model, x))
+        with _lock:
+            while len(known) >= KEPT:
+                known.popitem(last=False)
+            known[key] = kept
+    return kept
+
+
+def _held_weakly(network: Network) -> Network:
+    """The same, without holding the model: what is kept for a model must not keep it alive."""
+    origin: Any = network.origin
+    return replace(network, origin=_WeakOrigin(weakref.ref(origin.model), origin.inputs))
+
+
+@dataclass(frozen=True)
+class _WeakOrigin:
+    """Traces a model again, for another batch size, while it lives."""
+
+    model: weakref.ref[Any]
+    inputs: Any
+
+    def __call__(self, batch_size: int | None) -> Network:
+        from simplecell.keras_backend.model_trace import ModelTrace
+
+        model = self.model()
+        if model is None:
+            raise ReferenceError("model: it is gone, and with it the way to its network for another batch size.")
+        return replace(ModelTrace(model, self.inputs)(batch_size), origin=self)
+
+
+def fingerprint(model: Any) -> int:
+    """What a Keras model computes, but for the values of its weights: its layers, and their plain public attributes
+    (strides, activation, rates). The model has changed if it has another one."""
+    found: list[Hashable] = []
+    for layer in model._flatten_layers():
+        found.append(id(layer))
+        for name, value in vars(layer).items():
+            if name[0] != "_" and name not in _OF_TRAINING and (type(value) in _PLAIN or callable(value)):
+                found.append((name, id(value) if callable(value) else value))
+    return hash(tuple(found))
+
+
+_OF_TRAINING = frozenset(
+    "compiled loss steps_per_execution train_function test_function predict_function stop_training stop_evaluating "
+    "stop_predicting".split()
+)
+"""what `compile`, `fit`, `evaluate` and `predict` set in a model"""
+_PLAIN = (int, float, str, bool, tuple, type(None))
+
+
+def _sizes(x: Any) -> Hashable:
+    """The shapes of arrays, without the batch axis, in their structure."""
+    if x is None or isinstance(x, (int, np.integer)):
+        return None if x is None else int(x)
+    if isinstance(x, dict):
+        return tuple((k, _sizes(v)) for k, v in sorted(x.items()))
+    if isinstance(x, (list, tuple)):
+        return tuple(_sizes(v) for v in x)
+    return tuple(np.shape(x)[1:])
 
 
 def output_of(network: Network, layer: Any) -> tuple[LayerCall, Tensor]:
@@ -32,6 +128,44 @@ def output_of(network: Network, layer: Any) -> tuple[LayerCall, Tensor]:
             "looked at. Name a layer inside of it."
         )
     return call, call.outputs[0]
+
+
+def calls_of(network: Network, layers: Any) -> list[LayerCall]:
+    """The calls that `layers` names, each once, in their order in the network.
+
+    Args:
+        layers: None for all that return an array; a name (`conv`, `conv#2`, `outer/inner`), a pattern of names
+            (`conv*`, `block?/conv`), a layer (all of its calls), (layer or name, number of the call), or a list of
+            these.
+
+    Raises:
+        KeyError: for one that is not there.
+    """
+    if layers is None:
+        return [c for c in network.calls if c.outputs]
+    one_call = isinstance(layers, tuple) and len(layers) == 2 and isinstance(layers[1], (int, np.integer))
+    many = list(layers) if isinstance(layers, (list, tuple, set)) and not one_call else [layers]
+    found: set[LayerCall] = set()
+    for layer in many:
+        if isinstance(layer, str):
+            names = [c for c in network.calls if c.key == layer]
+            names = names or [c for c in network.calls if fnmatch.fnmatchcase(c.key, layer)]
+            found.update(names or [network.call_of(layer)])
+        elif isinstance(layer, (tuple, LayerCall)):
+            found.add(network.call_of(layer))
+        else:
+            network.call_of(layer)  # says which there are, if it is not there
+            found.update(c for c in network.calls if c.is_of(layer))
+    return [c for c in network.calls if c in found]
+
+
+def named_outputs(calls: Sequence[LayerCall]) -> dict[str, Tensor]:
+    """What the calls return, by name: the call's key, and `key:place` for each of several."""
+    return {
+        (f"{c.key}:{place}" if len(c.outputs) > 1 else c.key): t
+        for c in calls
+        for place, t in zip(c.output_names, c.outputs, strict=True)
+    }
 
 
 def channel_axis(call: LayerCall | None, rank: int) -> int:

@@ -201,7 +201,7 @@ is."""
 _known: weakref.WeakKeyDictionary[Network, dict[str, dict[Tensor, tuple[Along, ...]]]] = weakref.WeakKeyDictionary()
 
 
-def _fields(network: Network, name: str) -> dict[Tensor, tuple[Along, ...]]:
+def fields(network: Network, name: str) -> dict[Tensor, tuple[Along, ...]]:
     """What every tensor that sees the input sees of each of its axes."""
     known = _known.setdefault(network, {})
     if name not in known:
@@ -250,13 +250,13 @@ def _joined(ways: Sequence[Along]) -> Along:
 
 def _field_of(network: Network, name: str, layer: str, tensor: Tensor, axes: tuple[int, ...]) -> ReceptiveField:
     source = network.inputs[name]
-    seen = _fields(network, name).get(tensor)
+    seen = fields(network, name).get(tensor)
     spatial = spatial_axes(None, len(source.shape))
     if seen is None:
         none = (0,) * len(spatial)
         return ReceptiveField(layer, name, none, none, none, network, tensor, axes, (None,) * len(spatial), none)
-    fields = [seen[a] for a in spatial]
-    usual = [f if f is None or f[0] in axes else None for f in fields]
+    found = [seen[a] for a in spatial]
+    usual = [f if f is None or f[0] in axes else None for f in found]
     return ReceptiveField(
         layer,
         name,
