@@ -43,6 +43,12 @@ class Probe:
     def tensors(self, network: Network) -> list[Tensor]:
         """What the program writes, as tensors of the network for some batch size; each once."""
         calls = {c.key: c for c in network.calls}
+        gone = [key for key in self._written if key not in calls]
+        if gone:
+            raise ValueError(
+                f"model: `{network.name}` calls `{gone[0]}` for some batch sizes only. Pass a network for one in its "
+                f"place: simplecell.trace(model, batch_size={network.batch_size})."
+            )
         return list({t: None for key in self._written for t in calls[key].outputs if not _given(t)})
 
     def run(self, arrays: Sequence[np.ndarray], out: Mapping[Tensor, np.ndarray] | None = None) -> Pass:
