@@ -361,7 +361,7 @@ def compile(
         the next call, until `program.freeze()` gives up the model to save memory.
 
     Raises:
-        TypeError: for threads that are no whole number.
+        TypeError: for a `model` that is none, or threads that are no whole number.
         ValueError: for a model that is not built, an unknown precision, or a number of threads that is out of range.
 
     Example:
@@ -370,6 +370,10 @@ def compile(
         >>> print(program.describe())
     """
     checked(precision)
+    if not isinstance(model, Network) and not hasattr(model, "built"):
+        raise TypeError(
+            f"model: must be a Keras model or a Network (see simplecell.trace), got {type(model).__name__}."
+        )
     if batch_size is not None:
         check_batch_size(batch_size)
     return CompiledModel(model, batch_size, None if threads is None else thread_count(threads), precision, tune)

@@ -94,3 +94,33 @@ def test_a_model_that_is_not_built_wants_x() -> None:
         simplecell.trace(PerSample())
     with pytest.raises(ValueError, match=r"or `model.build\(input_shape\)`\.$"):
         simplecell.compile(PerSample())
+
+
+class Hash(keras.Model):
+    def __init__(self) -> None:
+        super().__init__(name="hash")
+        self.one, self.two = layers.Dense(3, name="x#2"), layers.Dense(3, name="x")
+
+    def call(self, x: Any) -> Any:
+        return self.two(self.two(self.one(x)))
+
+
+def test_a_layer_that_is_named_like_a_second_call() -> None:
+    model = Hash()
+    x = sample(2, 3)
+    network = simplecell.trace(model, x)
+    assert [c.key for c in network.calls] == ["x#2", "x", "x#3"]
+    close(network.with_outputs("x#2")(x), model.one(x))
+    for asked in (("x", 2), "x#3", (model.two, 2)):
+        close(network.with_outputs(asked)(x), model(x))
+
+
+def test_what_is_no_layer_and_no_model() -> None:
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, layers.Dense(2, name="d")(inputs))
+    network = simplecell.trace(model)
+    for asked in (["d"], model.get_layer("d").output, 3, None):
+        with pytest.raises(KeyError, match="Give a layer of the model, its name, or a tensor .* argument of its own"):
+            network.with_outputs(asked)
+    with pytest.raises(TypeError, match="model: must be a Keras model or a Network .*, got function"):
+        simplecell.compile(lambda x: x)

@@ -157,7 +157,10 @@ class Network:
         if not isinstance(layer, str):
             name = getattr(layer, "name", None)
             what = f"{type(layer).__name__} `{name}`" if isinstance(name, str) else repr(layer)
-            return f"layer: {what} is not called in `{self.name}`. Its layers are {_listed(names)}."
+            return (
+                f"layer: {what} is not called in `{self.name}`. Give a layer of the model, its name, or a tensor of "
+                f"this network, each as an argument of its own. Its layers are {_listed(names)}."
+            )
         inside = [n for n in names if n.split("/")[-1].split("#")[0] == layer.split("/")[-1].split("#")[0]]
         close = list(dict.fromkeys([*inside, *difflib.get_close_matches(layer, names, 3, 0.6)]))[:3]
         hint = f" Did you mean {' or '.join(f'`{n}`' for n in close)}?" if close else ""

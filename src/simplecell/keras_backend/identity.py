@@ -129,7 +129,8 @@ class _Look:
             self._inside.pop()
 
     def _function(self, f: types.FunctionType) -> Hashable:
-        if (f.__module__ or "").partition(".")[0] in _LIBRARIES:
+        module = (f.__module__ or "").partition(".")[0]
+        if module in _LIBRARIES or module in sys.stdlib_module_names:  # logging's alone would take 8 ms
             return self._same(f)
         if id(f) in self._functions:
             return self._functions[id(f)]
