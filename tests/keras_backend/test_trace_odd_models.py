@@ -48,6 +48,24 @@ def test_layers_that_are_called_once_per_sample() -> None:
     close(one(x), model.dense(x[1:2]))
 
 
+class PerSampleAndTogether(PerSample):
+    def build(self, shape: Any) -> None:
+        self.dense.build(shape)
+        self.last.build((None, 3))
+
+    def call(self, x: Any) -> Any:
+        return self.dense(ops.map(lambda one: self.dense(one[None])[0], x))
+
+
+def test_outputs_are_printed_right_where_calls_have_other_numbers() -> None:
+    model = PerSampleAndTogether()
+    x = sample(5, 3)
+    expected = model(x)
+    network = simplecell.trace(model, (None, 3))
+    assert "output: output float32 (n, 3)" in str(network)
+    close(network(x), expected)
+
+
 def test_a_batch_size_that_the_model_fixes() -> None:
     inputs = keras.Input(batch_shape=(3, 5, 4), name="x")
     model = keras.Model(inputs, layers.LSTM(2, stateful=True, name="lstm")(inputs))

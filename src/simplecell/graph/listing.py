@@ -92,14 +92,14 @@ class _Shapes:
         """Are layers called more often for a larger batch?"""
         if network.batch_size is None:
             other = network.at(OTHER)
-            pairs = [(network.inputs, other.inputs), (network.outputs, other.outputs)]
-            for mine, theirs in pairs:
-                self._others.update(zip(mine.values(), theirs.values(), strict=True))
             named = {call.key: call for call in other.calls}
             self.by_batch = _keys(network) != _keys(other)
             for call in network.calls:
                 if call.key in named:
                     self._others.update(zip(call.outputs, named[call.key].outputs, strict=False))
+            # last, as these are known to be the same, and the calls of one number need not be
+            for mine, theirs in ((network.inputs, other.inputs), (network.outputs, other.outputs)):
+                self._others.update(zip(mine.values(), theirs.values(), strict=True))
 
     def one(self, tensor: Tensor) -> str:
         other = self._others.get(tensor, tensor)
