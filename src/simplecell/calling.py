@@ -75,8 +75,11 @@ def holds_arrays(part: Sequence[Any]) -> bool:
     )
 
 
-def model_inputs(model: Any) -> ModelInputs:
+def model_inputs(model: Any, hint: str = "") -> ModelInputs:
     """Shapes without the batch axis, dtypes and names of a Keras model's inputs.
+
+    Args:
+        hint: what else the caller could do if they are not known, for the error.
 
     Raises:
         ValueError: the model is not built.
@@ -84,7 +87,7 @@ def model_inputs(model: Any) -> ModelInputs:
     if not getattr(model, "built", False):
         raise ValueError(
             "model: must be built, so that its input shapes are known. Call it once on data, or "
-            "`model.build(input_shape)`."
+            f"`model.build(input_shape)`{hint}."
         )
     try:
         inputs = model.inputs
@@ -100,11 +103,19 @@ def model_inputs(model: Any) -> ModelInputs:
         return ModelInputs(tuple(specs), _distinct(names), structure)
     shapes = getattr(model, "_build_shapes_dict", None)
     if not shapes:
-        raise ValueError("model: its input shapes are not known. Call it once on data, or `model.build(input_shape)`.")
+        raise ValueError(
+            f"model: its input shapes are not known. Call it once on data, or `model.build(input_shape)`{hint}."
+        )
     given = [shape for shape in shapes.values() if shape is not None]
     structure, names, leaves = numbered(given if len(given) > 1 else given[0], is_shape)
     specs = [(tuple(shape[1:]), np.dtype("float32")) for shape in leaves]
     return ModelInputs(tuple(specs), input_names(names), structure)
+
+
+def fixed_batch_size(model: Any) -> int | None:
+    """The batch size that all of the model's inputs fix (`keras.Input(batch_shape=…)`); None if they leave it open."""
+    sizes = {t.shape[0] for t in getattr(model, "inputs", None) or () if t.shape}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def input_names(paths: Sequence[str]) -> tuple[str, ...]:
@@ -119,22 +130,38 @@ def _distinct(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def inputs_of(x: Any, specs: Sequence[InputSpec], names: Sequence[str] = ()) -> list[np.ndarray]:
-    """The arrays of `x`, of the inputs' dtypes, C-contiguous: one array, a list or tuple with one for each input, or a
-    dict by the inputs' names. Nested lists of numbers are arrays."""
+    """The arrays of `x`, of the inputs' dtypes, C-contiguous: one array, a list or tuple with one for each input (or
+    lists, tuples and dicts of them, as the model takes them), or a dict by the inputs' names. Nested lists of numbers
+    are arrays."""
     by_name = isinstance(x, dict) and bool(names)
     several = isinstance(x, (list, tuple)) and (len(specs) > 1 or any(hasattr(item, "__array__") for item in x))
     given = _by_name(x, names) if by_name else list(x) if several else [x]
     if len(given) != len(specs):
+        given = (_unnested(given, specs) if several else None) or given
+    if len(given) != len(specs):
         raise ValueError(
             f"x: the model has {len(specs)} input(s), got {len(given)} array(s). Pass a list with one for each."
         )
-    arrays = [_input(position, item, *specs[position]) for position, item in enumerate(given)]
+    try:
+        arrays = [_input(position, item, *specs[position]) for position, item in enumerate(given)]
+    except ValueError:
+        nested = _unnested(given, specs) if several else None
+        if nested is None:
+            raise
+        arrays = [_input(position, item, *specs[position]) for position, item in enumerate(nested)]
     batches = {array.shape[0] for array in arrays}
     if 0 in batches and len(batches) > 1:
         raise ValueError(
             f"x: the inputs have {', '.join(str(a.shape[0]) for a in arrays)} samples. Pass as many of each."
         )
     return arrays
+
+
+def _unnested(given: Sequence[Any], specs: Sequence[InputSpec]) -> list[Any] | None:
+    """The arrays of lists, tuples and dicts in `given`, if they are one for each input; None if not."""
+    leaves = numbered(list(given), lambda part: not holds_arrays(part))[2]
+    fit = len(leaves) == len(specs) and all(np.ndim(x) == len(shape) + 1 for x, (shape, _) in zip(leaves, specs))
+    return leaves if fit else None
 
 
 def _by_name(x: dict[Any, Any], names: Sequence[str]) -> list[Any]:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simplecell.calling import Shape, check_batch_size, check_shape, inputs_of, model_inputs, outputs_of
+from simplecell.calling import (
+    Shape,
+    check_batch_size,
+    check_shape,
+    fixed_batch_size,
+    inputs_of,
+    model_inputs,
+    outputs_of,
+)
 from simplecell.engine.run.thread_count import thread_count
 from simplecell.graph.network import Network
 from simplecell.graph.whereabouts import Whereabouts
@@ -39,6 +47,7 @@ class CompiledModel:
     def __init__(self, model: Any, batch_size: int | None, threads: int | None, precision: str, tune: bool) -> None:
         self.model, self.threads, self.precision, self.tune = model, threads, precision, tune
         self.batch_size = batch_size
+        self._fixed_batch_size = None if isinstance(model, Network) else fixed_batch_size(model)
         if isinstance(model, Network):
             if batch_size is None:
                 self.batch_size = batch_size = model.batch_size
@@ -265,7 +274,7 @@ class CompiledModel:
                 f"input_shape: the model has {len(self._specs)} input(s), got {len(shapes)} shape(s). Pass a list with "
                 "one for each."
             )
-        default = batch_size or self.batch_size or 1
+        default = batch_size or self.batch_size or self._fixed_batch_size or 1
         arrays = []
         for position, (shape, (known, dtype)) in enumerate(zip(shapes, self._specs, strict=True)):
             if batch_size is not None and shape[0] is not None and shape[0] != batch_size:
@@ -352,7 +361,7 @@ def compile(
         the next call, until `program.freeze()` gives up the model to save memory.
 
     Raises:
-        TypeError: for threads that are no whole number.
+        TypeError: for a `model` that is none, or threads that are no whole number.
         ValueError: for a model that is not built, an unknown precision, or a number of threads that is out of range.
 
     Example:
@@ -361,6 +370,10 @@ def compile(
         >>> print(program.describe())
     """
     checked(precision)
+    if not isinstance(model, Network) and not hasattr(model, "built"):
+        raise TypeError(
+            f"model: must be a Keras model or a Network (see simplecell.trace), got {type(model).__name__}."
+        )
     if batch_size is not None:
         check_batch_size(batch_size)
     return CompiledModel(model, batch_size, None if threads is None else thread_count(threads), precision, tune)

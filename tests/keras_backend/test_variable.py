@@ -44,6 +44,39 @@ def test_copies_are_independent(duplicate):
         w.value[0] = 0
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_an_initializer_returns_becomes_the_variables_dtype(dtype):
+    class Scale(keras.layers.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight(shape=(3,), initializer=lambda shape, dtype=None: np.arange(3) + 0.5)
+
+        def call(self, x):
+            return x * self.scale
+
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, Scale(dtype=dtype)(inputs))
+    (scale,) = model.variables
+    assert scale.numpy().dtype.name == scale.dtype == dtype
+    x = np.ones((2, 3), "float32")
+    for y in (model(x), model.predict(x, verbose=0)):  # a program reads the bytes as of that dtype
+        np.testing.assert_array_equal(np.asarray(y).astype("float32"), [[0.5, 1.5, 2.5]] * 2)
+
+
+def test_recurrent_layers_in_bfloat16_compute_as_in_float32():
+    inputs = keras.Input((5, 4))
+    half = keras.Model(inputs, keras.layers.LSTM(3, dtype="bfloat16")(inputs))  # its initializer returns float32
+    full = keras.Model(inputs, keras.layers.LSTM(3)(inputs))
+    for v, w in zip(full.variables, half.variables):
+        v.assign(w.numpy().astype("float32") if "kernel" in w.path or "bias" in w.path else w)
+    x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
+    np.testing.assert_allclose(half.predict(x, verbose=0).astype("float32"), full(x), atol=0.02)
+
+
+def test_an_initializer_of_another_shape_is_an_error():
+    with pytest.raises(ValueError, match=r"initializer: must return .* shape \(3,\), got \(2,\)"):
+        keras.Variable(lambda shape, dtype: np.ones(2, dtype), shape=(3,))
+
+
 def test_assigning_another_shape_is_an_error():
     with pytest.raises(ValueError, match="must match"):
         keras.Variable(np.zeros(3)).assign(np.zeros(4))

@@ -20,7 +20,14 @@ def sizes(network: Network, tensor: Tensor) -> tuple[int | str, ...]:
     """The tensor's shape, by the batch size `n` where that is open (see Network.sizes)."""
     if network.batch_size is not None:
         return tensor.shape
-    return _by_batch(tensor.shape, network.counterpart(tensor, network.at(OTHER)).shape)
+    other = network.at(OTHER)
+    if _keys(network) != _keys(other):  # what stands where there is not known
+        return ("?",) * len(tensor.shape)
+    return _by_batch(tensor.shape, network.counterpart(tensor, other).shape)
+
+
+def _keys(network: Network) -> list[str]:
+    return [call.key for call in network.calls]
 
 
 def _by_batch(first: Sequence[int], second: Sequence[int]) -> tuple[int | str, ...]:
@@ -70,6 +77,8 @@ def listing(network: Network) -> str:
         for what, named in (("input", network.inputs), ("output", network.outputs))
     )
     assigned = [f"assigned by a run: {', '.join(network.updates)}"] if network.updates else []
+    if shapes.by_batch:
+        assigned.append(f"layers are called by the batch size: shown are the calls for n = {BATCH}")
     head = f"{network.name}: for {batch}, {count:,} numbers in {len(network.parameters)} parameters"
     return "\n".join([head, "", *(lines if network.calls else []), "", *given, *results, *assigned])
 
@@ -79,13 +88,18 @@ class _Shapes:
 
     def __init__(self, network: Network) -> None:
         self._others: dict[Tensor, Tensor] = {}
+        self.by_batch = False
+        """Are layers called more often for a larger batch?"""
         if network.batch_size is None:
             other = network.at(OTHER)
-            pairs = [(network.inputs, other.inputs), (network.outputs, other.outputs)]
-            for mine, theirs in pairs:
+            named = {call.key: call for call in other.calls}
+            self.by_batch = _keys(network) != _keys(other)
+            for call in network.calls:
+                if call.key in named:
+                    self._others.update(zip(call.outputs, named[call.key].outputs, strict=False))
+            # last, as these are known to be the same, and the calls of one number need not be
+            for mine, theirs in ((network.inputs, other.inputs), (network.outputs, other.outputs)):
                 self._others.update(zip(mine.values(), theirs.values(), strict=True))
-            for call, same in zip(network.calls, other.calls, strict=True):
-                self._others.update(zip(call.outputs, same.outputs, strict=True))
 
     def one(self, tensor: Tensor) -> str:
         other = self._others.get(tensor, tensor)

@@ -99,10 +99,10 @@ class Network:
         if found is None:
             assert self.origin is not None
             found = self.origin(batch_size)
-            if [c.key for c in found.calls] != [c.key for c in self.calls]:
+            if {(c.path, c.class_name) for c in found.calls} != {(c.path, c.class_name) for c in self.calls}:
                 raise ValueError(
                     f"The layers that `{self.name}` calls are others for a batch of {batch_size} than when it was "
-                    "traced: the model has changed, or it calls layers by the batch size. Trace it anew, with "
+                    "traced: the model has changed, or it chooses layers by the batch size. Trace it anew, with "
                     "batch_size."
                 )
             while len(self._made) >= KEPT:
@@ -157,7 +157,10 @@ class Network:
         if not isinstance(layer, str):
             name = getattr(layer, "name", None)
             what = f"{type(layer).__name__} `{name}`" if isinstance(name, str) else repr(layer)
-            return f"layer: {what} is not called in `{self.name}`. Its layers are {_listed(names)}."
+            return (
+                f"layer: {what} is not called in `{self.name}`. Give a layer of the model, its name, or a tensor of "
+                f"this network, each as an argument of its own. Its layers are {_listed(names)}."
+            )
         inside = [n for n in names if n.split("/")[-1].split("#")[0] == layer.split("/")[-1].split("#")[0]]
         close = list(dict.fromkeys([*inside, *difflib.get_close_matches(layer, names, 3, 0.6)]))[:3]
         hint = f" Did you mean {' or '.join(f'`{n}`' for n in close)}?" if close else ""
@@ -284,7 +287,9 @@ class Network:
         mine, theirs = list(self._numbers), list(like._numbers)
         if [type(n.op) for n in mine] != [type(n.op) for n in theirs]:
             raise ValueError(
-                f"`{self.name}` is computed in another way for a batch of {self.batch_size}: trace it with batch_size."
+                f"`{self.name}` is computed in another way for each batch size (its operations are others for "
+                f"{self.batch_size} than for {like.batch_size or 'the one it was traced for'}), so that a value inside "
+                "has no one place. Trace it with batch_size."
             )
         return mine[number].outputs[index]
 

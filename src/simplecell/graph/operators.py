@@ -286,7 +286,9 @@ class Operators:
         """`array + tensor`, `np.exp(tensor)`, and `array += tensor`, which binds the name to a tensor instead of
         writing to the array."""
         in_place = out is not None and len(out) == 1 and out[0] is inputs[0]
-        if method != "__call__" or options or not (out is None or in_place):
+        if method != "__call__":  # np.prod, np.all
+            self._not_known("The value")
+        if options or not (out is None or in_place):
             return NotImplemented
         return _ufunc(ufunc, inputs)
 
@@ -322,10 +324,8 @@ class Operators:
     def _not_known(self, what: str) -> NoReturn:
         raise UnknownValue(
             f"{what} of a symbolic tensor ({self.spec}) is not known while the model is being traced: Python's `if`, "
-            "`while`, "
-            "`float()` and NumPy functions cannot depend on it. Use keras.ops.where, keras.ops.cond or "
-            "keras.ops.while_loop, "
-            "or compile the model with run_eagerly=True."
+            "`while`, `float()` and NumPy functions cannot depend on it. Use keras.ops in NumPy's place, "
+            "keras.ops.where, keras.ops.cond or keras.ops.while_loop, or compile the model with run_eagerly=True."
         )
 
     def __bool__(self) -> bool:
@@ -370,16 +370,17 @@ class Operators:
     def astype(self, dtype: Any) -> Any:
         return ew.cast(self, dtype if isinstance(dtype, str) else np.dtype(dtype).name)
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
-        x = ew.cast(self, "int32") if self.spec.dtype == "bool" else self
-        return reduction.sum(x, axis, keepdims)
+    # `np.sum(tensor)` calls `tensor.sum(axis=…, dtype=None, out=None)`.
+    def sum(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None, out: None = None) -> Any:
+        x = self if dtype is None else self.astype(dtype)
+        return reduction.sum(ew.cast(x, "int32") if x.spec.dtype == "bool" else x, axis, keepdims)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
-        x = self if is_floating(self.spec.dtype) else ew.cast(self, "float32")
-        return reduction.mean(x, axis, keepdims)
+    def mean(self, axis: Any = None, keepdims: bool = False, *, dtype: Any = None, out: None = None) -> Any:
+        x = self if dtype is None else self.astype(dtype)
+        return reduction.mean(x if is_floating(x.spec.dtype) else ew.cast(x, "float32"), axis, keepdims)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def max(self, axis: Any = None, keepdims: bool = False, *, out: None = None) -> Any:
         return reduction.max(self, axis, keepdims)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
+    def min(self, axis: Any = None, keepdims: bool = False, *, out: None = None) -> Any:
         return reduction.min(self, axis, keepdims)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ def gradients(loss: Any, variables: Sequence[Any]) -> list[Any]:
         One tensor per variable, of its shape and dtype: zeros where the loss does not depend on it.
 
     Raises:
+        TypeError: `variables` is no list or tuple of them.
         RuntimeError: outside of a traced step, where arrays carry no history.
         ValueError: inside of one, if the loss or one of `variables` is a plain array, which nothing was recorded for.
 
@@ -39,6 +40,7 @@ def gradients(loss: Any, variables: Sequence[Any]) -> list[Any]:
         ...     self.optimizer.apply(simplecell.gradients(loss, self.trainable_weights), self.trainable_weights)
         ...     return {"loss": loss}
     """
+    variables = several(variables)
     scope = current_trace()
     if scope is None and (
         any(isinstance(v, KerasVariable) for v in variables)
@@ -86,3 +88,18 @@ def gradients(loss: Any, variables: Sequence[Any]) -> list[Any]:
         found = {}
     result = [found[id(t)] if id(t) in found else np.zeros(t.shape, t.dtype) for t in wrt]
     return [value_of(g) for g in result] if isinstance(scope, EagerScope) else result
+
+
+def several(variables: Any) -> tuple[Any, ...]:
+    """`variables`, which are a list of them. An only one would be taken apart into its rows, which nothing depends on.
+
+    Raises:
+        TypeError: it is one variable or array, a model, or a dict.
+    """
+    if isinstance(variables, (KerasVariable, Tensor, np.ndarray, dict)) or not isinstance(variables, Iterable):
+        kind = type(variables).__name__
+        raise TypeError(
+            f"variables: must be a list or tuple of them, got one {kind}. Pass [{kind.lower()}], or, of a model, its "
+            "`trainable_variables`."
+        )
+    return tuple(variables)

@@ -1,10 +1,12 @@
 """Which functions are the same: what a program that was traced from one is found by.
 
 Two functions are the same if they have the same code and what that names around it is the same: variables of the
-functions around it, globals, default values, attributes of the objects that it meets there, methods and helpers that it
-calls, and what these name. Numbers, strings, arrays, lists and dicts are compared by value, so that a change of one is
-seen; layers, models and Keras variables by identity and by what is trainable in them (the variables' values are read at
-each run); all other objects by identity and the attributes named. A lambda that is written in a loop is one function.
+functions around it, globals, default values, attributes of the objects and classes that it meets there, methods and
+helpers that it calls, and what these name. What Python calls without naming it (`obj[i]`, `obj * x`, `obj(x)`,
+`__getattr__`) is looked at too. Numbers, strings, arrays, lists and dicts are compared by value, so that a change of
+one is seen; layers, models and Keras variables by identity and by what is trainable in them (the variables' values are
+read at each run); all other objects by identity and the attributes named. A lambda that is written in a loop is one
+function.
 
 Not seen: attributes of layers, what code of libraries reads, attributes found by `getattr`, files, the clock.
 """
@@ -14,8 +16,10 @@ from __future__ import annotations
 import enum
 import functools
 import hashlib
+import sys
 import types
 import weakref
+from collections import deque
 from collections.abc import Hashable, Iterator
 from typing import Any
 
@@ -25,6 +29,13 @@ from keras.src.backend.common import KerasVariable
 from simplecell.keras_backend.variable import changes
 
 _LIBRARIES = ("keras", "numpy", "simplecell", "builtins")
+_CONTAINERS = (list, tuple, dict, types.MappingProxyType, set, frozenset, deque, functools.partial)
+_UNNAMED = frozenset(
+    f"__{name}__"
+    for name in "call getitem getattr getattribute iter next len contains enter array array_ufunc float int index bool "
+    "neg abs add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul".split()
+) | {"call"}
+"""Methods that syntax calls, or Keras (`call` of losses and metrics)."""
 _PLAIN = (type(None), bool, int, str, bytes, enum.Enum, type(Ellipsis), np.dtype, slice, range)
 
 
@@ -91,14 +102,15 @@ class _Look:
             return self._function(x)
         if isinstance(x, types.MethodType):
             return (self.state(x.__func__), self.state(x.__self__))
-        if kind in (list, tuple, dict, set, frozenset, functools.partial):
+        if isinstance(x, _CONTAINERS):
             return self._container(x)
         if isinstance(x, KerasVariable):
             return (self._same(x), x.trainable)
         if _is_layer(x):
             return (self._same(x), *_trainable(x))
         library = x.__name__ if isinstance(x, types.ModuleType) else getattr(kind, "__module__", "")
-        if not isinstance(x, type) and library.partition(".")[0] not in _LIBRARIES:
+        looked_into = not _installed(x) if isinstance(x, type) else library.partition(".")[0] not in _LIBRARIES
+        if looked_into:
             self._objects.setdefault(id(x), x)
         return self._same(x)
 
@@ -109,7 +121,7 @@ class _Look:
         try:
             if isinstance(x, (set, frozenset)):
                 return (type(x), frozenset(map(self.state, x)))
-            items: Any = x.items() if isinstance(x, dict) else x
+            items: Any = x.items() if isinstance(x, (dict, types.MappingProxyType)) else x
             if isinstance(x, functools.partial):
                 items = (x.func, x.args, x.keywords)
             return (type(x), *map(self.state, items))
@@ -117,11 +129,14 @@ class _Look:
             self._inside.pop()
 
     def _function(self, f: types.FunctionType) -> Hashable:
-        if (f.__module__ or "").partition(".")[0] in _LIBRARIES:
+        module = (f.__module__ or "").partition(".")[0]
+        if module in _LIBRARIES or module in sys.stdlib_module_names:  # logging's alone would take 8 ms
             return self._same(f)
         if id(f) in self._functions:
             return self._functions[id(f)]
         self._functions[id(f)] = code = self._same(f.__code__)
+        if f.__dict__:
+            self._objects.setdefault(id(f), f)
         names = dict.fromkeys(_names(f.__code__))
         self.names.update(names)
         around = [_content(cell) for cell in f.__closure__ or ()]
@@ -143,19 +158,50 @@ class _Look:
                 return found
 
     def _attributes(self, x: Any) -> Hashable:
-        inside = getattr(x, "__dict__", None) or {}
-        found = []
-        for name in list(self.names):
-            if name in inside:
-                found.append((name, self.state(inside[name])))
-            elif not isinstance(x, types.ModuleType):
-                value = getattr(type(x), name, None)
-                value = value.fget if isinstance(value, property) else value
-                if isinstance(value, types.FunctionType):
-                    found.append((name, self.state(value)))
-                elif value is not None and isinstance(value, (*_PLAIN, float, np.ndarray)):
-                    found.append((name, self.state(value)))
+        found = [(name, self.state(value)) for name in list(self.names) for value in _values(x, name)]
+        if not isinstance(x, (type, types.ModuleType, types.FunctionType)):
+            found += [(m.__name__, self.state(m)) for m in _unnamed(type(x))]
         return tuple(found)
+
+
+def _values(x: Any, name: str) -> list[Any]:
+    """The object's attribute, as far as it is known without running code: of a method also those that it overrides, of
+    a property its function; nothing if there is none."""
+    inside = {} if isinstance(x, type) else getattr(x, "__dict__", None) or {}
+    if name in inside or isinstance(x, types.ModuleType):
+        return [inside[name]] if name in inside else []
+    found = []
+    for kind in (x if isinstance(x, type) else type(x)).__mro__:
+        value = vars(kind).get(name)
+        if isinstance(value, types.MemberDescriptorType):  # of __slots__
+            found += [getattr(x, name)] if isinstance(x, kind) and hasattr(x, name) else []
+        elif isinstance(value, (staticmethod, classmethod)):
+            found.append(value.__func__)
+        elif value is not None:
+            found.append(value.fget if isinstance(value, property) else value)
+    return found
+
+
+def _unnamed(kind: type) -> list[types.FunctionType]:
+    """Methods of the user's classes that are called without being named."""
+    methods = [
+        vars(base)[name]
+        for base in kind.__mro__
+        if base is not object and not _installed(base)
+        for name in sorted(_UNNAMED & vars(base).keys())
+    ]
+    return [m for m in methods if isinstance(m, types.FunctionType)]
+
+
+def _installed(kind: type) -> bool:
+    """Is the class one of a library's, or of Python's own?"""
+    return _is_library(kind.__module__.partition(".")[0])
+
+
+@functools.lru_cache(1024)
+def _is_library(module: str) -> bool:
+    file = getattr(sys.modules.get(module), "__file__", None) or ""
+    return module in _LIBRARIES or module in sys.stdlib_module_names or "-packages" in file
 
 
 def _content(cell: types.CellType) -> Any:

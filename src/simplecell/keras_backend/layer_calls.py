@@ -42,6 +42,7 @@ class LayerCalls:
         self._records: list[_Record] = []
         self._open: list[_Record] = []
         self._count: dict[str, int] = {}
+        self._scopes: set[str] = set()
 
     def run(self, layer: Any, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """`call(*args, **kwargs)`, noted as a call of `layer`. The scope is the one that Keras has opened for it: its
@@ -70,7 +71,12 @@ class LayerCalls:
 
     def _named(self, name: str) -> str:
         number = self._count[name] = self._count.get(name, 0) + 1
-        return name if number == 1 else f"{name}#{number}"
+        scope = name if number == 1 else f"{name}#{number}"
+        while scope in self._scopes:  # a layer may be named `conv#2`
+            number += 1
+            scope = f"{name}#{number}"
+        self._scopes.add(scope)
+        return scope
 
     def __len__(self) -> int:
         return len(self._records)
@@ -79,6 +85,7 @@ class LayerCalls:
         """The calls but for the first `after`: they were part of an attempt that failed."""
         for record in self._records[after:]:
             self._count[record.name] -= 1
+            self._scopes.discard(record.scope)
         del self._records[after:]
 
     def tensors(self) -> list[Tensor]:

@@ -13,6 +13,7 @@ from simplecell.calling import (
     ModelInputs,
     check_batch_size,
     check_shape,
+    fixed_batch_size,
     holds_arrays,
     input_names,
     inputs_of,
@@ -33,7 +34,8 @@ def trace(model: Any, x: Any = None, batch_size: int | None = None, training: bo
         model: a Keras model (Sequential, functional or subclassed).
         x: where the model is not built, or leaves sizes open: arrays like those that it will be called with, or their
             shapes with the batch axis (which may be None), in the structure that the model takes.
-        batch_size: of the network; None: it runs for any, and prints `n` for it.
+        batch_size: of the network; None: it runs for any, and prints `n` for it. Where the model's inputs fix the batch
+            size (`keras.Input(batch_shape=…)`, as stateful layers want), None is that one.
         training: trace what the model does while it trains: dropout drops, batch normalization uses the batch's own
             means. What it then assigns (moving averages, states of random generators) is in `network.updates`.
 
@@ -54,7 +56,13 @@ def trace(model: Any, x: Any = None, batch_size: int | None = None, training: bo
         raise TypeError(f"model: must be a Keras model, got {type(model).__name__}.")
     if batch_size is not None:
         check_batch_size(batch_size)
-    inputs = model_inputs(model) if x is None else _inputs_given(model, x)
+    else:
+        batch_size = fixed_batch_size(model)
+    inputs = (
+        model_inputs(model, ", or pass `x`: an array like its input, or the shape")
+        if x is None
+        else _inputs_given(model, x)
+    )
     for name, (shape, _) in zip(inputs.names, inputs.specs, strict=True):
         if None in shape:
             raise ValueError(

@@ -16,7 +16,7 @@ from keras.src.backend.common import KerasVariable
 from simplecell.graph.tensor import Node, Tensor, as_tensor
 from simplecell.keras_backend.conversion import convert_to_tensor, ready
 from simplecell.keras_backend.eager_tensor import EagerScope, leaf, value_of
-from simplecell.keras_backend.gradients import gradients
+from simplecell.keras_backend.gradients import gradients, several
 from simplecell.keras_backend.identity import Same, identity
 from simplecell.keras_backend.program_cache import ProgramCache
 from simplecell.keras_backend.step_program import StepProgram
@@ -67,7 +67,7 @@ def value_and_gradients(
     """
     if not callable(function):
         raise TypeError(f"function: must be callable, got {type(function).__name__}.")
-    wanted = None if variables is None else tuple(variables)
+    wanted = None if variables is None else several(variables)
     for i, v in enumerate(wanted or ()):
         if not isinstance(v, KerasVariable):
             raise TypeError(

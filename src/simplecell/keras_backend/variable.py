@@ -125,7 +125,14 @@ class Variable(KerasVariable):
             super()._initialize_with_initializer(initializer)
 
     def _initialize(self, value: Any) -> None:
-        self._value = owned(value)
+        """Its first value, or what an initializer gave, which need not have kept to the dtype and shape."""
+        array = convert_to_tensor(value, dtype=self._dtype)
+        if self._shape is not None and array.shape != tuple(self._shape):
+            raise ValueError(
+                f"initializer: must return an array of the variable's shape {tuple(self._shape)}, got {array.shape} "
+                f"for `{self._path}`."
+            )
+        self._value = owned(array)
 
     def _direct_assign(self, value: Any) -> None:
         self._value = owned(value)
