@@ -18,8 +18,8 @@ LATE = {
     "llvmlite": ({"engine/build", "engine/host", "engine/machine"}, "its library takes 70 ms and 60 MiB"),
     "keras": ({"keras_backend", "inspection"}, "these parts of it import the backend, or come with the user's import"),
     "ml_dtypes": ({"ops"}, "NumPy has no bfloat16; few need it"),
-    "PIL": ({"data", "plotting"}, "pictures are read and written in few programs"),
-    "rich": ({"plotting"}, "most of plotting makes arrays of pixels"),
+    "PIL": ({"data", "drawing"}, "pictures are read and written in few programs"),
+    "rich": ({"drawing"}, "most of drawing makes arrays of pixels"),
     "simplecell.engine": (
         {"engine/algorithms", "engine/build", "engine/machine", "keras_backend", "program", "tour"},
         "`import keras` does without the engine, kernels that are on disk without the compiler",

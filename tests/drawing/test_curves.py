@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from simplecell.plotting import Curve, curves, ticks
+from simplecell.drawing.curves import Curve, curves, ticks
 
 
 def points(svg):

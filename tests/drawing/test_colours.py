@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from simplecell.plotting import colour, grey, signed
+from simplecell.drawing.colours import colour, grey, signed
 
 WHITE = [246, 246, 244]
 
