@@ -128,3 +128,15 @@ def test_errors_say_what_to_do() -> None:
         field.region(3)
     with pytest.raises(IndexError, match=r"at: \(10, 0\) lies outside of `deep`, which is 10 × 12"):
         field.region((10, 0))
+
+
+def test_open_sizes_are_given() -> None:
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, layers.Conv2D(4, 3, strides=2, padding="same", name="a")(inputs))
+    for x, start in [(np.zeros((1, 65, 64, 3)), (-1, 0)), ((None, 64, 65, 3), (0, -1))]:
+        assert receptive_field(model, "a", x=x).start == start
+    assert projective_field(model, "a", (4, 4), x=(None, 64, 64, 3)) == (slice(1, 3), slice(1, 3))
+    with pytest.raises(ValueError, match="Pass an array of the shape that you want, or that shape, as `x`"):
+        receptive_field(model, "a")
+    with pytest.raises(ValueError, match="Give it with its batch axis"):
+        receptive_field(model, "a", x=(65, 64, 3))

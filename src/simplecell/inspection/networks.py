@@ -104,14 +104,14 @@ _PLAIN = (int, float, str, bool, tuple, type(None))
 
 
 def _sizes(x: Any) -> Hashable:
-    """The shapes of arrays, without the batch axis, in their structure."""
+    """The shapes of arrays without the batch axis, or shapes as they are, in their structure."""
     if x is None or isinstance(x, (int, np.integer)):
         return None if x is None else int(x)
     if isinstance(x, dict):
         return tuple((k, _sizes(v)) for k, v in sorted(x.items()))
     if isinstance(x, (list, tuple)):
         return tuple(_sizes(v) for v in x)
-    return tuple(np.shape(x)[1:])
+    return "array", *np.shape(x)[1:]
 
 
 def output_of(network: Network, layer: Any) -> tuple[LayerCall, Tensor]:

@@ -77,13 +77,15 @@ class ReceptiveField:
         )
 
 
-def receptive_field(model: Any, layer: Any, input: str | None = None) -> Any:
+def receptive_field(model: Any, layer: Any, input: str | None = None, x: Any = None) -> Any:
     """What the values of a layer see of the model's input.
 
     Args:
         model: a Keras model, or a `Network`.
         layer: a name, a layer, or (name or layer, number of the call).
         input: the name of an input; None: the only one, or all.
+        x: where the model leaves sizes open: an array like its input, or the shape with the batch axis (a list of them
+            for several inputs).
 
     Returns:
         A ReceptiveField; for several inputs, a dict of them by name. An input that the layer does not see has a `size`
@@ -100,7 +102,7 @@ def receptive_field(model: Any, layer: Any, input: str | None = None) -> Any:
         >>> field.size, field.stride, field.start
         >>> model_input[0][field.region((3, 4))]
     """
-    network = network_of(model)
+    network = network_of(model, x)
     if input is not None and input not in network.inputs:
         raise KeyError(f"input: there is no `{input}`. The inputs are {', '.join(network.inputs)}.")
     call, tensor = output_of(network, layer)
@@ -110,17 +112,20 @@ def receptive_field(model: Any, layer: Any, input: str | None = None) -> Any:
     return next(iter(found.values())) if len(names) == 1 else found
 
 
-def projective_field(model: Any, layer: Any, at: int | Sequence[int], input: str | None = None) -> tuple[slice, ...]:
+def projective_field(
+    model: Any, layer: Any, at: int | Sequence[int], input: str | None = None, x: Any = None
+) -> tuple[slice, ...]:
     """Which values of a layer an element of the input can reach: the smallest box that holds them.
 
     Args:
         at: the element's position along the spatial axes of the input.
         input: the name of the input; None: the only one.
+        x: as of `receptive_field`.
 
     Returns:
         One slice per spatial axis of the layer's output; empty ones where nothing is reached.
     """
-    network = network_of(model)
+    network = network_of(model, x)
     if input is None:
         if len(network.inputs) > 1:
             raise ValueError(f"input: the model has several ({', '.join(network.inputs)}). Name one.")
