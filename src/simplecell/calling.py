@@ -255,15 +255,41 @@ def outputs_of(
         raise ValueError(
             f"out: must be writeable, C-contiguous and of shape and dtype {wanted}; got {came}. Make it with np.empty."
         )
-    for i, array in enumerate(arrays):
-        if any(np.may_share_memory(array, x) for x in inputs):  # of contiguous arrays the bounds are all there is
-            raise ValueError(
-                "out: overlaps `x` in memory, which the program still reads while it writes its output. Make it with "
-                "np.empty."
-            )
-        if any(np.may_share_memory(array, other) for other in arrays[:i]):
-            raise ValueError("out: two of its arrays overlap in memory. Make each with np.empty.")
+    shared = overlapping(arrays, inputs)
+    if shared == "input":
+        raise ValueError(
+            "out: overlaps `x` in memory, which the program still reads while it writes its output. Make it with "
+            "np.empty."
+        )
+    if shared == "output":
+        raise ValueError("out: two of its arrays overlap in memory. Make each with np.empty.")
     return arrays
+
+
+def overlapping(outputs: Sequence[np.ndarray], inputs: Sequence[np.ndarray]) -> str:
+    """Does one of the outputs share memory with an "input", or another "output"? Of contiguous arrays, the bounds are
+    all there is."""
+    if len(outputs) > 4:  # each with each would be too many
+        spans = sorted(
+            (start, start + a.nbytes, kind)
+            for arrays, kind in ((outputs, "output"), (inputs, "input"))
+            for a in arrays
+            if a.nbytes
+            for start in (a.__array_interface__["data"][0],)
+        )
+        last = dict.fromkeys(("input", "output"), 0)
+        for start, end, kind in spans:
+            for other in ("input", "output"):
+                if start < last[other] and (kind, other) != ("input", "input"):
+                    return "input" if "input" in (kind, other) else "output"
+            last[kind] = max(last[kind], end)
+        return ""
+    for i, array in enumerate(outputs):
+        if any(np.may_share_memory(array, x) for x in inputs):
+            return "input"
+        if any(np.may_share_memory(array, other) for other in outputs[:i]):
+            return "output"
+    return ""
 
 
 def check_shape(

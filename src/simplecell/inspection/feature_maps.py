@@ -10,7 +10,7 @@ import numpy as np
 from simplecell.calling import inputs_of
 from simplecell.graph.network import Network
 from simplecell.graph.tensor import Tensor
-from simplecell.inspection.networks import calls_of, named_outputs, network_of
+from simplecell.inspection.networks import all_outputs, calls_of, named_outputs, network_of
 from simplecell.inspection.passes import Probe, probe_of
 from simplecell.precision import KERAS
 
@@ -49,7 +49,7 @@ def feature_maps(
     network = network_of(model, x)
     arrays = inputs_of(x, network.input_specs, tuple(network.inputs))
     count = arrays[0].shape[0]
-    names = [name for name in named_outputs(calls_of(network, layers))]
+    names = list(all_outputs(network) if layers is None else named_outputs(calls_of(network, layers)))
     probe = probe_of(network, layers, precision)
     shapes = _shapes(probe, names, count)
     results = _checked(out, shapes)
@@ -74,7 +74,7 @@ def _fill(probe: Probe, arrays: list[np.ndarray], results: Mapping[str, np.ndarr
 
 
 def _tensors(network: Network, names: Any) -> dict[str, Tensor]:
-    found = named_outputs(network.calls)
+    found = all_outputs(network)
     return {name: found[name] for name in names}
 
 

@@ -89,17 +89,33 @@ def fingerprint(model: Any) -> int:
     found: list[Hashable] = []
     for layer in model._flatten_layers():
         found.append(id(layer))
-        for name, value in vars(layer).items():
-            if name[0] != "_" and name not in _OF_TRAINING and (type(value) in _PLAIN or callable(value)):
-                found.append((name, id(value) if callable(value) else value))
+        attributes = vars(layer)
+        for name in _names(type(layer), attributes):
+            value = attributes.get(name)
+            found.append(id(value) if callable(value) else value)
     return hash(tuple(found))
 
 
-_OF_TRAINING = frozenset(
+def _names(kind: type, attributes: dict[str, Any]) -> tuple[str, ...]:
+    """The plain public attributes of a layer; for Keras's own classes those of the first one that came."""
+    names = _known_names.get(kind)
+    if names is None:
+        names = tuple(
+            name
+            for name, value in attributes.items()
+            if name[0] != "_" and name not in _NOT_ASKED and (type(value) in _PLAIN or callable(value))
+        )
+        if kind.__module__.startswith("keras.src.layers."):
+            _known_names[kind] = names
+    return names
+
+
+_known_names: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
+_NOT_ASKED = frozenset(
     "compiled loss steps_per_execution train_function test_function predict_function stop_training stop_evaluating "
-    "stop_predicting".split()
+    "stop_predicting build quantize name autocast built supports_jit activity_regularizer trainable".split()
 )
-"""what `compile`, `fit`, `evaluate` and `predict` set in a model"""
+"""What `compile`, `fit`, `evaluate` and `predict` set in a model, and what says nothing of a layer's values."""
 _PLAIN = (int, float, str, bool, tuple, type(None))
 
 
@@ -157,6 +173,17 @@ def calls_of(network: Network, layers: Any) -> list[LayerCall]:
             network.call_of(layer)  # says which there are, if it is not there
             found.update(c for c in network.calls if c.is_of(layer))
     return [c for c in network.calls if c in found]
+
+
+def all_outputs(network: Network) -> dict[str, Tensor]:
+    """What all calls of a network return, by name (see `named_outputs`)."""
+    found = _all_outputs.get(network)
+    if found is None:
+        found = _all_outputs[network] = named_outputs(network.calls)
+    return found
+
+
+_all_outputs: weakref.WeakKeyDictionary[Network, dict[str, Tensor]] = weakref.WeakKeyDictionary()
 
 
 def named_outputs(calls: Sequence[LayerCall]) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from simplecell.graph.listing import BATCH
 from simplecell.graph.network import Network
 from simplecell.graph.parts import LayerCall
 from simplecell.graph.tensor import Node, Placeholder, Tensor
-from simplecell.inspection.networks import calls_of, named_outputs, network_of
+from simplecell.inspection.networks import all_outputs, calls_of, network_of
 from simplecell.inspection.receptive_field import fields
 from simplecell.precision import KERAS, Precision, checked
 from simplecell.program import CompiledModel
@@ -35,6 +35,7 @@ class Probe:
         self.network = network
         self.wanted = [c.key for c in wanted]
         self._written = [c.key for c in _needed(network, wanted)]
+        self._tensors: weakref.WeakKeyDictionary[Network, list[Tensor]] = weakref.WeakKeyDictionary()
         self.piece = _piece(network)
         """samples that go through at once; None: all of them, since the network mixes samples"""
         tensors = self.tensors(network)
@@ -42,6 +43,12 @@ class Probe:
 
     def tensors(self, network: Network) -> list[Tensor]:
         """What the program writes, as tensors of the network for some batch size; each once."""
+        found = self._tensors.get(network)
+        if found is None:
+            found = self._tensors[network] = self._found(network)
+        return found
+
+    def _found(self, network: Network) -> list[Tensor]:
         calls = {c.key: c for c in network.calls}
         gone = [key for key in self._written if key not in calls]
         if gone:
@@ -180,7 +187,7 @@ def _piece(network: Network) -> int | None:
     """How many samples go through at once: the same number, whichever layers are asked for."""
     if network.batch_size is not None or not samples_stay_apart(network):
         return None
-    each = sum(t.size * t.dtype.itemsize for t in set(named_outputs(network.calls).values())) // BATCH
+    each = sum(t.size * t.dtype.itemsize for t in set(all_outputs(network).values())) // BATCH
     return max(1, PIECE // max(each, 1))
 
 

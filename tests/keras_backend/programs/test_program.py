@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import itertools
 import pickle
 import sys
 import weakref
@@ -16,6 +17,7 @@ import pytest
 from keras import layers
 
 import simplecell
+from simplecell.calling import overlapping
 from simplecell.keras_backend import program_cache
 from simplecell.keras_backend.program_cache import ProgramCache, memory_of
 
@@ -48,6 +50,28 @@ PAIR = [RNG.normal(size=(4, 5)).astype("float32"), RNG.integers(0, 7, (4, 3)).as
 
 
 # --- out --------------------------------------------------------------------------------------------------------------
+
+
+def test_which_of_many_arrays_overlap() -> None:
+    """Compared with each pair's own answer."""
+    memory = np.zeros(3000, "float32")
+
+    def some(count: int) -> list[np.ndarray]:
+        starts = RNG.integers(0, 2900, count)
+        return [memory[a : a + RNG.integers(0, 60)] for a in starts]
+
+    def meet(one: np.ndarray, other: np.ndarray) -> bool:
+        return bool(one.size and other.size and np.may_share_memory(one, other))
+
+    seen = set()
+    for _ in range(300):
+        outputs, inputs = some(RNG.integers(5, 9)), some(RNG.integers(0, 3))
+        found = overlapping(outputs, inputs)
+        kinds = {"input" for a in outputs for b in inputs if meet(a, b)}
+        kinds |= {"output" for a, b in itertools.combinations(outputs, 2) if meet(a, b)}
+        assert found in (kinds or {""})
+        seen.add(found)
+    assert seen == {"", "input", "output"}
 
 
 def test_an_output_that_overlaps_the_input_is_an_error() -> None:
