@@ -79,3 +79,11 @@ def test_exports_and_laziness():
     code = "import sys, simplecell.data; print('PIL' in sys.modules, 'keras' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.split() == ["False", "False"]
+
+
+def test_fashion_network():
+    model, (_, (x, y)) = data.fashion_network(), data.fashion()
+    assert [layer.name for layer in model.layers] == ["first", "pool_1", "second", "pool_2", "flatten", "classes"]
+    assert model.count_params() == 34_826 and model.optimizer is None
+    right = model.predict(x[..., None] / np.float32(255), verbose=0).argmax(1) == y
+    assert 0.9 < right.mean() < 0.95

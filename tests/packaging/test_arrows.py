@@ -16,7 +16,10 @@ TOP = {"simplecell", "simplecell.__main__"}
 
 LATE = {
     "llvmlite": ({"engine/build", "engine/host", "engine/machine"}, "its library takes 70 ms and 60 MiB"),
-    "keras": ({"keras_backend", "inspection"}, "these parts of it import the backend, or come with the user's import"),
+    "keras": (
+        {"keras_backend", "inspection", "data"},
+        "these parts of it import the backend, or come with the user's import; most data needs none of it",
+    ),
     "ml_dtypes": ({"ops"}, "NumPy has no bfloat16; few need it"),
     "PIL": ({"data", "drawing"}, "pictures are read and written in few programs"),
     "rich": ({"drawing"}, "most of drawing makes arrays of pixels"),

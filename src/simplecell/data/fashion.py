@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.resources import as_file, files
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,3 +46,24 @@ def fashion() -> tuple[Split, Split]:
     with open_sample("fashion_labels.npy") as file:
         labels: NDArray[np.uint8] = np.load(file, allow_pickle=False)
     return (images[:_TRAIN], labels[:_TRAIN]), (images[_TRAIN:], labels[_TRAIN:])
+
+
+def fashion_network() -> Any:
+    """A trained network of 34,826 weights: 91% of Fashion-MNIST's 10,000 test images are named right.
+
+    Layers: `first` (32 filters of 3 × 3, ReLU), `pool_1`, `second` (64 of 3 × 3, ReLU), `pool_2`, `flatten`, `classes`
+    (softmax). It is the tour's network, trained for 12 epochs on all 60,000 training images.
+
+    Returns:
+        A Keras model, a new one each time. It takes images `(n, 28, 28, 1)` between 0 and 1, and gives ten
+        probabilities for each, of `FASHION_CLASSES`.
+
+    >>> from simplecell.data import fashion, fashion_network
+    >>> _, (x, y) = fashion()
+    >>> model = fashion_network()
+    >>> model.predict(x[..., None] / 255.0, verbose=0).argmax(1)[:5], y[:5]  # doctest: +SKIP
+    """
+    import keras
+
+    with as_file(files("simplecell.data") / "files" / "fashion.keras") as path:
+        return keras.saving.load_model(path)
