@@ -223,3 +223,9 @@ def test_what_is_wrong_is_said() -> None:
         feature_maps(model, x, [])
     with pytest.raises(IndexError, match="sample: must be one of the 1 in `x`, from 0 to 0; got 1"):
         passes.pass_of(model, x, "conv", 1)
+
+
+def test_a_table_with_pictures_for_notebooks() -> None:
+    html = feature_maps(branched(), rng.normal(size=(2, 8, 7, 3)).astype("float32"))._repr_html_()
+    assert html.count("<tr>") == 16 and html.count("<img") == 15
+    assert "<code>block#2/relu</code></td><td>2 × 8 × 7 × 3</td>" in html

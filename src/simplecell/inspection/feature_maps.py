@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 import numpy as np
 
 from simplecell.calling import inputs_of
+from simplecell.drawing.pictures import data_uri, png
+from simplecell.drawing.thumbnails import thumbnail
 from simplecell.graph.network import Network
 from simplecell.graph.tensor import Tensor
-from simplecell.inspection.networks import all_outputs, calls_of, named_outputs, network_of
+from simplecell.inspection.networks import all_outputs, calls_of, channel_axis, named_outputs, network_of
 from simplecell.inspection.passes import Probe, probe_of
 from simplecell.precision import KERAS
 
 
+class FeatureMaps(dict[str, np.ndarray]):
+    """A dict of arrays by the names of the layers' calls; in a notebook, a table with a picture of each."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], channel_axes: Mapping[str, int]) -> None:
+        super().__init__(arrays)
+        self._channel_axes = dict(channel_axes)
+
+    def _repr_html_(self) -> str:
+        """Name, shape, range and the first maps of the first sample."""
+        head = "<tr><th>layer</th><th>shape</th><th>least … most</th><th>the first maps of the first sample</th></tr>"
+        return f"<table>{head}{''.join(map(self._row, self))}</table>"
+
+    def _row(self, name: str) -> str:
+        array = self[name]
+        cells = [f"<code>{escape(name)}</code>", " × ".join(map(str, array.shape))]
+        if array.size and array.ndim > 1 and array.dtype.kind in "biuf":
+            maps = np.moveaxis(array[0], self._channel_axes[name] - 1, -1)
+            picture = f'<img alt="maps of {escape(name)}" src="{data_uri(png(thumbnail(maps)))}">'
+            cells += [f"{float(array.min()):.4g} … {float(array.max()):.4g}", picture]
+        else:
+            cells += ["", ""]
+        return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
 def feature_maps(
     model: Any, x: Any, layers: Any = None, out: Mapping[str, np.ndarray] | None = None, precision: str = KERAS
-) -> dict[str, np.ndarray]:
+) -> FeatureMaps:
     """What the layers of a model return for `x`, in one pass. The model, its weights and its states stay as they are.
 
     The values equal those of a prediction up to rounding: where only the last output is wanted, the engine folds
@@ -49,10 +76,12 @@ def feature_maps(
     network = network_of(model, x)
     arrays = inputs_of(x, network.input_specs, tuple(network.inputs))
     count = arrays[0].shape[0]
-    names = list(all_outputs(network) if layers is None else named_outputs(calls_of(network, layers)))
+    calls = calls_of(network, layers)
+    names = list(all_outputs(network) if layers is None else named_outputs(calls))
     probe = probe_of(network, layers, precision)
     shapes = _shapes(probe, names, count)
-    results = _checked(out, shapes)
+    axes = {name: channel_axis(c, t.ndim) for c in calls for name, t in named_outputs([c]).items()}
+    results = FeatureMaps(_checked(out, shapes), axes)
     step = probe.piece or max(count, 1)
     for first in range(0, count, step):
         part = {name: a[first : first + step] if probe.piece else a for name, a in results.items()}
