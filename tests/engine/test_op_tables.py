@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from simplecell import ops
+from simplecell.engine import algorithms
 from simplecell.engine.algorithms.families import FAMILIES
 from simplecell.engine.planning import images, lowering
 from simplecell.inspection import dependence
@@ -56,7 +57,7 @@ def test_every_op_is_described() -> None:
 
 
 def test_what_is_registered_is_named_in_families() -> None:
-    folder = ROOT / "src" / "simplecell" / "engine" / "algorithms"
+    folder = Path(algorithms.__path__[0])  # of the package under test, wherever it is installed
     named = {Path(str(module.__file__)) for module in FAMILIES}
     registering = {
         path
