@@ -24,9 +24,7 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[object]], caption: s
     cell = "padding:.25em .8em;text-align:left;vertical-align:top;border-top:1px solid rgba(128,128,128,.35)"
     title = f'<caption style="text-align:left;padding:.25em .8em">{escape(caption)}</caption>' if caption else ""
     top = "".join(f'<th scope="col" style="padding:.25em .8em;text-align:left">{escape(h)}</th>' for h in head)
-    body = "".join(
-        "<tr>" + "".join(f'<td style="{cell}">{escape(str(c))}</td>' for c in row) + "</tr>" for row in rows
-    )
+    body = "".join("<tr>" + "".join(f'<td style="{cell}">{escape(str(c))}</td>' for c in row) + "</tr>" for row in rows)
     return (
         f'<table style="border-collapse:collapse;font-variant-numeric:tabular-nums">{title}<thead><tr>{top}</tr>'
         f"</thead><tbody>{body}</tbody></table>"
